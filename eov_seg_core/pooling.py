@@ -1,0 +1,38 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Mean of a feature map inside masks, as decoder and CLIP branch use it."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+EPSILON = 1e-8
+"""Added to the pixel count, as published: an empty mask pools to the zero vector."""
+
+
+def mask_sum(features_BChw: Tensor, mask_BQhw: Tensor) -> Tensor:
+    """Sum features over the pixels of every mask.
+
+    Args:
+        features_BChw: Float features.
+        mask_BQhw: Boolean masks of the same height and width.
+
+    Returns:
+        (B, Q, C) in the features' dtype.
+    """
+    weights_BQL = mask_BQhw.flatten(2).to(features_BChw.dtype)
+    return weights_BQL @ features_BChw.flatten(2).transpose(1, 2)
+
+
+def mask_pool(features_BChw: Tensor, mask_BQhw: Tensor) -> Tensor:
+    """Average features over the pixels of every mask; the zero vector where a mask is empty.
+
+    Args:
+        features_BChw: Float features.
+        mask_BQhw: Boolean masks of the same height and width.
+
+    Returns:
+        (B, Q, C) in the features' dtype.
+    """
+    count_BQ1 = mask_BQhw.flatten(2).sum(dim=2, keepdim=True).to(features_BChw.dtype)
+    return mask_sum(features_BChw, mask_BQhw) / (count_BQ1 + EPSILON)
