@@ -25,6 +25,7 @@ import torch.nn.functional as F
 
 from eov_seg_core.config import CNNConfig, ConvNeXtConfig, ResNetConfig, ViTConfig
 from eov_seg_core.pooling import mask_pool
+from eov_seg_core.precision import half_precision
 
 
 class CNNFeatures(NamedTuple):
@@ -154,7 +155,12 @@ class ViTFirstBlock(nn.Module):
 
     Args:
         config: Sizes of the ViT.
+
+    Attributes:
+        half_dtype: float16 or bfloat16 to compute in half precision; None for the weights' own.
     """
+
+    half_dtype: torch.dtype | None = None
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
@@ -167,7 +173,14 @@ class ViTFirstBlock(nn.Module):
         self.block = ResidualAttentionBlock(width, config.heads, act_layer=QuickGELU)
 
     def forward(self, pixels_BCHW: Tensor) -> Tensor:
-        """Map normalised pixels (B, 3, H, W) to patch tokens (B, C, H / 16, W / 16)."""
+        """Map normalised pixels (B, 3, H, W) to patch tokens (B, C, H / 16, W / 16).
+
+        The tokens have the pixels' dtype.
+        """
+        with half_precision(pixels_BCHW.device, self.half_dtype):
+            return self._tokens(pixels_BCHW).to(pixels_BCHW.dtype)
+
+    def _tokens(self, pixels_BCHW: Tensor) -> Tensor:
         patches_BChw = self.conv1(pixels_BCHW)
         batch, channels, height, width = patches_BChw.shape
         class_position, positions_LC = _split_positions(self.positional_embedding, height, width)

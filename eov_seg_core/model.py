@@ -138,6 +138,19 @@ class EOVSeg(nn.Module):
             module.eval()
         return self
 
+    def set_half_dtype(self, dtype: torch.dtype | None) -> None:
+        """Choose the arithmetic of the spatial branch; the weights stay as they are.
+
+        Everything that reaches a mask stays in float32: queries sum features inside hard masks
+        and the merge compares areas with a threshold, so a rounding error there can turn a whole
+        segment on or off (measured in docs/porting.md).
+
+        Args:
+            dtype: float16, bfloat16, or None for float32 throughout.
+        """
+        self.vit.half_dtype = dtype
+        self.decoder.spatial_upscaler.half_dtype = dtype
+
     def release_text_tower(self) -> None:
         """Drop the text tower; vocabularies can then come from the embedding cache only."""
         self.text_tower = None

@@ -15,6 +15,7 @@ from torch import nn, Tensor
 import torch.nn.functional as F
 
 from eov_seg_core.pooling import EPSILON
+from eov_seg_core.precision import half_precision
 
 TOKENS_PER_CHUNK = 256
 """Tokens upscaled at once while pooling: 256 x 16 pixels x 768 channels of float32 are 12.6 MB."""
@@ -27,7 +28,12 @@ class SpatialUpscaler(nn.Module):
 
     Args:
         width: Channels of the tokens and of the upscaled map.
+
+    Attributes:
+        half_dtype: float16 or bfloat16 to multiply in half precision; None for the weights' own.
     """
+
+    half_dtype: torch.dtype | None = None
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -62,7 +68,7 @@ class SpatialUpscaler(nn.Module):
         tokens_BTC = tokens_BChw.flatten(2).transpose(1, 2)
         sums = [self._pool_one(tokens_BTC[i], mask_BQTP[i]) for i in range(batch)]
         count_BQ1 = mask_BQhw.flatten(2).sum(dim=2, keepdim=True)
-        return torch.stack(sums) / (count_BQ1.to(tokens_BChw.dtype) + EPSILON)
+        return torch.stack(sums) / (count_BQ1 + EPSILON)
 
     def _pool_one(self, tokens_TC: Tensor, mask_QTP: Tensor) -> Tensor:
         """Sum the upscaled tokens of one image inside its masks: (Q, C)."""
@@ -74,9 +80,14 @@ class SpatialUpscaler(nn.Module):
         return total_QC
 
     def _upscale(self, tokens_TC: Tensor) -> Tensor:
-        """Upscale every token to 16 pixels: (T, C) -> (16 T, C), ordered T, y1, x1, y2, x2."""
-        pixels = F.gelu(self.norm(_transposed_as_linear(tokens_TC, self.upscale1)))
-        return F.gelu(_transposed_as_linear(pixels, self.upscale2))
+        """Upscale every token to 16 pixels: (T, C) -> (16 T, C), ordered T, y1, x1, y2, x2.
+
+        The result is in the tokens' dtype, so sums over many pixels do not lose precision.
+        """
+        with half_precision(tokens_TC.device, self.half_dtype):
+            pixels = F.gelu(self.norm(_transposed_as_linear(tokens_TC, self.upscale1)))
+            pixels = F.gelu(_transposed_as_linear(pixels, self.upscale2))
+        return pixels.to(tokens_TC.dtype)
 
 
 def _transposed_as_linear(pixels_PC: Tensor, conv: nn.ConvTranspose2d) -> Tensor:

@@ -1,0 +1,243 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From an image and a vocabulary to a panoptic result: the object that a program holds.
+
+The model is a pure function of pixels and vocabulary; this is where device, precision, thresholds
+and the current vocabulary live.  Text is encoded by `prepare_vocabulary`, which may run in another
+thread while frames are processed; `use_vocabulary` swaps the result in between two frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+import os
+from pathlib import Path
+import threading
+from typing import Any, Literal, overload
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from eov_seg_core.classification import VocabularyEmbedding
+from eov_seg_core.embedding_cache import EmbeddingCache
+from eov_seg_core.model import EOVSeg, Prediction
+from eov_seg_core.panoptic import PanopticResult, postprocess, RawResult
+from eov_seg_core.precision import half_dtype, resolve_device, resolve_precision
+from eov_seg_core.preprocess import ImageBatch, preprocess
+from eov_seg_core.text_encoder import text_tower_digest, TextEncoder
+from eov_seg_core.vocabulary import Vocabulary
+
+Image = npt.NDArray[np.uint8]
+OutputSize = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class PreparedVocabulary:
+    """A vocabulary with its text encoded, ready to be swapped in.
+
+    Attributes:
+        vocabulary: The names.
+        embedding: Their tensors on the segmenter's device.
+    """
+
+    vocabulary: Vocabulary
+    embedding: VocabularyEmbedding
+
+
+class Segmenter:
+    """Segment images into things and stuff named by the current vocabulary.
+
+    Calls must come from one thread at a time, except `prepare_vocabulary` and `use_vocabulary`.
+
+    Args:
+        model: A model; the segmenter moves it to its device and uses it from then on.
+        device: `auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:N`, or a torch device.
+        precision: `auto` (`fp16` on CUDA, else `fp32`), `fp32`, `fp16` or `bf16`.
+        input_size: Short side of the network's input in pixels; None: the image as it is.
+        max_input_size: Upper limit of the long side in pixels.
+        score_threshold: Queries of a lower score are dropped; 0..1, the published value is 0.
+        overlap_threshold: Least share of its mask that a query must win; 0..1, published 0.8.
+        keep_semantic: Return semantic scores; `late` for the published semantic-only order
+            (scores first, then the resize).
+        keep_instances: Return the published instance inference.
+        keep_raw: Return the network's raw output.
+        embedding_cache_dir: Folder of the text-embedding cache; None: a folder in the user's
+            cache directory.
+
+    Raises:
+        ValueError: An argument is out of range, or the device is not there.
+    """
+
+    def __init__(self, model: EOVSeg, device: str | torch.device = 'auto', precision: str = 'auto',
+                 input_size: int | None = 640, max_input_size: int = 2560,
+                 score_threshold: float = 0.0, overlap_threshold: float = 0.8, *,
+                 keep_semantic: bool | Literal['late'] = False, keep_instances: bool = False,
+                 keep_raw: bool = False,
+                 embedding_cache_dir: str | os.PathLike[str] | None = None) -> None:
+        if input_size is not None and not 32 <= input_size <= max_input_size:
+            raise ValueError(f'input_size must lie in 32..max_input_size ({max_input_size}) or be '
+                             f'None, got {input_size}')
+        if keep_semantic not in (False, True, 'late'):
+            raise ValueError(f"keep_semantic must be False, True or 'late', got {keep_semantic!r}")
+        self.device = resolve_device(device)
+        self.precision = resolve_precision(precision, self.device)
+        self.model = model.to(self.device).eval()
+        self.model.set_half_dtype(half_dtype(self.precision))
+        self.input_size = input_size
+        self.max_input_size = max_input_size
+        self.score_threshold = score_threshold
+        self.overlap_threshold = overlap_threshold
+        self.keep_semantic = keep_semantic
+        self.keep_instances = keep_instances
+        self.keep_raw = keep_raw
+        self._prepared: PreparedVocabulary | None = None
+        self._encode_lock = threading.Lock()
+        tower = model.text_tower
+        self._encoder = None if tower is None else TextEncoder(
+            tower, EmbeddingCache(embedding_cache_dir), text_tower_digest(tower))
+
+    @classmethod
+    def from_pretrained(cls, variant: str, checkpoint: str | Path | None = None, *,
+                        clip_pretrained: bool = False, **options: Any) -> Segmenter:
+        """Build a segmenter from weights.
+
+        Args:
+            variant: `t`, `s`, `m` or `l`.
+            checkpoint: Our `.safetensors` or an official `.pth`.
+            clip_pretrained: Without a checkpoint, take CLIP's weights through open_clip; masks
+                are then meaningless, because aggregator and decoder are untrained.
+            **options: As in the constructor.
+
+        Raises:
+            CheckpointError: The checkpoint cannot be used.
+            ValueError: There are no weights for this variant.
+            RuntimeError: CLIP's weights could not be fetched.
+        """
+        if checkpoint is not None:
+            return cls(EOVSeg.from_checkpoint(checkpoint, variant), **options)
+        if clip_pretrained:
+            return cls(EOVSeg.from_variant(variant, clip_pretrained=True), **options)
+        raise ValueError(
+            f'variant {variant!r} has no built-in weights; give checkpoint=FILE (a published .pth '
+            'or our .safetensors), or clip_pretrained=True to start from CLIP alone')
+
+    @property
+    def vocabulary(self) -> Vocabulary | None:
+        """The vocabulary in use; None before the first one."""
+        return None if self._prepared is None else self._prepared.vocabulary
+
+    @property
+    def score_threshold(self) -> float:
+        """Least score of a query, 0..1."""
+        return self._score_threshold
+
+    @score_threshold.setter
+    def score_threshold(self, value: float) -> None:
+        self._score_threshold = _unit_interval('score_threshold', value)
+
+    @property
+    def overlap_threshold(self) -> float:
+        """Least share of its mask that a query must win, 0..1."""
+        return self._overlap_threshold
+
+    @overlap_threshold.setter
+    def overlap_threshold(self, value: float) -> None:
+        self._overlap_threshold = _unit_interval('overlap_threshold', value)
+
+    def set_vocabulary(self, vocabulary: Vocabulary,
+                       training_names: Iterable[str] | None = None) -> None:
+        """Encode a vocabulary and use it from the next image on; see `prepare_vocabulary`."""
+        self.use_vocabulary(self.prepare_vocabulary(vocabulary, training_names))
+
+    def prepare_vocabulary(self, vocabulary: Vocabulary,
+                           training_names: Iterable[str] | None = None) -> PreparedVocabulary:
+        """Encode a vocabulary without using it yet; may run beside `__call__`.
+
+        Args:
+            vocabulary: The names to look for.
+            training_names: Names that count as seen in training, synonyms included; None: those
+                of the variant's training vocabulary.
+
+        Raises:
+            RuntimeError: The text tower was released and the cache lacks a name.
+        """
+        if self._encoder is None:
+            raise RuntimeError('the text tower was released before this segmenter was built, so '
+                               'no text can be encoded; build the segmenter first')
+        if training_names is None:
+            training_names = Vocabulary.preset(self.model.config.training_vocabulary).synonyms
+        with self._encode_lock, torch.inference_mode():
+            text_NE = self._encoder.encode(vocabulary.synonyms)
+            embedding = self.model.embed_vocabulary(
+                text_NE, vocabulary.synonym_class, vocabulary.seen(training_names))
+        return PreparedVocabulary(vocabulary, embedding)
+
+    def use_vocabulary(self, prepared: PreparedVocabulary) -> None:
+        """Use a prepared vocabulary from the next image on; takes no time."""
+        self._prepared = prepared
+
+    @overload
+    def __call__(self, image_rgb: Image, output_size: OutputSize | None = None
+                 ) -> PanopticResult: ...
+
+    @overload
+    def __call__(self, image_rgb: Sequence[Image],
+                 output_size: Sequence[OutputSize | None] | None = None
+                 ) -> list[PanopticResult]: ...
+
+    def __call__(self, image_rgb: Image | Sequence[Image],
+                 output_size: OutputSize | Sequence[OutputSize | None] | None = None
+                 ) -> PanopticResult | list[PanopticResult]:
+        """Segment one image, or several as one batch.
+
+        Args:
+            image_rgb: (H, W, 3) uint8 RGB, or a list of such images of any sizes.  A batch is
+                padded to a common size, which the network sees: results differ slightly from
+                those of single images, as in the published code.
+            output_size: (height, width) of the result; None: the image's.  For a list of images a
+                list, or None.
+
+        Returns:
+            A PanopticResult, or a list of them.
+
+        Raises:
+            ValueError: An image or an output size is not as described.
+            RuntimeError: No vocabulary was set.
+        """
+        prepared = self._prepared
+        if prepared is None:
+            raise RuntimeError('no vocabulary is set; call set_vocabulary() before the first image')
+        single = isinstance(image_rgb, np.ndarray)
+        images = [image_rgb] if single else list(image_rgb)
+        sizes = [output_size] if single else output_size
+        if not images:
+            return []
+        batch = preprocess(images, output_sizes=sizes, input_size=self.input_size,
+                           max_input_size=self.max_input_size, device=self.device)
+        with torch.inference_mode():
+            prediction = self.model(batch.pixels_BCHW, prepared.embedding)
+            results = [self._postprocess(prediction, batch, index, prepared.vocabulary)
+                       for index in range(len(images))]
+        return results[0] if single else results
+
+    def _postprocess(self, prediction: Prediction, batch: ImageBatch, index: int,
+                     vocabulary: Vocabulary) -> PanopticResult:
+        log_probs_QK = prediction.class_log_probs_BQK[index]
+        mask_logits_Qhw = prediction.mask_logits_BQhw[index]
+        result = postprocess(
+            log_probs_QK, mask_logits_Qhw, padded_size=batch.padded_size,
+            network_size=batch.network_sizes[index], output_size=batch.output_sizes[index],
+            is_thing=vocabulary.is_thing, score_threshold=self.score_threshold,
+            overlap_threshold=self.overlap_threshold, keep_semantic=self.keep_semantic,
+            keep_instances=self.keep_instances)
+        if self.keep_raw:
+            result.raw = RawResult(log_probs_QK.cpu().numpy(), mask_logits_Qhw.cpu().numpy())
+        return result
+
+
+def _unit_interval(name: str, value: float) -> float:
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(f'{name} must lie in 0..1, got {value}')
+    return float(value)
