@@ -26,7 +26,7 @@ from eov_seg_core.model import EOVSeg, Prediction
 from eov_seg_core.panoptic import PanopticResult, postprocess, RawResult
 from eov_seg_core.precision import half_dtype, resolve_device, resolve_precision
 from eov_seg_core.preprocess import ImageBatch, preprocess
-from eov_seg_core.text_encoder import text_tower_digest, TextEncoder
+from eov_seg_core.text_encoder import TextEncoder
 from eov_seg_core.vocabulary import Vocabulary
 
 Image = npt.NDArray[np.uint8]
@@ -96,7 +96,7 @@ class Segmenter:
         self._encode_lock = threading.Lock()
         tower = model.text_tower
         self._encoder = None if tower is None else TextEncoder(
-            tower, EmbeddingCache(embedding_cache_dir), text_tower_digest(tower))
+            tower, EmbeddingCache(embedding_cache_dir))
 
     @classmethod
     def from_pretrained(cls, variant: str, checkpoint: str | Path | None = None, *,
@@ -169,7 +169,7 @@ class Segmenter:
         if training_names is None:
             training_names = Vocabulary.preset(self.model.config.training_vocabulary).synonyms
         with self._encode_lock, torch.inference_mode():
-            text_NE = self._encoder.encode(vocabulary.synonyms)
+            text_NE = self._encoder.encode(vocabulary.synonyms, self.model.text_tower)
             embedding = self.model.embed_vocabulary(
                 text_NE, vocabulary.synonym_class, vocabulary.seen(training_names))
         return PreparedVocabulary(vocabulary, embedding)
