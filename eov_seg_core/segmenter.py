@@ -229,7 +229,8 @@ class Segmenter:
         result = postprocess(
             log_probs_QK, mask_logits_Qhw, padded_size=batch.padded_size,
             network_size=batch.network_sizes[index], output_size=batch.output_sizes[index],
-            is_thing=vocabulary.is_thing, score_threshold=self.score_threshold,
+            names=vocabulary.names, is_thing=vocabulary.is_thing,
+            score_threshold=self.score_threshold,
             overlap_threshold=self.overlap_threshold, keep_semantic=self.keep_semantic,
             keep_instances=self.keep_instances)
         if self.keep_raw:

@@ -1,0 +1,146 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The published semantic and instance inference: what mIoU and AP measure.
+
+Both see all queries, whether or not the panoptic merge keeps them, and nothing of its result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+import torch.nn.functional as F
+
+from eov_seg_core.mask_resize import MaskResize, Tile
+
+MAX_INSTANCES = 100
+"""Pairs of query and class that compete, before stuff is dropped; the published value."""
+_BAND_ELEMENTS = 1 << 22
+"""Queries x pixels that are computed at a time: 16 MiB in float32."""
+_EPS = 1e-6
+
+
+@dataclass(frozen=True)
+class Instances:
+    """Published instance inference: things only, by falling score; may overlap.
+
+    Attributes:
+        scores: (M,) float32, class probability x mean mask probability inside the mask.
+        classes: (M,) int64 class ids 1..K in vocabulary order, as in `Segment.class_id`.
+        queries: (M,) int64 query of each instance; one query may stand for several classes.
+        size: (height, width) of the masks.
+    """
+
+    scores: npt.NDArray[np.float32]
+    classes: npt.NDArray[np.int64]
+    queries: npt.NDArray[np.int64]
+    size: tuple[int, int]
+    packed_masks: npt.NDArray[np.uint8] = field(repr=False)
+    """(different queries by rising index, height, bytes of a row): one bit for each pixel."""
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def mask(self, index: int) -> npt.NDArray[np.bool_]:
+        """Return the mask of one instance, (height, width) bool."""
+        row = np.searchsorted(np.unique(self.queries), self.queries[index])
+        bits = np.unpackbits(self.packed_masks[row], axis=1, count=self.size[1])
+        return bits.view(np.bool_)
+
+    @property
+    def masks(self) -> npt.NDArray[np.bool_]:
+        """All masks, (M, height, width) bool, unpacked on access: M x height x width bytes."""
+        rows = np.searchsorted(np.unique(self.queries), self.queries)
+        unpacked = np.unpackbits(self.packed_masks[rows], axis=2, count=self.size[1])
+        return unpacked.view(np.bool_)
+
+
+def semantic_scores(probs_QK: Tensor, mask_logits_Qhw: Tensor, resize: MaskResize
+                    ) -> npt.NDArray[np.float32]:
+    """Sum class probability x mask probability over all queries.
+
+    Args:
+        probs_QK: (Q, K) class probabilities without void.
+        mask_logits_Qhw: (Q, h, w) float32 mask logits.
+        resize: To the output's size.
+
+    Returns:
+        (K, H, W) float32, not normalised.
+    """
+    scores = np.empty((probs_QK.shape[1], *resize.output_size), np.float32)
+    for tile in _bands(max(probs_QK.shape), resize):
+        probs_Qhw = tile.resize(tile.source(mask_logits_Qhw)).sigmoid_()
+        band_Khw = torch.tensordot(probs_QK.T, probs_Qhw, dims=1)
+        scores[:, tile.rows, tile.columns] = band_Khw.cpu().numpy()
+    return scores
+
+
+def late_semantic_scores(probs_QK: Tensor, mask_logits_Qhw: Tensor, padded_size: tuple[int, int],
+                         network_size: tuple[int, int], output_size: tuple[int, int]
+                         ) -> npt.NDArray[np.float32]:
+    """Like `semantic_scores`, but with scores made at the padded size and then resized.
+
+    This is the published order when neither panoptic nor instance output is wanted.
+    """
+    to_padded = MaskResize((mask_logits_Qhw.shape[1], mask_logits_Qhw.shape[2]), padded_size,
+                           padded_size, padded_size, mask_logits_Qhw.device)
+    height, width = network_size
+    network_KHW = semantic_scores(probs_QK, mask_logits_Qhw, to_padded)[:, :height, :width]
+    scores = np.empty((len(network_KHW), *output_size), np.float32)
+    for class_HW, target_HW in zip(network_KHW, scores):
+        target_HW[:] = F.interpolate(torch.from_numpy(class_HW)[None, None], size=output_size,
+                                     mode='bilinear')[0, 0].numpy()
+    return scores
+
+
+def find_instances(probs_QK: Tensor, mask_logits_Qhw: Tensor, resize: MaskResize,
+                   is_thing: Sequence[bool]) -> Instances:
+    """Take the best pairs of query and class, drop stuff, and score them with their masks.
+
+    Args:
+        probs_QK: (Q, K) class probabilities without void.
+        mask_logits_Qhw: (Q, h, w) float32 mask logits.
+        resize: To the output's size.
+        is_thing: Flag of each class.
+    """
+    num_classes = probs_QK.shape[1]
+    best = probs_QK.flatten().topk(min(MAX_INSTANCES, probs_QK.numel()))
+    classes = (best.indices % num_classes).cpu().numpy()
+    queries = (best.indices // num_classes).cpu().numpy()
+    is_kept = np.asarray(is_thing, np.bool_)[classes]
+    classes, queries = classes[is_kept], queries[is_kept]
+    different, row = np.unique(queries, return_inverse=True)
+    packed_masks, quality = _masks_and_quality(
+        mask_logits_Qhw[torch.from_numpy(different).to(mask_logits_Qhw.device)], resize)
+    scores = best.values.float().cpu().numpy()[is_kept] * quality[row]
+    order = np.argsort(-scores, kind='stable')
+    return Instances(scores[order], classes[order] + 1, queries[order], resize.output_size,
+                     packed_masks)
+
+
+def _masks_and_quality(mask_logits_Qhw: Tensor, resize: MaskResize
+                       ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Return the packed masks of all queries given and their mean probability inside."""
+    queries = len(mask_logits_Qhw)
+    height, width = resize.output_size
+    packed = np.empty((queries, height, -(-width // 8)), np.uint8)
+    area_Q = torch.zeros(queries, dtype=torch.float64, device=mask_logits_Qhw.device)
+    total_Q = torch.zeros_like(area_Q)
+    for tile in _bands(max(queries, 1), resize):
+        logits_Qhw = tile.resize(tile.source(mask_logits_Qhw))
+        mask_Qhw = logits_Qhw > 0
+        packed[:, tile.rows] = np.packbits(mask_Qhw.cpu().numpy(), axis=2)
+        area_Q += mask_Qhw.flatten(1).sum(dim=1)
+        total_Q += logits_Qhw.sigmoid_().mul_(mask_Qhw).flatten(1).sum(dim=1)
+    return packed, (total_Q / (area_Q + _EPS)).float().cpu().numpy()
+
+
+def _bands(planes: int, resize: MaskResize) -> Iterator[Tile]:
+    """Cut the output into bands of whole rows, so that `planes` of them stay small."""
+    width = resize.output_size[1]
+    return resize.tiles(max(_BAND_ELEMENTS // (planes * width), 1), width)
