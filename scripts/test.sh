@@ -1,0 +1,33 @@
+#!/usr/bin/env bash
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Set up what is missing, then run every check: ruff, mypy, codespell and pytest.
+#
+#   scripts/test.sh                       # everything
+#   scripts/test.sh test/core -k vocab    # arguments go to pytest
+#
+# Exits non-zero when any check fails; the tests that were skipped are listed with their reasons.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+./scripts/setup_env.sh
+# shellcheck source=scripts/ros_env.sh
+source scripts/ros_env.sh
+export PATH="$PWD/.venv/bin:$PATH"
+export HF_HUB_OFFLINE=1  # a test that wants the network is a bug
+
+failed=()
+check() {
+  echo "== $*"
+  "$@" || failed+=("$1")
+}
+check ruff check .
+check mypy
+check codespell
+check python -m pytest "$@"
+
+if [ ${#failed[@]} -gt 0 ]; then
+  echo "FAILED: ${failed[*]}"
+  exit 1
+fi

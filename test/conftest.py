@@ -1,0 +1,30 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope='session')
+def checkout() -> Path:
+    """Return the top of the checkout."""
+    return CHECKOUT
+
+
+@pytest.fixture(scope='session')
+def parity_dir() -> Path:
+    """Return the folder of the large golden data, or skip: most clones do not have it.
+
+    The small golden files in test/golden keep parity tested everywhere.
+    """
+    path = Path(os.environ.get('EOV_SEG_PARITY_DIR', CHECKOUT.parent / 'shared' / 'parity'))
+    if not (path / 'recipe.py').is_file():
+        pytest.skip(f'the large parity data is not in {path}; EOV_SEG_PARITY_DIR names its folder')
+    return path
