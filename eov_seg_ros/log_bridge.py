@@ -1,0 +1,66 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Python's logging into the node's ROS logger, so that /rosout has what the core says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+import logging
+from typing import Any
+
+PACKAGES = ('eov_seg_core', 'eov_seg_ros')
+"""The loggers that are forwarded, with all below them."""
+
+
+class RosLogHandler(logging.Handler):
+    """Forward log records to a ROS logger.
+
+    Args:
+        ros_logger: What `node.get_logger()` returns.
+    """
+
+    def __init__(self, ros_logger: Any) -> None:
+        super().__init__()
+        self._ros_logger = ros_logger
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Log one record in its level; ROS decides whether it is shown."""
+        try:
+            text = self.format(record)
+        except (TypeError, ValueError):
+            self.handleError(record)
+            return
+        # rclpy ties a severity to the line of the call, so each level needs a line of its own.
+        if record.levelno >= logging.CRITICAL:
+            self._ros_logger.fatal(text)
+        elif record.levelno >= logging.ERROR:
+            self._ros_logger.error(text)
+        elif record.levelno >= logging.WARNING:
+            self._ros_logger.warning(text)
+        elif record.levelno >= logging.INFO:
+            self._ros_logger.info(text)
+        else:
+            self._ros_logger.debug(text)
+
+
+@contextmanager
+def forward_logging(ros_logger: Any, level: int = logging.INFO) -> Iterator[None]:
+    """Forward the records of this project's packages while the context is open.
+
+    Args:
+        ros_logger: What `node.get_logger()` returns.
+        level: Python level from which records are made at all.
+    """
+    handler = RosLogHandler(ros_logger)
+    loggers = [logging.getLogger(name) for name in PACKAGES]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(level)
+    try:
+        yield
+    finally:
+        for logger, before in zip(loggers, levels):
+            logger.removeHandler(handler)
+            logger.setLevel(before)

@@ -1,0 +1,252 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters of `segment_node`, declared once.
+
+The fields of `Parameters` are the table: name, type, default, description, range and read-only
+flag.  Declaration, validation, the values that the node works with and the table in
+docs/ros_api.md are all derived from it.  Importable without ROS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, Field, field, fields
+import json
+import re
+from typing import Any, TYPE_CHECKING
+
+from eov_seg_core.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from rcl_interfaces.msg import ParameterDescriptor
+    from rclpy.node import Node
+    from rclpy.parameter import Parameter
+
+_TYPE_NAMES = {bool: 'bool', int: 'integer', float: 'double', str: 'string', tuple: 'string array'}
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What ROS is told about one parameter.
+
+    Attributes:
+        name: Its name in ROS.
+        default: Its default; gives the type.  A tuple is an array of strings.
+        description: One sentence for `ros2 param describe` and the documentation.
+        read_only: Can only be set when the node starts.
+        bounds: Lowest and highest value, or None.
+        choices: The values that a string may take; empty: any.
+    """
+
+    name: str
+    default: bool | int | float | str | tuple[str, ...]
+    description: str
+    read_only: bool = False
+    bounds: tuple[float, float] | None = None
+    choices: tuple[str, ...] = ()
+
+    @property
+    def type_name(self) -> str:
+        """The type in words."""
+        return _TYPE_NAMES[type(self.default)]
+
+    @property
+    def constraint(self) -> str:
+        """The range or the choices in words; empty if there are none."""
+        if self.bounds is not None:
+            return f'{self.bounds[0]:g} to {self.bounds[1]:g}'
+        return ', '.join(f'`{choice}`' for choice in self.choices)
+
+    def check(self, value: Any) -> None:
+        """Raise ValueError unless a value obeys range and choices."""
+        if self.bounds is not None and not self.bounds[0] <= value <= self.bounds[1]:
+            raise ValueError(f'{self.name} must lie in {self.constraint}, got {value}')
+        if self.choices and value not in self.choices:
+            raise ValueError(f'{self.name} must be one of {", ".join(self.choices)}; '
+                             f'got {value!r}')
+
+
+def _parameter(default: Any, description: str, *, name: str = '', **options: Any) -> Any:
+    """Return a dataclass field that carries its `Spec`; `name` where it has a dot."""
+    return field(default=default, metadata={
+        'name': name, 'description': description, 'options': options})
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """All parameters of the node at one moment, valid.
+
+    Raises:
+        ValueError: A value is out of range, or the vocabulary is refused; says what to do.
+    """
+
+    vocabulary_things: tuple[str, ...] = _parameter(
+        (), 'Countable classes to look for, each `name,synonym,synonym`.',
+        name='vocabulary.things')
+    vocabulary_stuff: tuple[str, ...] = _parameter(
+        (), 'Uncountable classes to look for, each `name,synonym,synonym`.',
+        name='vocabulary.stuff')
+    vocabulary_preset: str = _parameter(
+        'coco_panoptic', 'Published vocabulary that is used while both lists are empty.',
+        name='vocabulary.preset')
+    score_threshold: float = _parameter(
+        0.0, 'Masks of a lower score are dropped; the published value is 0.', bounds=(0.0, 1.0))
+    overlap_threshold: float = _parameter(
+        0.8, 'Least share of its own area that a mask must win from the others.',
+        bounds=(0.0, 1.0))
+    max_rate_hz: float = _parameter(
+        0.0, 'Most frames per second that are processed; 0: as many as the device can.',
+        bounds=(0.0, 1000.0))
+    overlay_alpha: float = _parameter(
+        0.5, 'Opacity of the colours in `~/overlay`.', bounds=(0.0, 1.0))
+    detections_include_stuff: bool = _parameter(
+        False, 'Put stuff segments into `~/detections` as well.')
+    enabled: bool = _parameter(
+        True, 'Process frames; false pauses, as the service `~/set_enabled` does.')
+
+    variant: str = _parameter(
+        's', 'Size of the model; `t` needs a checkpoint.', read_only=True,
+        choices=('t', 's', 'm', 'l'))
+    checkpoint: str = _parameter(
+        '', 'Weights: a published `.pth` or our `.safetensors`; empty: none.', read_only=True)
+    clip_pretrained: bool = _parameter(
+        True, "Without a checkpoint, take CLIP's weights through open_clip, from its cache or the "
+        'network. Masks are then meaningless, because only a checkpoint has trained mask layers.',
+        read_only=True)
+    allow_untrained: bool = _parameter(
+        False, 'Start with random weights if there are no others, for trying out the plumbing.',
+        read_only=True)
+    device: str = _parameter(
+        'auto', '`auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.', read_only=True)
+    allow_cpu_fallback: bool = _parameter(
+        False, 'Use the CPU, with a warning, if the named CUDA device is not there.',
+        read_only=True)
+    precision: str = _parameter(
+        'auto', '`auto` is fp16 on CUDA and fp32 on the CPU.', read_only=True,
+        choices=('auto', 'fp32', 'fp16', 'bf16'))
+    input_size: int = _parameter(
+        640, "Short side of the network's input in pixels, 32 or more; 0: the image as it is. "
+        'Results always have the size of the image.', read_only=True, bounds=(0, 2560))
+    embedding_cache_dir: str = _parameter(
+        '', "Folder of the text-embedding cache; empty: in the user's cache directory.",
+        read_only=True)
+    autostart: bool = _parameter(
+        True, 'Configure and activate without a lifecycle manager.', read_only=True)
+
+    def __post_init__(self) -> None:
+        """Refuse values that the node could not honour."""
+        for attribute, spec in _SPECS.items():
+            spec.check(getattr(self, attribute))
+        if 0 < self.input_size < 32:
+            raise ValueError(f'input_size must be 0 or at least 32, got {self.input_size}')
+        if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', self.device):
+            raise ValueError(f'device must be auto, cpu, cuda or cuda:N, got {self.device!r}')
+        self.vocabulary()
+
+    def vocabulary(self) -> Vocabulary:
+        """Return the vocabulary that the three parameters describe.
+
+        Raises:
+            ValueError: A name is refused, or there is no such preset.
+        """
+        preset = Vocabulary.preset(self.vocabulary_preset)
+        if self.vocabulary_things or self.vocabulary_stuff:
+            return Vocabulary(self.vocabulary_things, self.vocabulary_stuff)
+        return preset
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Parameters:
+        """Build from ROS names and values; names that are not ours are skipped.
+
+        Raises:
+            ValueError: As for the class; or a list holds something other than strings.
+        """
+        return cls(**{attribute: _value(spec, values[spec.name])
+                      for attribute, spec in _SPECS.items() if spec.name in values})
+
+    @classmethod
+    def of_node(cls, node: Node, changes: Iterable[Parameter] = ()) -> Parameters:
+        """Read a node's parameters, with changes that it has not stored yet.
+
+        Raises:
+            ValueError: As for `from_values`.
+        """
+        values = {spec.name: node.get_parameter(spec.name).value for spec in specs()}
+        values.update((change.name, change.value) for change in changes)
+        return cls.from_values(values)
+
+
+def _value(spec: Spec, value: Any) -> Any:
+    """Return a value in the type of its field.
+
+    ROS has no typed empty list: `[]` arrives as an empty array of bytes or booleans.  The lists
+    are therefore declared with dynamic typing, and their type is checked here.
+    """
+    if not isinstance(spec.default, tuple):
+        return value
+    if value is None or isinstance(value, str) or not isinstance(value, Iterable):
+        raise ValueError(f'{spec.name} must be a list of strings, got {value!r}; '
+                         'an empty list is []')
+    entries = tuple(value)
+    for entry in entries:
+        if not isinstance(entry, str):
+            raise ValueError(f'{spec.name} must be a list of strings, got {entry!r} in it')
+    return entries
+
+
+def _spec(entry: Field[Any]) -> Spec:
+    return Spec(entry.metadata['name'] or entry.name, entry.default,
+                entry.metadata['description'], **entry.metadata['options'])
+
+
+_SPECS = {entry.name: _spec(entry) for entry in fields(Parameters)}
+
+
+def specs() -> tuple[Spec, ...]:
+    """Return the table of all parameters."""
+    return tuple(_SPECS.values())
+
+
+def declare(node: Node) -> None:
+    """Declare all parameters on a node.
+
+    Raises:
+        rclpy.exceptions.InvalidParameterTypeException: A given value has another type.
+        rclpy.exceptions.InvalidParameterValueException: A given value is out of range.
+    """
+    from rclpy.parameter import Parameter
+
+    for spec in specs():
+        is_list = isinstance(spec.default, tuple)
+        default = list(spec.default) if isinstance(spec.default, tuple) else spec.default
+        declared = node.declare_parameter(spec.name, default, _descriptor(spec))
+        if is_list and not declared.value:
+            # An empty default was typed as bytes; `ros2 param get` shall show strings.
+            node.set_parameters([Parameter(spec.name, Parameter.Type.STRING_ARRAY, [])])
+
+
+def _descriptor(spec: Spec) -> ParameterDescriptor:
+    from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
+
+    descriptor = ParameterDescriptor(
+        name=spec.name, description=spec.description, read_only=spec.read_only,
+        additional_constraints=f'one of {", ".join(spec.choices)}' if spec.choices else '',
+        dynamic_typing=isinstance(spec.default, tuple))
+    if spec.bounds is not None and isinstance(spec.default, int):
+        low, high = map(int, spec.bounds)
+        descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
+    elif spec.bounds is not None:
+        low, high = spec.bounds
+        descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
+    return descriptor
+
+
+def markdown_table() -> str:
+    """Return the table for docs/ros_api.md; a test compares the two."""
+    lines = ['| parameter | type | default | range | read-only | meaning |',
+             '|---|---|---|---|---|---|']
+    for spec in specs():
+        default = json.dumps(spec.default)
+        lines.append(f'| `{spec.name}` | {spec.type_name} | `{default}` | {spec.constraint} | '
+                     f'{"yes" if spec.read_only else ""} | {spec.description} |')
+    return '\n'.join(lines)

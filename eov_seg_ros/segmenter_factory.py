@@ -1,0 +1,78 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From the node's parameters to a loaded segmenter."""
+
+from __future__ import annotations
+
+import gc
+import logging
+
+import torch
+
+from eov_seg_core.model import EOVSeg
+from eov_seg_core.precision import resolve_device
+from eov_seg_core.segmenter import Segmenter
+from eov_seg_ros.parameters import Parameters
+
+_log = logging.getLogger(__name__)
+
+
+def load_segmenter(parameters: Parameters) -> Segmenter:
+    """Load the model that the parameters describe.
+
+    Raises:
+        ValueError: There are no weights, the checkpoint cannot be used, or the device is not
+            there; says which parameter helps.
+        RuntimeError: CLIP's weights could not be fetched.
+    """
+    device = _device(parameters)
+    model = _model(parameters)
+    return Segmenter(
+        model, device=device, precision=parameters.precision,
+        input_size=parameters.input_size or None,
+        score_threshold=parameters.score_threshold,
+        overlap_threshold=parameters.overlap_threshold,
+        embedding_cache_dir=parameters.embedding_cache_dir or None)
+
+
+def free_memory() -> None:
+    """Give the memory of a dropped segmenter back, on the GPU too."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def _device(parameters: Parameters) -> str:
+    try:
+        resolve_device(parameters.device)
+    except ValueError as error:
+        if not parameters.allow_cpu_fallback:
+            raise
+        _log.warning('using the CPU, which is slow: %s', error)
+        return 'cpu'
+    return parameters.device
+
+
+def _model(parameters: Parameters) -> EOVSeg:
+    variant = parameters.variant
+    if parameters.checkpoint:
+        return EOVSeg.from_checkpoint(parameters.checkpoint, variant)
+    if parameters.clip_pretrained:
+        try:
+            _log.info("fetching CLIP's weights for variant %s; the first time this downloads "
+                      'several hundred MB', variant)
+            model = EOVSeg.from_variant(variant, clip_pretrained=True)
+        except (RuntimeError, ValueError) as error:
+            if not parameters.allow_untrained:
+                raise
+            _log.warning('there are no CLIP weights: %s', error)
+        else:
+            _log.warning('NO CHECKPOINT: CLIP knows the words, but the layers that draw masks are '
+                         'UNTRAINED. MASKS ARE MEANINGLESS. Set the parameter checkpoint.')
+            return model
+    if not parameters.allow_untrained:
+        raise ValueError('there are no weights to load: set the parameter checkpoint to a file, '
+                         'or clip_pretrained or allow_untrained to true')
+    _log.warning('NO CHECKPOINT: ALL WEIGHTS ARE RANDOM. THE RESULTS ARE MEANINGLESS and only '
+                 'show that messages flow. Set the parameter checkpoint.')
+    return EOVSeg.from_variant(variant)
