@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ElementTree
 from setuptools import find_packages, setup
 
 PACKAGE = 'eov_seg_ros'
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent  # colcon --symlink-install runs a link to this file
 ROS_DISTRO = 'jazzy'
 
 # Why each library and each bound: README.md, "Dependencies".

@@ -93,6 +93,7 @@ install_package() {
 install_vision_msgs() {
   say 'building vision_msgs (15 s)'
   pip_install --quiet --no-deps --no-build-isolation --force-reinstall ./scripts/vision_msgs
+  rm -rf scripts/vision_msgs/build scripts/vision_msgs/*.egg-info
 }
 
 version_of() { "$1" -c 'import platform; print(platform.python_version())' 2>/dev/null || true; }
