@@ -1,0 +1,229 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures for tests over real DDS, which must not leave this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+import os
+from pathlib import Path
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for fake_segmenter, which is a script as well
+
+try:
+    import rclpy
+except ImportError:
+    rclpy = None
+    collect_ignore_glob = ['test_node*.py', 'test_conversions.py', 'test_pipeline*.py']
+
+CHECKOUT = Path(__file__).parents[2]
+ISOLATION = {
+    'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+    'FASTRTPS_DEFAULT_PROFILES_FILE': str(CHECKOUT / 'config/fastdds_loopback.xml'),
+    'FASTDDS_DEFAULT_PROFILES_FILE': str(CHECKOUT / 'config/fastdds_loopback.xml'),
+}
+HEIGHT, WIDTH = 48, 64
+OUTPUTS = ('panoptic', 'semantic', 'instance', 'confidence', 'overlay', 'detections')
+
+
+@pytest.fixture(scope='session')
+def isolated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """Set what is not set, refuse what is set otherwise, and return the environment."""
+    if rclpy is None:
+        pytest.skip('rclpy is not installed: scripts/setup_env.sh')
+    for name, value in ISOLATION.items():
+        if os.environ.setdefault(name, value) != value:
+            pytest.fail(f'{name} is {os.environ[name]!r}; tests with ROS need {value!r}, so that '
+                        'no packet leaves this machine: source scripts/ros_env.sh')
+    os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 101))
+    os.environ.setdefault('ROS_LOG_DIR', str(tmp_path_factory.mktemp('ros_log')))
+    return {**os.environ, 'OMP_NUM_THREADS': '1'}
+
+
+@pytest.fixture
+def ros(isolated: dict[str, str]) -> Iterator[None]:
+    """Start and end rclpy."""
+    rclpy.init()
+    yield
+    rclpy.try_shutdown()
+
+
+class Client:
+    """The other side of the node: publishes images, collects what comes back."""
+
+    def __init__(self) -> None:
+        from rclpy.executors import SingleThreadedExecutor
+        from rclpy.node import Node
+        from rclpy.qos import DurabilityPolicy, QoSProfile
+        from rclpy.qos import qos_profile_sensor_data
+        from sensor_msgs.msg import Image
+        from vision_msgs.msg import Detection2DArray, LabelInfo, VisionInfo
+
+        self.node = Node('client')
+        self.executor = SingleThreadedExecutor()
+        self.executor.add_node(self.node)
+        self.images = self.node.create_publisher(Image, 'image_raw', qos_profile_sensor_data)
+        self.received: dict[str, list[Any]] = {}
+        self._types = dict.fromkeys(OUTPUTS, Image)
+        self._types |= {'detections': Detection2DArray, 'label_info': LabelInfo,
+                        'vision_info': VisionInfo}
+        self._latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+    def listen(self, *names: str) -> None:
+        """Subscribe to outputs and wait for the match."""
+        for name in names:
+            self.received[name] = []
+            qos = self._latched if name.endswith('_info') else 10
+            self.node.create_subscription(
+                self._types[name], f'eov_seg/{name}', self.received[name].append, qos)
+        self.wait_for(lambda: all(self.node.count_publishers(f'/eov_seg/{name}')
+                                  for name in names))
+
+    def wait_for(self, condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
+        """Spin until the condition holds; return its value or fail."""
+        end_s = time.monotonic() + timeout_s
+        while not (value := condition()):
+            if time.monotonic() > end_s:
+                pytest.fail(f'nothing came within {timeout_s:g} s; received '
+                            f'{ {name: len(got) for name, got in self.received.items()} }')
+            self.executor.spin_once(timeout_sec=0.02)
+        return value
+
+    def send(self, number: int, pixels: np.ndarray | None = None, encoding: str = 'rgb8',
+             **changes: Any) -> Any:
+        """Publish one image whose stamp is a number; return the message."""
+        from eov_seg_ros.conversions import image_message
+        from std_msgs.msg import Header
+
+        header = Header(frame_id=f'camera_{number}')
+        header.stamp.sec, header.stamp.nanosec = number, 123456789
+        pixels = np.full((HEIGHT, WIDTH, 3), 100, np.uint8) if pixels is None else pixels
+        message = image_message(header, pixels, encoding)
+        for name, value in changes.items():
+            setattr(message, name, value)
+        self.images.publish(message)
+        return message
+
+    def send_until(self, condition: Callable[[], Any], first: int = 1) -> int:
+        """Publish numbered images until the condition holds; return the last number."""
+        number = first
+        self.send(number)
+        end_s = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < end_s, 'no answer to any image within 20 s'
+            self.executor.spin_once(timeout_sec=0.1)
+            if not condition():
+                number += 1
+                self.send(number)
+        return number
+
+    def call(self, service_type: Any, name: str, request: Any) -> Any:
+        """Call a service and return its response."""
+        client = self.node.create_client(service_type, name)
+        self.wait_for(client.service_is_ready)
+        future = client.call_async(request)
+        self.wait_for(future.done)
+        self.node.destroy_client(client)
+        return future.result()
+
+    def set(self, *, atomically: bool = False, **values: Any) -> list[Any]:
+        """Set parameters over their service; `__` in a name stands for a dot."""
+        from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+        from rclpy.parameter import Parameter
+
+        parameters = []
+        for name, value in values.items():
+            kind = Parameter.Type.STRING_ARRAY if value == [] else None
+            parameters.append(Parameter(name.replace('__', '.'), kind, value)
+                              if kind else Parameter(name.replace('__', '.'), value=value))
+        messages = [parameter.to_parameter_msg() for parameter in parameters]
+        if atomically:
+            return [self.call(SetParametersAtomically, 'eov_seg/set_parameters_atomically',
+                              SetParametersAtomically.Request(parameters=messages)).result]
+        return self.call(SetParameters, 'eov_seg/set_parameters',
+                         SetParameters.Request(parameters=messages)).results
+
+    def state(self) -> str:
+        """Return the node's lifecycle state."""
+        from lifecycle_msgs.srv import GetState
+        return self.call(GetState, 'eov_seg/get_state', GetState.Request()).current_state.label
+
+    def change_state(self, label: str) -> bool:
+        """Ask for a transition."""
+        from lifecycle_msgs.srv import ChangeState
+        request = ChangeState.Request()
+        request.transition.label = label
+        return self.call(ChangeState, 'eov_seg/change_state', request).success
+
+
+@pytest.fixture
+def client(ros: None) -> Iterator[Client]:
+    """Return the other side of the node."""
+    client = Client()
+    yield client
+    client.node.destroy_node()
+
+
+@pytest.fixture
+def start_node(ros: None) -> Iterator[Callable[..., Any]]:
+    """Return a function that runs a node with a given segmenter in a thread."""
+    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+    from rclpy.parameter import Parameter
+
+    from eov_seg_ros.segment_node import SegmentNode
+
+    running = []
+
+    def start(segmenter: Any, **parameters: Any) -> SegmentNode:
+        overrides = [Parameter(name.replace('__', '.'), value=value)
+                     for name, value in parameters.items()]
+        node = SegmentNode(lambda _: segmenter, parameter_overrides=overrides)
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+
+        def spin() -> None:
+            try:
+                executor.spin()
+            except ExternalShutdownException:
+                pass
+
+        thread = threading.Thread(target=spin)
+        thread.start()
+        running.append((node, executor, thread))
+        return node
+
+    yield start
+    for node, executor, thread in running:
+        executor.shutdown()
+        thread.join(10)
+        node.destroy_node()
+
+
+@pytest.fixture
+def start_process(isolated: dict[str, str]) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Return a function that runs a Python command in a process, ended by its id."""
+    processes = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        environment = {**isolated, 'PYTHONUNBUFFERED': '1'}
+        # The wheels' interpreter restarts itself once unless this says that it has done so.
+        environment.pop('_ROS_WHEELS_BOOTSTRAP_COMPLETE', None)
+        process = subprocess.Popen(
+            [sys.executable, *arguments], cwd=CHECKOUT, text=True, env=environment,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        processes.append(process)
+        return process
+
+    yield start
+    for process in processes:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()

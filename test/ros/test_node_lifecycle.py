@@ -1,0 +1,118 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The managed node: transitions, failures that say why, and its end."""
+
+from __future__ import annotations
+
+import signal
+import time
+
+from fake_segmenter import FakeSegmenter
+import pytest
+
+pytestmark = pytest.mark.ros
+
+WORDS = {'vocabulary__things': ['person', 'chair']}
+FAKE_NODE = 'test/ros/fake_segmenter.py'
+
+
+def wait_for_line(process, text):
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        if text in line:
+            return
+    pytest.fail(f'{text!r} did not come; the process said\n{"".join(lines)}')
+
+
+def test_without_autostart_a_manager_leads(client, start_node):
+    segmenter = FakeSegmenter()
+    start_node(segmenter, **WORDS, autostart=False)
+    assert client.state() == 'unconfigured'
+    assert client.change_state('configure')
+    assert client.state() == 'inactive'
+    assert segmenter.calls == 1, 'warmed up'
+    client.listen('instance', 'label_info')
+    for number in range(5):
+        client.send(number)
+        client.executor.spin_once(timeout_sec=0.02)
+    assert not client.received['label_info'], 'an inactive node says nothing'
+    assert segmenter.calls == 1
+    assert client.change_state('activate')
+    number = client.send_until(lambda: client.received['instance'], first=10)
+    client.wait_for(lambda: client.received['label_info'])
+    assert client.change_state('deactivate')
+    assert client.change_state('activate')
+    client.received['instance'].clear()
+    client.send_until(lambda: client.received['instance'], first=number + 1)
+    assert client.change_state('deactivate')
+    assert client.change_state('cleanup')
+    assert client.state() == 'unconfigured'
+    assert client.change_state('configure')
+    assert client.change_state('shutdown')
+    assert client.state() == 'finalized'
+
+
+def test_words_set_while_inactive_are_used_later(client, start_node):
+    start_node(FakeSegmenter(), **WORDS, autostart=False)
+    client.set(vocabulary__things=['cat'])
+    assert client.change_state('configure')
+    client.set(vocabulary__stuff=['grass'])
+    assert client.change_state('activate')
+    client.listen('label_info')
+    client.wait_for(lambda: client.received['label_info'] and [
+        entry.class_name for entry in client.received['label_info'][-1].class_map]
+        == ['unlabeled', 'cat', 'grass'])
+
+
+def test_failing_configure_says_why_and_can_be_tried_again(client, start_node, capfd):
+    start_node(FakeSegmenter(), vocabulary__things=['a', 'a'], autostart=False)
+    assert not client.change_state('configure')
+    assert "'a'" in capfd.readouterr().err
+    assert client.state() == 'unconfigured'
+    assert client.set(vocabulary__things=['a'])[0].successful
+    assert client.change_state('configure')
+
+
+def test_transition_that_the_state_does_not_allow_is_refused(client, start_node):
+    start_node(FakeSegmenter(), **WORDS, autostart=False)
+    assert not client.change_state('activate')
+    assert not client.change_state('cleanup')
+    assert client.state() == 'unconfigured'
+
+
+def test_ids_start_again_after_cleanup(client, start_node):
+    start_node(FakeSegmenter(), **WORDS)
+    client.listen('label_info')
+    client.wait_for(lambda: client.received['label_info'])
+    client.set(vocabulary__things=['cat'])
+    client.wait_for(lambda: client.received['label_info'][-1].class_map[-1].class_id == 3)
+    assert client.change_state('deactivate')
+    assert client.change_state('cleanup')
+    client.received['label_info'].clear()
+    assert client.change_state('configure')
+    assert client.change_state('activate')
+    client.wait_for(lambda: client.received['label_info'])
+    assert client.received['label_info'][-1].class_map[-1].class_id == 1
+
+
+@pytest.mark.parametrize('signals', [[signal.SIGINT], [signal.SIGINT, signal.SIGINT],
+                                     [signal.SIGTERM], [signal.SIGINT, signal.SIGTERM]])
+def test_signals_end_it_without_a_traceback(start_process, signals):
+    process = start_process(FAKE_NODE, '0.3', '--ros-args', '-p', "vocabulary.things:=['a']")
+    wait_for_line(process, 'ready on')
+    time.sleep(0.3)
+    for number in signals:
+        process.send_signal(number)
+        time.sleep(0.005)
+    output, _ = process.communicate(timeout=15)
+    assert process.returncode == 0, output
+    assert 'Traceback' not in output, output
+
+
+def test_wrong_type_of_a_parameter_ends_it_with_a_message(start_process):
+    process = start_process(FAKE_NODE, '--ros-args', '-p', 'overlay_alpha:=much')
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert 'overlay_alpha' in output
+    assert 'Traceback' not in output, output

@@ -1,0 +1,183 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The vocabulary changes while frames flow: atomically, without loss, with stable ids."""
+
+from __future__ import annotations
+
+import time
+
+from fake_segmenter import FakeSegmenter
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.ros
+
+WORDS = {'vocabulary__things': ['person', 'chair'], 'vocabulary__stuff': ['floor']}
+
+
+def class_map(message):
+    return {entry.class_id: entry.class_name for entry in message.class_map}
+
+
+def names_of(message):
+    return [detection.results[0].hypothesis.class_id for detection in message.detections]
+
+
+def test_change_under_load_loses_no_frame_and_mixes_none(client, start_node):
+    segmenter = FakeSegmenter(encode_delay_s=0.3)
+    start_node(segmenter, **WORDS, detections_include_stuff=True)
+    client.listen('detections', 'semantic', 'label_info')
+    last = client.send_until(lambda: client.received['detections'])
+    client.received['detections'].clear()
+    sent = []
+    answered_s = []
+
+    def send_for(seconds):
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            number = last + len(sent) + 1
+            sent.append(number)
+            client.send(number)
+            # the fake is quicker than the camera, so not one frame may be skipped
+            client.wait_for(lambda: client.received['detections']
+                            and client.received['detections'][-1].header.stamp.sec == number)
+
+    send_for(0.2)
+    before_s = time.monotonic()
+    result, = client.set(atomically=True, vocabulary__things=['dog,puppy', 'chair'],
+                         vocabulary__stuff=['grass', 'floor'])
+    answered_s.append(time.monotonic() - before_s)
+    assert result.successful
+    send_for(1.0)
+
+    assert answered_s[0] < 0.2, 'the parameter was answered before the text was encoded'
+    assert segmenter.encodings == 2, 'both lists set atomically make one encoding'
+    assert [m.header.stamp.sec for m in client.received['detections']] == sent
+    words = [names_of(message) for message in client.received['detections']]
+    old, new = ['person', 'chair', 'floor'], ['dog', 'chair', 'grass', 'floor']
+    switch = words.index(new)
+    assert switch > 1
+    assert words == [old] * switch + [new] * (len(words) - switch)
+    maps = [class_map(message) for message in client.received['label_info']]
+    assert maps[-1] == {0: 'unlabeled', 4: 'dog', 2: 'chair', 5: 'grass', 3: 'floor'}
+    assert maps[0] == {0: 'unlabeled', 1: 'person', 2: 'chair', 3: 'floor'}
+    by_stamp = {m.header.stamp.sec: set(np.frombuffer(m.data, np.uint8).tolist())
+                for m in client.received['semantic']}
+    for message in client.received['detections']:
+        expected = {0, 1, 2, 3} if names_of(message) == old else {0, 4, 2, 5, 3}
+        assert by_stamp.get(message.header.stamp.sec, expected) == expected
+
+
+def test_label_info_comes_before_the_first_frame_of_its_vocabulary(client, start_node):
+    start_node(FakeSegmenter(), **WORDS)
+    order = []
+    from rclpy.qos import DurabilityPolicy, QoSProfile
+    from vision_msgs.msg import Detection2DArray, LabelInfo
+
+    latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    client.node.create_subscription(
+        LabelInfo, 'eov_seg/label_info', lambda m: order.append(sorted(class_map(m).values())),
+        latched)
+    client.node.create_subscription(
+        Detection2DArray, 'eov_seg/detections', lambda m: order.append(names_of(m)), 10)
+    last = client.send_until(lambda: ['person', 'chair'] in order)
+    client.set(vocabulary__things=['cat'])
+    client.send_until(lambda: ['cat'] in order, first=last + 1)
+    assert order[0] == ['chair', 'floor', 'person', 'unlabeled']
+    assert order.index(['cat', 'floor', 'unlabeled']) < order.index(['cat'])
+
+
+def test_label_info_is_latched_for_late_subscribers_and_counts_versions(client, start_node):
+    start_node(FakeSegmenter(), **WORDS)
+    client.wait_for(lambda: client.state() == 'active')
+    client.set(vocabulary__things=['cat'])
+    client.listen('label_info', 'vision_info')
+    client.wait_for(lambda: client.received['vision_info']
+                    and client.received['vision_info'][-1].database_version == 2)
+    client.wait_for(lambda: client.received['label_info']
+                    and 'cat' in class_map(client.received['label_info'][-1]).values())
+    assert client.received['vision_info'][-1].method == f'EOV-Seg t {"f" * 64}'
+    assert client.received['vision_info'][-1].database_location == '/eov_seg/label_info'
+
+
+@pytest.mark.parametrize(('values', 'reason'), [
+    ({'vocabulary__things': ['a', '']}, 'empty'),
+    ({'vocabulary__things': ['floor']}, "'floor'"),
+    ({'vocabulary__things': ['a', 'b', 'a']}, "'a'"),
+    ({'vocabulary__things': ['x' * 201]}, '201'),
+    ({'vocabulary__things': [f'name {n}' for n in range(4097)]}, '4096'),
+    ({'vocabulary__things': [1, 2]}, 'strings'),
+    ({'vocabulary__things': 'person'}, 'list of strings'),
+    ({'vocabulary__preset': 'no_such'}, 'coco_panoptic'),
+    ({'score_threshold': 1.5}, 'score_threshold'),
+    ({'overlay_alpha': 'much'}, 'overlay_alpha'),
+    ({'variant': 'l'}, 'read-only'),
+    ({'no_such_parameter': 1}, 'no_such_parameter'),
+])
+def test_refused_with_the_reason_and_nothing_changes(client, start_node, values, reason):
+    segmenter = FakeSegmenter()
+    start_node(segmenter, **WORDS)
+    client.wait_for(lambda: client.state() == 'active')
+    result, = client.set(**values)
+    assert not result.successful
+    assert reason in result.reason
+    assert segmenter.encodings == 1
+    result, = client.set(vocabulary__things=['still', 'alive'])
+    assert result.successful
+
+
+def test_empty_lists_of_any_type_bring_the_preset_back(client, start_node):
+    from rclpy.parameter import Parameter
+
+    start_node(FakeSegmenter(), vocabulary__things=['cat'], vocabulary__preset='cityscapes')
+    client.listen('label_info')
+    client.wait_for(lambda: client.received['label_info'])
+    assert len(client.received['label_info'][-1].class_map) == 2
+    # What `ros2 param set ... "[]"` sends is an empty list of booleans.
+    from rcl_interfaces.srv import SetParameters
+    message = Parameter('vocabulary.things', Parameter.Type.BOOL_ARRAY, []).to_parameter_msg()
+    response = client.call(SetParameters, 'eov_seg/set_parameters',
+                           SetParameters.Request(parameters=[message]))
+    assert response.results[0].successful, response.results[0].reason
+    client.wait_for(lambda: len(client.received['label_info'][-1].class_map) == 20)
+    client.set(vocabulary__things=['cat'])
+    client.wait_for(lambda: len(client.received['label_info'][-1].class_map) == 2)
+    assert 1 in class_map(client.received['label_info'][-1]), 'cat keeps its id'
+
+
+def test_deleting_the_list_is_refused(client, start_node):
+    from rcl_interfaces.msg import Parameter, ParameterValue
+    from rcl_interfaces.srv import SetParameters
+
+    start_node(FakeSegmenter(), **WORDS)
+    client.wait_for(lambda: client.state() == 'active')
+    deletion = Parameter(name='vocabulary.things', value=ParameterValue())
+    response = client.call(SetParameters, 'eov_seg/set_parameters',
+                           SetParameters.Request(parameters=[deletion]))
+    assert not response.results[0].successful
+    assert '[]' in response.results[0].reason
+
+
+def test_failed_encoding_keeps_the_old_words_and_can_be_tried_again(client, start_node, capfd):
+    segmenter = FakeSegmenter()
+    start_node(segmenter, **WORDS)
+    client.listen('detections')
+    last = client.send_until(lambda: client.received['detections'])
+    assert client.set(vocabulary__things=['cannot be encoded'])[0].successful
+    client.wait_for(lambda: 'the fake tower refuses' in capfd.readouterr().err)
+    client.received['detections'].clear()
+    client.send_until(lambda: client.received['detections'], first=last + 1)
+    assert names_of(client.received['detections'][-1]) == ['person', 'chair']
+    client.set(vocabulary__things=['cannot be encoded'])
+    client.wait_for(lambda: segmenter.encodings == 3)
+
+
+def test_parameters_answer_while_a_frame_is_processed(client, start_node):
+    start_node(FakeSegmenter(delay_s=1.0), **WORDS)
+    client.listen('instance')
+    client.send_until(lambda: client.received['instance'])
+    client.send(10**6)
+    time.sleep(0.1)
+    started_s = time.monotonic()
+    assert client.set(vocabulary__things=[f'name {n}' for n in range(500)])[0].successful
+    assert time.monotonic() - started_s < 0.6
