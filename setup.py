@@ -19,6 +19,7 @@ INSTALL_REQUIRES = [
     'open_clip_torch>=2.26,<4',
     'timm>=1.0,<2',
     'numpy>=1.26',
+    'pillow>=9.2',
     'opencv-python-headless>=4.8',
     'safetensors>=0.4',
     'pyyaml>=6',
@@ -70,7 +71,7 @@ setup(
     maintainer_email='maintainers@users.noreply.example',
     python_requires='>=3.10',
     packages=find_packages(include=['eov_seg_core*', 'eov_seg_ros*']),
-    package_data={'eov_seg_core': ['presets/*.yaml', 'assets/*', 'py.typed']},
+    package_data={'eov_seg_core': ['presets/*.yaml']},
     data_files=[
         ('share/ament_index/resource_index/packages', files(f'resource/{PACKAGE}')),
         (f'share/{PACKAGE}', ['package.xml']),

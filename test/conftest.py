@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+import subprocess
 
 import pytest
 
@@ -28,3 +29,14 @@ def parity_dir() -> Path:
     if not (path / 'recipe.py').is_file():
         pytest.skip(f'the large parity data is not in {path}; EOV_SEG_PARITY_DIR names its folder')
     return path
+
+
+@pytest.fixture(scope='session')
+def project_files() -> list[Path]:
+    """List the files of the project, committed or about to be, relative to the checkout."""
+    git = subprocess.run(
+        ['git', 'ls-files', '-z', '--cached', '--others', '--exclude-standard'],
+        cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    if git.returncode:
+        pytest.skip(f'the files of the project are not known without git: {git.stderr.strip()}')
+    return [Path(name) for name in git.stdout.split('\0') if name and (CHECKOUT / name).is_file()]
