@@ -14,8 +14,8 @@ ROS_DISTRO = 'jazzy'
 
 # Why each library and each bound: README.md, "Dependencies".
 INSTALL_REQUIRES = [
-    'torch>=2.4',
-    'torchvision>=0.19',
+    'torch>=2.6',
+    'torchvision>=0.21',
     'open_clip_torch>=2.26,<4',
     'timm>=1.0,<2',
     'numpy>=1.26',
