@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+import contextlib
 import os
 from pathlib import Path
 import subprocess
@@ -62,8 +63,7 @@ class Client:
     def __init__(self) -> None:
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.node import Node
-        from rclpy.qos import DurabilityPolicy, QoSProfile
-        from rclpy.qos import qos_profile_sensor_data
+        from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile
         from sensor_msgs.msg import Image
         from vision_msgs.msg import Detection2DArray, LabelInfo, VisionInfo
 
@@ -100,8 +100,9 @@ class Client:
     def send(self, number: int, pixels: np.ndarray | None = None, encoding: str = 'rgb8',
              **changes: Any) -> Any:
         """Publish one image whose stamp is a number; return the message."""
-        from eov_seg_ros.conversions import image_message
         from std_msgs.msg import Header
+
+        from eov_seg_ros.conversions import image_message
 
         header = Header(frame_id=f'camera_{number}')
         header.stamp.sec, header.stamp.nanosec = number, 123456789
@@ -190,10 +191,8 @@ def start_node(ros: None) -> Iterator[Callable[..., Any]]:
         executor.add_node(node)
 
         def spin() -> None:
-            try:
+            with contextlib.suppress(ExternalShutdownException):
                 executor.spin()
-            except ExternalShutdownException:
-                pass
 
         thread = threading.Thread(target=spin)
         thread.start()

@@ -35,12 +35,11 @@ def test_change_under_load_loses_no_frame_and_mixes_none(client, start_node):
     def send_for(seconds):
         end_s = time.monotonic() + seconds
         while time.monotonic() < end_s:
-            number = last + len(sent) + 1
-            sent.append(number)
-            client.send(number)
-            # the fake is quicker than the camera, so not one frame may be skipped
+            sent.append(last + len(sent) + 1)
+            client.send(sent[-1])
+            # A camera that waits for its answer: not one frame may be skipped.
             client.wait_for(lambda: client.received['detections']
-                            and client.received['detections'][-1].header.stamp.sec == number)
+                            and client.received['detections'][-1].header.stamp.sec == sent[-1])
 
     send_for(0.2)
     before_s = time.monotonic()
@@ -110,9 +109,9 @@ def test_label_info_is_latched_for_late_subscribers_and_counts_versions(client, 
     ({'vocabulary__things': 'person'}, 'list of strings'),
     ({'vocabulary__preset': 'no_such'}, 'coco_panoptic'),
     ({'score_threshold': 1.5}, 'score_threshold'),
-    ({'overlay_alpha': 'much'}, 'overlay_alpha'),
+    ({'overlay_alpha': 'much'}, 'DOUBLE'),
     ({'variant': 'l'}, 'read-only'),
-    ({'no_such_parameter': 1}, 'no_such_parameter'),
+    ({'no_such_parameter': 1}, 'undeclared'),
 ])
 def test_refused_with_the_reason_and_nothing_changes(client, start_node, values, reason):
     segmenter = FakeSegmenter()

@@ -1,0 +1,104 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Start the segmentation node; `ros2 launch eov_seg_ros segment.launch.py --show-args`.
+
+Arguments that are left empty do not override the parameter file.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from eov_seg_core.vocabulary import Vocabulary
+
+CONFIG = Path(get_package_share_directory('eov_seg_ros'), 'config')
+
+ARGUMENTS = {
+    'image': ('image_raw', 'Topic of the camera images'),
+    'variant': ('', 'Size of the model: t, s, m or l'),
+    'checkpoint': ('', 'Weights: a published .pth or our .safetensors'),
+    'device': ('', 'auto, cpu, cuda or cuda:N'),
+    'vocabulary_file': ('', "What to look for: YAML with lists 'things' and 'stuff', for example "
+                        f'{CONFIG}/vocabularies/indoor.yaml'),
+    'params_file': (str(CONFIG / 'segment.yaml'), 'Parameters of the node'),
+    'namespace': ('', 'Namespace of the node and of its topics'),
+    'rviz': ('false', 'Show the overlay in RViz'),
+    'use_sim_time': ('false', 'Take the time from /clock'),
+    'log_level': ('info', 'debug, info, warn, error or fatal'),
+    'dds_profile': ('', 'Transport profile for Fast DDS: loopback (this machine only) or network; '
+                    'empty: as the environment says'),
+}
+
+
+def generate_launch_description() -> LaunchDescription:
+    return LaunchDescription([
+        *(DeclareLaunchArgument(name, default_value=default, description=description)
+          for name, (default, description) in ARGUMENTS.items()),
+        OpaqueFunction(function=_actions),
+    ])
+
+
+def _actions(context: LaunchContext) -> list[Any]:
+    values = {name: LaunchConfiguration(name).perform(context) for name in ARGUMENTS}
+    actions = [*_dds_profile(values['dds_profile']), _segment_node(values)]
+    if _is_true('rviz', values):
+        actions.append(_rviz(values))
+    return actions
+
+
+def _segment_node(values: dict[str, str]) -> Node:
+    overrides: dict[str, Any] = {name: values[name] for name in ('variant', 'checkpoint', 'device')
+                                 if values[name]}
+    overrides['use_sim_time'] = _is_true('use_sim_time', values)
+    if values['vocabulary_file']:
+        overrides |= _vocabulary(values['vocabulary_file'])
+    return Node(
+        package='eov_seg_ros', executable='segment_node', name='eov_seg',
+        namespace=values['namespace'], output='screen',
+        remappings=[('image_raw', values['image'])],
+        parameters=[values['params_file'], overrides],
+        ros_arguments=['--log-level', values['log_level']])
+
+
+def _rviz(values: dict[str, str]) -> Node:
+    return Node(
+        package='rviz2', executable='rviz2', namespace=values['namespace'], output='screen',
+        arguments=['-d', str(CONFIG / 'segment.rviz')],
+        remappings=[('/eov_seg/overlay', 'eov_seg/overlay')],
+        parameters=[{'use_sim_time': _is_true('use_sim_time', values)}])
+
+
+def _vocabulary(path: str) -> dict[str, list[str]]:
+    """Read a vocabulary file into the node's two parameters."""
+    entries: dict[bool, list[str]] = {True: [], False: []}
+    for category in Vocabulary.from_file(path).categories:
+        entries[category.is_thing].append(','.join(category.names))
+    # ROS has no typed empty list; the node takes one of any type.
+    return {'vocabulary.things': entries[True], 'vocabulary.stuff': entries[False]}
+
+
+def _dds_profile(name: str) -> list[SetEnvironmentVariable]:
+    if not name:
+        return []
+    path = CONFIG / f'fastdds_{name}.xml'
+    if not path.is_file():
+        raise ValueError(f"dds_profile must be 'loopback' or 'network', got {name!r}")
+    actions = [SetEnvironmentVariable(f'{prefix}_DEFAULT_PROFILES_FILE', str(path))
+               for prefix in ('FASTRTPS', 'FASTDDS')]
+    if name == 'loopback':
+        actions.append(SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'))
+    return actions
+
+
+def _is_true(name: str, values: dict[str, str]) -> bool:
+    text = values[name].lower()
+    if text not in ('true', 'false'):
+        raise ValueError(f"{name} must be 'true' or 'false', got {values[name]!r}")
+    return text == 'true'

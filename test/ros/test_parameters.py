@@ -1,0 +1,140 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The table of parameters, class ids and the log bridge; nothing here needs ROS."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import fields
+import logging
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+import pytest
+import yaml
+
+from eov_seg_core.vocabulary import Vocabulary
+from eov_seg_ros.class_ids import ClassIds, MAX_CLASS_ID
+from eov_seg_ros.log_bridge import forward_logging
+from eov_seg_ros.parameters import markdown_table, Parameters, specs
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+def test_the_documentation_has_this_table():
+    assert markdown_table() in (CHECKOUT / 'docs/ros_api.md').read_text(encoding='utf-8')
+
+
+def test_every_parameter_is_read_somewhere():
+    """A parameter that nothing reads would be accepted and ignored."""
+    read = set()
+    for path in (CHECKOUT / 'eov_seg_ros').glob('*.py'):
+        for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
+            if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                read.add(node.attr)
+            if isinstance(node, ast.Constant) and node.value == 'autostart':
+                read.add('autostart')
+    assert {entry.name for entry in fields(Parameters)} <= read
+
+
+def test_the_shipped_configuration_names_real_parameters_with_valid_values():
+    content = yaml.safe_load((CHECKOUT / 'config/segment.yaml').read_text(encoding='utf-8'))
+    (_, body), = content.items()
+    values = {}
+
+    def flatten(prefix, entries):
+        for name, value in entries.items():
+            if isinstance(value, dict):
+                flatten(f'{prefix}{name}.', value)
+            else:
+                values[prefix + name] = value
+    flatten('', body['ros__parameters'])
+    table = {spec.name: spec for spec in specs()}
+    assert set(values) <= set(table)
+    for name, value in values.items():
+        expected = table[name].default
+        assert type(value) is (list if isinstance(expected, tuple) else type(expected)), name
+    Parameters.from_values(values)
+
+
+@pytest.mark.parametrize('path', sorted((CHECKOUT / 'config/vocabularies').glob('*.yaml')),
+                         ids=lambda path: path.stem)
+def test_shipped_vocabularies_are_valid(path):
+    assert len(Vocabulary.from_file(path)) > 5
+
+
+@pytest.mark.parametrize(('values', 'reason'), [
+    ({'score_threshold': -0.1}, 'score_threshold must lie in 0 to 1, got -0.1'),
+    ({'score_threshold': float('nan')}, 'score_threshold'),
+    ({'input_size': 31}, 'at least 32'),
+    ({'input_size': 2561}, 'input_size'),
+    ({'variant': 'x'}, 'one of t, s, m, l'),
+    ({'precision': 'int8'}, 'precision'),
+    ({'device': 'gpu'}, 'cuda:N'),
+    ({'device': 'cuda:'}, 'cuda:N'),
+    ({'vocabulary.things': ['a', 'a']}, "'a'"),
+    ({'vocabulary.things': [True]}, 'strings'),
+    ({'vocabulary.things': None}, r'\[\]'),
+    ({'vocabulary.things': 'a'}, 'list of strings'),
+    ({'vocabulary.things': ['a'], 'vocabulary.preset': 'no_such'}, 'no_such'),
+])
+def test_invalid_values_are_refused(values, reason):
+    with pytest.raises(ValueError, match=reason):
+        Parameters.from_values(values)
+
+
+def test_preset_is_used_while_both_lists_are_empty():
+    assert Parameters().vocabulary() == Vocabulary.preset('coco_panoptic')
+    parameters = Parameters.from_values({'vocabulary.stuff': ['sky'], 'foreign': 1})
+    assert parameters.vocabulary() == Vocabulary(stuff=['sky'])
+
+
+names_list = st.lists(st.sampled_from('abcdefgh'), max_size=10)
+
+
+@given(st.lists(names_list, max_size=6))
+def test_a_name_keeps_its_id_and_no_id_has_two_names(vocabularies):
+    class_ids = ClassIds()
+    known = {}
+    for names in vocabularies:
+        labels = class_ids.assign(names)
+        assert len(set(labels.ids)) == len(names)
+        assert all(1 <= number <= MAX_CLASS_ID for number in labels.ids)
+        for position, (name, number) in enumerate(zip(names, labels.ids)):
+            key = name, names[:position].count(name)
+            assert known.setdefault(key, number) == number
+    assert len(set(known.values())) == len(known)
+
+
+def test_ids_run_out_with_a_clear_error_and_nothing_is_given_out():
+    class_ids = ClassIds()
+    class_ids.assign([str(number) for number in range(MAX_CLASS_ID)])
+    for method in (class_ids.check, class_ids.assign):
+        with pytest.raises(ValueError, match='65535'):
+            method(['new'])
+    assert class_ids.assign(['7']).ids == (8,)
+    assert class_ids.assign([]).max_id == 0
+
+
+class FakeRosLogger:
+    def __init__(self):
+        self.lines = []
+
+    def __getattr__(self, level):
+        return lambda text: self.lines.append((level, text))
+
+
+def test_core_log_records_reach_ros_with_level_and_arguments():
+    ros_logger = FakeRosLogger()
+    log = logging.getLogger('eov_seg_core.anything')
+    with forward_logging(ros_logger):
+        log.debug('not shown')
+        log.info('%d names', 3)
+        log.warning('careful')
+        log.error('bad')
+        log.critical('worse')
+        logging.getLogger('elsewhere').error('not ours')
+    log.error('after the end')
+    assert ros_logger.lines == [('info', '3 names'), ('warning', 'careful'), ('error', 'bad'),
+                                ('fatal', 'worse')]
