@@ -3,8 +3,8 @@
 """The frozen CLIP image towers: CNN features, CLIP embeddings of masks, and the one-block ViT.
 
 EOV-Seg, section 3.2.  The building blocks are open_clip's and timm's own classes, so parameter
-names below each tower are CLIP's.  The published code instantiates two whole CLIP models; here only
-the parts that reach an output exist: the CNN with its pooling head, and of the ViT the patch
+names below each tower are CLIP's.  The published code instantiates two whole CLIP models; here
+only the parts that reach an output exist: the CNN with its pooling head, and of the ViT the patch
 embedding, the position embedding, `ln_pre` and the first block.
 
 open_clip has run its transformers batch first since 2.26; the published code feeds
@@ -84,7 +84,8 @@ class ResNetCLIP(nn.Module):
         query_Bnd = query_BC.view(batch, heads, -1)
         keys_BLnd = pool.k_proj(tokens_BLC).unflatten(2, (heads, -1))
         values_BnLd = pool.v_proj(tokens_BLC).unflatten(2, (heads, -1)).transpose(1, 2)
-        scores_BnL = torch.einsum('bnd,blnd->bnl', query_Bnd, keys_BLnd) * query_Bnd.shape[2] ** -0.5
+        scale = query_Bnd.shape[2] ** -0.5
+        scores_BnL = torch.einsum('bnd,blnd->bnl', query_Bnd, keys_BLnd) * scale
 
         mask_BQL = mask_BQhw.flatten(2)
         mask_BQL = mask_BQL | ~mask_BQL.any(dim=2, keepdim=True)
@@ -168,7 +169,8 @@ class ViTFirstBlock(nn.Module):
         grid = config.image_size // patch
         self.conv1 = nn.Conv2d(3, width, kernel_size=patch, stride=patch, bias=False)
         self.class_embedding = nn.Parameter(width ** -0.5 * torch.randn(width))
-        self.positional_embedding = nn.Parameter(width ** -0.5 * torch.randn(grid * grid + 1, width))
+        self.positional_embedding = nn.Parameter(
+            width ** -0.5 * torch.randn(grid * grid + 1, width))
         self.ln_pre = LayerNorm(width)
         self.block = ResidualAttentionBlock(width, config.heads, act_layer=QuickGELU)
 
@@ -186,6 +188,7 @@ class ViTFirstBlock(nn.Module):
         class_position, positions_LC = _split_positions(self.positional_embedding, height, width)
         patches_BLC = patches_BChw.flatten(2).transpose(1, 2) + positions_LC
         class_BLC = (self.class_embedding + class_position).expand(batch, 1, channels)
-        tokens_BLC = self.block(self.ln_pre(torch.cat([class_BLC.to(patches_BLC), patches_BLC], dim=1)))
+        tokens_BLC = torch.cat([class_BLC.to(patches_BLC), patches_BLC], dim=1)
+        tokens_BLC = self.block(self.ln_pre(tokens_BLC))
         tokens: Tensor = tokens_BLC[:, 1:].transpose(1, 2)
         return tokens.reshape(batch, channels, height, width)

@@ -10,7 +10,6 @@ run time; here each value is written once, and whatever follows from another val
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Union
 
 VARIANTS = ('t', 's', 'm', 'l')
 
@@ -47,7 +46,7 @@ class ConvNeXtConfig:
     """Channels of res2..res5."""
 
 
-CNNConfig = Union[ResNetConfig, ConvNeXtConfig]
+CNNConfig = ResNetConfig | ConvNeXtConfig
 
 
 @dataclass(frozen=True, kw_only=True)

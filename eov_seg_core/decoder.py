@@ -13,7 +13,7 @@ computed only when the caller asks for every stage, as training does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import cast, NamedTuple
 
 import torch
 from torch import nn, Tensor
@@ -117,7 +117,7 @@ class DecoderStage(nn.Module):
 
     def classify(self, queries_BQD: Tensor, mask_logits_BQhw: Tensor, features_BDhw: Tensor,
                  pool_spatial: PoolSpatial, vocabulary: VocabularyEmbedding) -> Tensor:
-        """Predict class logits (B, Q, K + 1) from queries and from what lies inside their masks."""
+        """Predict class logits (B, Q, K + 1) from queries and what lies inside their masks."""
         mask_BQhw = mask_logits_BQhw > 0
         semantic = self.semantic_projection(mask_pool(features_BDhw, mask_BQhw))
         spatial = self.spatial_projection(pool_spatial(mask_BQhw))
@@ -128,7 +128,7 @@ class DecoderStage(nn.Module):
 def mask_logits(kernels_BQD: Tensor, features_BDhw: Tensor) -> Tensor:
     """Multiply mask kernels (B, Q, D) with features (B, D, h, w): (B, Q, h, w)."""
     logits_BQL = kernels_BQD @ features_BDhw.flatten(2)
-    return logits_BQL.unflatten(2, features_BDhw.shape[2:])
+    return logits_BQL.view(*logits_BQL.shape[:2], *features_BDhw.shape[2:])
 
 
 def _init_linear(module: nn.Module) -> None:
@@ -174,14 +174,14 @@ class Decoder(nn.Module):
         """
         features = self.vas(aggregated_BDhw, vocabulary.guide_NE)
         queries, masks = self._initial(features)
-        for stage in self.stages:
+        for stage in self._stages():
             queries = stage.update_queries(queries, masks, features)
             masks = stage.predict_masks(queries, features)
 
         def pool_spatial(mask_BQhw: Tensor) -> Tensor:
             return self.spatial_upscaler.pool(tokens_BChw, mask_BQhw)
 
-        logits = self.stages[-1].classify(queries, masks, features, pool_spatial, vocabulary)
+        logits = stage.classify(queries, masks, features, pool_spatial, vocabulary)
         return StageOutput(logits, masks)
 
     def all_stages(self, aggregated_BDhw: Tensor, tokens_BChw: Tensor,
@@ -195,12 +195,15 @@ class Decoder(nn.Module):
 
         queries, masks = self._initial(features)
         outputs = []
-        for stage in self.stages:
+        for stage in self._stages():
             queries = stage.update_queries(queries, masks, features)
             masks = stage.predict_masks(queries, features)
             logits = stage.classify(queries, masks, features, pool_spatial, vocabulary)
             outputs.append(StageOutput(logits, masks))
         return outputs
+
+    def _stages(self) -> list[DecoderStage]:
+        return cast('list[DecoderStage]', list(self.stages))
 
     def _initial(self, features_BDhw: Tensor) -> tuple[Tensor, Tensor]:
         """Return the learned queries (B, Q, D) and the masks that they make."""

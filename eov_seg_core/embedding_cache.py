@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Text embeddings that are known already, in memory and on disk.
 
-On disk every embedding is a safetensors file of its own, named by what it depends on and written by
-renaming a finished file.  So a look-up opens only the files that it wants, a damaged file costs one
-name, and processes share a folder without locks: whoever writes last writes the same bytes.
+On disk every embedding is a safetensors file of its own, named by what it depends on and written
+by renaming a finished file.  So a look-up opens only the files that it wants, a damaged file costs
+one name, and processes share a folder without locks: whoever writes last writes the same bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ import zlib
 import platformdirs
 from safetensors import safe_open, SafetensorError
 from safetensors.torch import save
-import torch
 from torch import Tensor
 
 _LOGGER = logging.getLogger(__name__)
@@ -58,9 +57,8 @@ class EmbeddingCache:
             Name -> (E,) float32 on the CPU, without the names that are not known.
         """
         with self._lock:
-            found = {name: tensor for name in names
-                     if (tensor := self._recall(space, name)) is not None}
-        return found
+            return {name: tensor for name in names
+                    if (tensor := self._recall(space, name)) is not None}
 
     def put(self, space: str, embeddings: Mapping[str, Tensor]) -> None:
         """Remember embeddings: name -> (E,) float32 on the CPU."""
@@ -131,4 +129,4 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _crc32(tensor: Tensor) -> str:
-    return f'{zlib.crc32(tensor.contiguous().view(torch.uint8).numpy()):08x}'
+    return f'{zlib.crc32(tensor.contiguous().numpy().tobytes()):08x}'

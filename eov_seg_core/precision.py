@@ -30,8 +30,8 @@ def resolve_device(device: str | torch.device) -> torch.device:
                          ) from error
     if resolved.type == 'cuda' and (resolved.index or 0) >= torch.cuda.device_count():
         raise ValueError(f'device {device!r} was asked for, but PyTorch sees '
-                         f"{torch.cuda.device_count()} CUDA devices; use 'auto' or 'cpu', or check "
-                         'the driver and that PyTorch is a CUDA build')
+                         f"{torch.cuda.device_count()} CUDA devices; use 'auto' or 'cpu', or "
+                         'check the driver and that PyTorch is a CUDA build')
     return resolved
 
 

@@ -208,19 +208,23 @@ class Segmenter:
         """
         prepared = self._prepared
         if prepared is None:
-            raise RuntimeError('no vocabulary is set; call set_vocabulary() before the first image')
-        single = isinstance(image_rgb, np.ndarray)
-        images = [image_rgb] if single else list(image_rgb)
-        sizes = [output_size] if single else output_size
+            raise RuntimeError('no vocabulary is set; call set_vocabulary() before the first '
+                               'image')
+        if isinstance(image_rgb, (list, tuple)):
+            return self._segment(image_rgb, output_size, prepared)
+        return self._segment([image_rgb], [output_size], prepared)[0]
+
+    def _segment(self, images: Sequence[Any], output_sizes: Any,
+                 prepared: PreparedVocabulary) -> list[PanopticResult]:
+        """Segment a batch; `preprocess` checks the arguments, which come from the caller."""
         if not images:
             return []
-        batch = preprocess(images, output_sizes=sizes, input_size=self.input_size,
+        batch = preprocess(images, output_sizes=output_sizes, input_size=self.input_size,
                            max_input_size=self.max_input_size, device=self.device)
         with torch.inference_mode():
             prediction = self.model(batch.pixels_BCHW, prepared.embedding)
-            results = [self._postprocess(prediction, batch, index, prepared.vocabulary)
-                       for index in range(len(images))]
-        return results[0] if single else results
+            return [self._postprocess(prediction, batch, index, prepared.vocabulary)
+                    for index in range(len(images))]
 
     def _postprocess(self, prediction: Prediction, batch: ImageBatch, index: int,
                      vocabulary: Vocabulary) -> PanopticResult:

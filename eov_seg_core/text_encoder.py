@@ -90,7 +90,8 @@ class CLIPTextTower(nn.Module):
                                device=states_BTC.device).triu(1)
         states_BTC = self.ln_final(self.transformer(states_BTC, attn_mask=causal_TT))
         rows = torch.arange(tokens_BT.shape[0], device=tokens_BT.device)
-        return states_BTC[rows, tokens_BT.argmax(dim=1)] @ self.text_projection
+        embedding: Tensor = states_BTC[rows, tokens_BT.argmax(dim=1)] @ self.text_projection
+        return embedding
 
 
 class TextEncoder:

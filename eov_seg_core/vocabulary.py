@@ -24,9 +24,9 @@ MAX_NAME_LENGTH = 200
 INVALID = 'invalid_class_id'
 """Name of the lines that the published lists want skipped."""
 
-_FILE_HELP = ("expected YAML with lists 'things' and 'stuff' of 'name,synonym' strings (or one list "
-              "'categories' of 'thing: name,synonym' and 'stuff: name,synonym'), or text lines "
-              "'id:name,synonym'")
+_FILE_HELP = ("expected YAML with lists 'things' and 'stuff' of 'name,synonym' strings (or one "
+              "list 'categories' of 'thing: name,synonym' and 'stuff: name,synonym'), or text "
+              "lines 'id:name,synonym'")
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,10 @@ class Category:
 
     def __post_init__(self) -> None:
         """Refuse names that cannot be encoded."""
-        if isinstance(self.names, str):
-            raise ValueError(f'names must be a tuple of strings, got the string {self.names!r}; '
-                             f'write ({self.names!r},) for one name')
+        names: object = self.names
+        if isinstance(names, str):
+            raise ValueError(f'names must be a tuple of strings, got the string {names!r}; '
+                             f'write ({names!r},) for one name')
         object.__setattr__(self, 'names', tuple(_checked(name) for name in self.names))
         if not self.names:
             raise ValueError('a category needs at least one name, got none')
@@ -252,8 +253,8 @@ def _refuse_contradictions(categories: list[Category]) -> None:
     for category in categories:
         twin = first_with.setdefault(frozenset(category.names), category)
         if twin is not category:
-            raise ValueError(f'two categories have the same names {category.names}, so nothing can '
-                             'tell them apart; remove one')
+            raise ValueError(f'two categories have the same names {category.names}, so nothing '
+                             'can tell them apart; remove one')
         for name in category.names:
             if is_thing.setdefault(name, category.is_thing) != category.is_thing:
                 raise ValueError(f'{name!r} is a name of a thing and of a stuff category; '
