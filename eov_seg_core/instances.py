@@ -16,12 +16,14 @@ import torch
 from torch import Tensor
 import torch.nn.functional as F
 
-from eov_seg_core.mask_resize import MaskResize, Tile
+from eov_seg_core.mask_resize import MaskResize, resize_tile
 
 MAX_INSTANCES = 100
 """Pairs of query and class that compete, before stuff is dropped; the published value."""
 _BAND_ELEMENTS = 1 << 22
 """Queries x pixels that are computed at a time: 16 MiB in float32."""
+_STRIP_WIDTH = 128
+"""Columns that are resized at a time: wider strips multiply with more zeros."""
 _EPS = 1e-6
 
 
@@ -73,10 +75,9 @@ def semantic_scores(probs_QK: Tensor, mask_logits_Qhw: Tensor, resize: MaskResiz
         (K, H, W) float32, not normalised.
     """
     scores = np.empty((probs_QK.shape[1], *resize.output_size), np.float32)
-    for tile in _bands(max(probs_QK.shape), resize):
-        probs_Qhw = tile.resize(tile.source(mask_logits_Qhw)).sigmoid_()
-        band_Khw = torch.tensordot(probs_QK.T, probs_Qhw, dims=1)
-        scores[:, tile.rows, tile.columns] = band_Khw.cpu().numpy()
+    for rows, logits_QhW in _bands(mask_logits_Qhw, resize, max(probs_QK.shape)):
+        band_KhW = torch.tensordot(probs_QK.T, logits_QhW.sigmoid_(), dims=1)
+        scores[:, rows] = band_KhW.cpu().numpy()
     return scores
 
 
@@ -131,16 +132,21 @@ def _masks_and_quality(mask_logits_Qhw: Tensor, resize: MaskResize
     packed = np.empty((queries, height, -(-width // 8)), np.uint8)
     area_Q = torch.zeros(queries, dtype=torch.float64, device=mask_logits_Qhw.device)
     total_Q = torch.zeros_like(area_Q)
-    for tile in _bands(max(queries, 1), resize):
-        logits_Qhw = tile.resize(tile.source(mask_logits_Qhw))
-        mask_Qhw = logits_Qhw > 0
-        packed[:, tile.rows] = np.packbits(mask_Qhw.cpu().numpy(), axis=2)
-        area_Q += mask_Qhw.flatten(1).sum(dim=1)
-        total_Q += logits_Qhw.sigmoid_().mul_(mask_Qhw).flatten(1).sum(dim=1)
+    for rows, logits_QhW in _bands(mask_logits_Qhw, resize, max(queries, 1)):
+        mask_QhW = logits_QhW > 0
+        packed[:, rows] = np.packbits(mask_QhW.cpu().numpy(), axis=2)
+        area_Q += mask_QhW.flatten(1).sum(dim=1)
+        total_Q += logits_QhW.sigmoid_().mul_(mask_QhW).flatten(1).sum(dim=1)
     return packed, (total_Q / (area_Q + _EPS)).float().cpu().numpy()
 
 
-def _bands(planes: int, resize: MaskResize) -> Iterator[Tile]:
-    """Cut the output into bands of whole rows, so that `planes` of them stay small."""
+def _bands(mask_logits_Qhw: Tensor, resize: MaskResize, planes: int
+           ) -> Iterator[tuple[slice, Tensor]]:
+    """Yield rows and (Q, rows, W) logits of bands so thin that `planes` of them are small."""
     width = resize.output_size[1]
-    return resize.tiles(max(_BAND_ELEMENTS // (planes * width), 1), width)
+    strips = resize.column_windows(_STRIP_WIDTH)
+    for rows in resize.row_windows(max(_BAND_ELEMENTS // (planes * width), 1)):
+        source_Qhw = mask_logits_Qhw[:, rows.source]
+        tiles = [resize_tile(source_Qhw[:, :, columns.source], rows, columns)
+                 for columns in strips]
+        yield rows.output, torch.cat(tiles, dim=2)

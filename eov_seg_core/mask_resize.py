@@ -24,41 +24,22 @@ _Weights = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Tile:
-    """A rectangle of the output and how to compute it.
+class Window:
+    """A range of output positions along one axis and how to compute it.
 
     Attributes:
-        rows: Its rows in the output.
-        columns: Its columns in the output.
-        source_rows: Rows of the mask logits that it depends on.
-        source_columns: Columns of the mask logits that it depends on.
-        row_weights: (rows, source rows) float32.
-        column_weights: (source columns, columns) float32.
+        output: Range of output positions.
+        source: Range of mask positions that they depend on.
+        weights: (output positions, mask positions) float32 between the two.
     """
 
-    rows: slice
-    columns: slice
-    source_rows: slice
-    source_columns: slice
-    row_weights: Tensor
-    column_weights: Tensor
-
-    @property
-    def pixels(self) -> int:
-        """Number of output pixels."""
-        return self.row_weights.shape[0] * self.column_weights.shape[1]
-
-    def source(self, mask_logits_Qhw: Tensor) -> Tensor:
-        """Return the part of the mask logits that the tile depends on, as a view."""
-        return mask_logits_Qhw[:, self.source_rows, self.source_columns]
-
-    def resize(self, source_Qhw: Tensor) -> Tensor:
-        """Return the logits of the tile, (Q, rows, columns), from what `source` returned."""
-        return self.row_weights @ (source_Qhw.contiguous() @ self.column_weights)
+    output: slice
+    source: slice
+    weights: Tensor
 
 
 class MaskResize:
-    """The published two-step resize as a function of output tiles.
+    """The published two-step resize as a function of output windows.
 
     Args:
         mask_size: (h, w) of the mask logits.
@@ -77,27 +58,40 @@ class MaskResize:
             _two_step_taps(*sizes) for sizes in
             zip(mask_size, padded_size, network_size, output_size))
 
-    def tiles(self, max_rows: int, max_columns: int) -> Iterator[Tile]:
-        """Yield tiles of at most this size that cover the output, row by row."""
-        bands = self._windows(self._row_taps, max_rows)
-        strips = [(columns, source, matrix.T.contiguous())
-                  for columns, source, matrix in self._windows(self._column_taps, max_columns)]
-        for rows, source_rows, row_weights in bands:
-            for columns, source_columns, column_weights in strips:
-                yield Tile(rows, columns, source_rows, source_columns, row_weights,
-                           column_weights)
+    def row_windows(self, length: int) -> list[Window]:
+        """Cut the rows of the output into windows of at most this length."""
+        return list(_windows(self._row_taps, length, self._device))
 
-    def _windows(self, taps: tuple[_Indices, _Weights], length: int
-                 ) -> Iterator[tuple[slice, slice, Tensor]]:
-        """Cut an axis; yield output range, source range and the dense matrix between them."""
-        indices, weights = taps
-        for start in range(0, len(indices), length):
-            window = slice(start, min(start + length, len(indices)))
-            first, last = int(indices[window].min()), int(indices[window].max())
-            matrix = np.zeros((window.stop - start, last + 1 - first), np.float32)
-            for column, weight in zip(indices[window].T, weights[window].T):
-                matrix[np.arange(len(column)), column - first] += weight
-            yield window, slice(first, last + 1), torch.from_numpy(matrix).to(self._device)
+    def column_windows(self, length: int) -> list[Window]:
+        """Cut the columns of the output into windows of at most this length."""
+        return list(_windows(self._column_taps, length, self._device))
+
+
+def resize_tile(source_Qhw: Tensor, rows: Window, columns: Window) -> Tensor:
+    """Return the logits of a tile of the output.
+
+    Args:
+        source_Qhw: (Q, h, w) mask logits in the source ranges of both windows.
+        rows: Rows of the tile.
+        columns: Columns of the tile.
+
+    Returns:
+        (Q, rows, columns) float32.
+    """
+    return rows.weights @ (source_Qhw.contiguous() @ columns.weights.T)
+
+
+def _windows(taps: tuple[_Indices, _Weights], length: int, device: torch.device
+             ) -> Iterator[Window]:
+    indices, weights = taps
+    for start in range(0, len(indices), length):
+        output = slice(start, min(start + length, len(indices)))
+        first, last = int(indices[output].min()), int(indices[output].max())
+        matrix = np.zeros((output.stop - start, last + 1 - first), np.float32)
+        positions = np.arange(len(matrix))
+        for column, weight in zip(indices[output].T, weights[output].T):
+            matrix[positions, column - first] += weight
+        yield Window(output, slice(first, last + 1), torch.from_numpy(matrix).to(device))
 
 
 def _two_step_taps(mask: int, padded: int, network: int, output: int

@@ -132,7 +132,7 @@ def postprocess(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, *, padded_size: t
     if len(kept_q) == 0:
         result = PanopticResult(np.zeros(output_size, np.int32), [])
     else:
-        assignment = assign_pixels(mask_logits_Qhw[kept_q], scores_Q[kept_q], resize)
+        assignment = assign_pixels(mask_logits_Qhw, kept_q, scores_Q[kept_q], resize)
         result = _merge(assignment, scores_Q[kept_q].cpu().numpy(), labels_Q[kept_q].cpu().numpy(),
                         names, is_thing, overlap_threshold)
     class_probs_QK = probs_QK[:, :-1]
