@@ -30,7 +30,7 @@ INSTALL_REQUIRES = [
 # ROS 2 without a ROS installation.  vision_msgs is not among the wheels: scripts/vision_msgs.
 ROS_WHEELS = [f'ros-{ROS_DISTRO}-{name}' for name in (
     'rclpy', 'rmw-fastrtps-cpp', 'sensor-msgs', 'std-msgs', 'std-srvs', 'geometry-msgs',
-    'diagnostic-msgs', 'lifecycle-msgs')]
+    'lifecycle-msgs')]
 
 EXTRAS_REQUIRE = {
     'ros': ROS_WHEELS,

@@ -53,17 +53,19 @@ sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").is_file())'
 }
 
 install_packages() {
-  local install=(apt-get install -y --no-install-recommends "$@")
+  local install=(apt-get install -y --no-install-recommends "$@") as_root=()
   if ! command -v apt-get >/dev/null; then
     stop "these are missing, under the names that Debian gives them: $*" 3
-  elif [ "$(id -u)" = 0 ]; then
-    apt-get update -qq && DEBIAN_FRONTEND=noninteractive "${install[@]}"
-  elif sudo -n true 2>/dev/null; then
-    sudo -n apt-get update -qq && sudo -n env DEBIAN_FRONTEND=noninteractive "${install[@]}"
-  else
-    stop "system packages are missing; run this, then try again:
-    sudo apt-get update && sudo ${install[*]}" 3
   fi
+  if [ "$(id -u)" != 0 ]; then
+    sudo -n true 2>/dev/null || stop "system packages are missing; run this, then try again:
+    sudo apt-get update && sudo ${install[*]}" 3
+    as_root=(sudo -n)
+  fi
+  # A foreign source that does not answer need not stop us: the packages are in the main one.
+  "${as_root[@]}" apt-get update -qq || say 'apt-get update failed; trying with the lists there are'
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "${install[@]}" \
+    || stop "apt-get could not install them; install them by hand, then try again: $*" 3
 }
 
 # One number for the state of some files: `digest FILE...`.
