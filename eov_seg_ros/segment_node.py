@@ -14,6 +14,7 @@ from contextlib import ExitStack
 import functools
 import logging
 import signal
+import sys
 import time
 from typing import Any
 
@@ -246,3 +247,7 @@ def main(args: Sequence[str] | None = None,
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

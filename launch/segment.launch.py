@@ -8,6 +8,7 @@ Arguments that are left empty do not override the parameter file.
 from __future__ import annotations
 
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from ament_index_python.packages import get_package_share_directory
@@ -15,6 +16,7 @@ from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
+import yaml
 
 from eov_seg_core.vocabulary import Vocabulary
 
@@ -57,13 +59,14 @@ def _segment_node(values: dict[str, str]) -> Node:
     overrides: dict[str, Any] = {name: values[name] for name in ('variant', 'checkpoint', 'device')
                                  if values[name]}
     overrides['use_sim_time'] = _is_true('use_sim_time', values)
+    files = [values['params_file']]
     if values['vocabulary_file']:
-        overrides |= _vocabulary(values['vocabulary_file'])
+        files.append(_vocabulary_parameters(values['vocabulary_file']))
     return Node(
         package='eov_seg_ros', executable='segment_node', name='eov_seg',
         namespace=values['namespace'], output='screen',
         remappings=[('image_raw', values['image'])],
-        parameters=[values['params_file'], overrides],
+        parameters=[*files, overrides],
         ros_arguments=['--log-level', values['log_level']])
 
 
@@ -75,13 +78,19 @@ def _rviz(values: dict[str, str]) -> Node:
         parameters=[{'use_sim_time': _is_true('use_sim_time', values)}])
 
 
-def _vocabulary(path: str) -> dict[str, list[str]]:
-    """Read a vocabulary file into the node's two parameters."""
+def _vocabulary_parameters(path: str) -> str:
+    """Turn a vocabulary file into a parameter file and return its path.
+
+    A file, because launch_ros refuses the empty list of a vocabulary without things or stuff.
+    """
     entries: dict[bool, list[str]] = {True: [], False: []}
     for category in Vocabulary.from_file(path).categories:
         entries[category.is_thing].append(','.join(category.names))
-    # ROS has no typed empty list; the node takes one of any type.
-    return {'vocabulary.things': entries[True], 'vocabulary.stuff': entries[False]}
+    lists = {'things': entries[True], 'stuff': entries[False]}
+    with NamedTemporaryFile('w', prefix='eov_seg_vocabulary_', suffix='.yaml', delete=False,
+                            encoding='utf-8') as file:
+        yaml.safe_dump({'/**': {'ros__parameters': {'vocabulary': lists}}}, file)
+    return file.name
 
 
 def _dds_profile(name: str) -> list[SetEnvironmentVariable]:
