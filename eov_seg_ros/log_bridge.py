@@ -48,6 +48,8 @@ class RosLogHandler(logging.Handler):
 def forward_logging(ros_logger: Any, level: int = logging.INFO) -> Iterator[None]:
     """Forward the records of this project's packages while the context is open.
 
+    They go to ROS only: a library that configures the root logger would print them once more.
+
     Args:
         ros_logger: What `node.get_logger()` returns.
         level: Python level from which records are made at all.
@@ -58,9 +60,11 @@ def forward_logging(ros_logger: Any, level: int = logging.INFO) -> Iterator[None
     for logger in loggers:
         logger.addHandler(handler)
         logger.setLevel(level)
+        logger.propagate = False
     try:
         yield
     finally:
         for logger, before in zip(loggers, levels):
             logger.removeHandler(handler)
             logger.setLevel(before)
+            logger.propagate = True

@@ -124,6 +124,8 @@ class Pipeline:
         self._outputs.publish(frame, names)
 
     def _on_frame_error(self, error: Exception) -> None:
+        if not self._node.context.ok():
+            return  # the program is ending, so publishing this frame had to fail
         self._node.get_logger().error(f'frame dropped: {error} [{type(error).__name__}]',
                                       throttle_duration_sec=_REPEAT_S)
 

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Set up what is missing, then play photographs into the node and write what comes back.
+#
+#   scripts/demo.sh                                  # photographs that scikit-image ships
+#   scripts/demo.sh PICTURE|FOLDER|VIDEO ... [--checkpoint FILE] [--variant s] [--output DIR]
+#
+# Results go to ./demo_output.  No ROS installation is needed; nothing leaves this machine.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+"$here/scripts/setup_env.sh"
+cd "$here"
+# shellcheck source=scripts/ros_env.sh
+source scripts/ros_env.sh
+cd "$OLDPWD"
+exec "$here/.venv/bin/python" -m eov_seg_ros.demo "$@"
