@@ -66,17 +66,23 @@ def test_results(segmenter, source, request):
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
 def test_half_precision_agrees(segmenter, small_cases, dtype):
+    segmenter.keep_raw = True
     for case in small_cases:
         case.use_vocabulary(segmenter)
-        segmenter.keep_raw = True
-        segmenter.model.set_half_dtype(None)
-        expected = segmenter(case.images, case.output_sizes)
-        segmenter.model.set_half_dtype(dtype)
-        for half, full in zip(segmenter(case.images, case.output_sizes), expected):
-            assert np.isfinite(half.raw.class_log_probs).all()
-            assert np.isfinite(half.raw.mask_logits).all()
-            assert (half.raw.class_log_probs != full.raw.class_log_probs).any()
-            assert (half.instance == full.instance).mean() >= 0.99
+        for thresholds in case.meta['thresholds']:
+            segmenter.score_threshold, segmenter.overlap_threshold = thresholds
+            check_half_precision(segmenter, case, dtype)
+
+
+def check_half_precision(segmenter, case, dtype):
+    segmenter.model.set_half_dtype(None)
+    expected = segmenter(case.images, case.output_sizes)
+    segmenter.model.set_half_dtype(dtype)
+    for half, full in zip(segmenter(case.images, case.output_sizes), expected):
+        assert np.isfinite(half.raw.class_log_probs).all()
+        assert np.isfinite(half.raw.mask_logits).all()
+        assert (half.raw.class_log_probs != full.raw.class_log_probs).any()
+        assert (half.instance == full.instance).mean() >= 0.99
 
 
 def check_network(segmenter, case):

@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Pseudo-random weights that can be made anywhere: what the golden outputs were computed with.
 
-Every tensor is drawn from a generator of its own, seeded by its published name, then scaled so that
-a random network has masks of different sizes and labels that differ.  They are no initialisation
-scheme.  `RandomState` is used because NumPy guarantees that its stream never changes.
+Every tensor is drawn from a generator of its own, seeded by its published name, then scaled so
+that a random network has masks of different sizes and labels that differ.  They are no
+initialisation scheme.  `RandomState` is used because NumPy guarantees that its stream never
+changes.
 """
 
 from __future__ import annotations
