@@ -201,16 +201,17 @@ def print_warnings(warnings: Sequence[str]) -> None:
     """Say in large letters what weights that are missing mean for the pictures."""
     for warning in warnings:
         words = warning.upper().split()
-        print('\n' + '#' * 78)
+        print('\n' + '#' * 84)
         line = '#'
         for word in words:
-            if len(line) + len(word) > 75:
+            if len(line) + len(word) > 81:
                 print(line)
                 line = '#'
             line += f' {word}'
         print(line)
-        print('#  THE COLOURS IN THE PICTURES SHOW NOTHING. GIVE --checkpoint FILE.')
-        print('#' * 78)
+        print('# SEGMENTS IN THE PICTURES SHOW NOTHING, OR THERE ARE NONE.')
+        print('# GIVE THE DEMO A PUBLISHED CHECKPOINT: --checkpoint FILE')
+        print('#' * 84)
 
 
 def main(args: Sequence[str] | None = None) -> int:

@@ -53,7 +53,7 @@ def prepare_pictures(inputs: Sequence[str], output: Path, limit: int) -> list[st
         names.append(f'{len(names):02d}_{stem}.png')
         scale = min(1.0, MAX_SIDE / max(image.shape[:2]))
         size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-        cv2.imwrite(str(played / names[-1]), cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+        _write(played / names[-1], cv2.resize(image, size, interpolation=cv2.INTER_AREA))
     if not names:
         raise ValueError(f'there is no picture or video in {", ".join(inputs)}; known are '
                          f'{", ".join(PICTURE_SUFFIXES + VIDEO_SUFFIXES)}')
@@ -65,13 +65,13 @@ def write_frame(frame: Received, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     stem = Path(frame.name).stem
     overlay_bgr = cv2.cvtColor(frame.pixels('overlay'), cv2.COLOR_RGB2BGR)
-    cv2.imwrite(str(folder / f'{stem}_overlay.png'), overlay_bgr)
+    _write(folder / f'{stem}_overlay.png', overlay_bgr)
     for topic in ('instance', 'semantic'):
-        cv2.imwrite(str(folder / f'{stem}_{topic}.png'), frame.pixels(topic))
+        _write(folder / f'{stem}_{topic}.png', frame.pixels(topic))
     # 32 bits do not fit into a PNG: upper and lower half, as in the message.
     panoptic = frame.pixels('panoptic').view(np.uint32)
     halves = np.stack([np.zeros_like(panoptic), panoptic & 0xffff, panoptic >> 16], axis=-1)
-    cv2.imwrite(str(folder / f'{stem}_panoptic.png'), halves.astype(np.uint16))
+    _write(folder / f'{stem}_panoptic.png', halves.astype(np.uint16))
 
 
 def write_summary(played: Mapping[str, Sequence[Received]],
@@ -101,7 +101,12 @@ def write_summary(played: Mapping[str, Sequence[Received]],
         cv2.putText(banner, 'UNTRAINED WEIGHTS: THE COLOURS SHOW NOTHING', (10, 25),
                     cv2.FONT_HERSHEY_SIMPLEX, 0.8, (255, 255, 255), 2, cv2.LINE_AA)
         sheet = np.concatenate([banner, sheet])
-    cv2.imwrite(str(output / 'overview.png'), sheet)
+    _write(output / 'overview.png', sheet)
+
+
+def _write(path: Path, image: npt.NDArray[Any]) -> None:
+    if not cv2.imwrite(str(path), image):
+        raise OSError(f'{path} could not be written')
 
 
 def _photographs() -> list[Path]:

@@ -58,19 +58,24 @@ def ros(isolated: dict[str, str]) -> Iterator[None]:
 
 
 class Client:
-    """The other side of the node: publishes images, collects what comes back."""
+    """The other side of the node: publishes images, collects what comes back.
 
-    def __init__(self) -> None:
+    Args:
+        namespace: The node's.
+        image: Topic of the images.
+    """
+
+    def __init__(self, namespace: str = '/', image: str = 'image_raw') -> None:
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.node import Node
         from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile
         from sensor_msgs.msg import Image
         from vision_msgs.msg import Detection2DArray, LabelInfo, VisionInfo
 
-        self.node = Node('client')
+        self.node = Node('client', namespace=namespace)
         self.executor = SingleThreadedExecutor()
         self.executor.add_node(self.node)
-        self.images = self.node.create_publisher(Image, 'image_raw', qos_profile_sensor_data)
+        self.images = self.node.create_publisher(Image, image, qos_profile_sensor_data)
         self.received: dict[str, list[Any]] = {}
         self._types = dict.fromkeys(OUTPUTS, Image)
         self._types |= {'detections': Detection2DArray, 'label_info': LabelInfo,
@@ -84,8 +89,8 @@ class Client:
             qos = self._latched if name.endswith('_info') else 10
             self.node.create_subscription(
                 self._types[name], f'eov_seg/{name}', self.received[name].append, qos)
-        self.wait_for(lambda: all(self.node.count_publishers(f'/eov_seg/{name}')
-                                  for name in names))
+        self.wait_for(lambda: all(self.node.count_publishers(f'eov_seg/{name}')
+                                  for name in names), timeout_s=40.0)
 
     def wait_for(self, condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
         """Spin until the condition holds; return its value or fail."""
@@ -166,11 +171,23 @@ class Client:
 
 
 @pytest.fixture
-def client(ros: None) -> Iterator[Client]:
-    """Return the other side of the node."""
-    client = Client()
-    yield client
-    client.node.destroy_node()
+def make_client(ros: None) -> Iterator[Callable[..., Client]]:
+    """Return a function that makes the other side of a node."""
+    clients = []
+
+    def make(*args: str) -> Client:
+        clients.append(Client(*args))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.node.destroy_node()
+
+
+@pytest.fixture
+def client(make_client: Callable[..., Client]) -> Client:
+    """Return the other side of the node in the root namespace."""
+    return make_client()
 
 
 @pytest.fixture
@@ -211,8 +228,8 @@ def start_process(isolated: dict[str, str]) -> Iterator[Callable[..., subprocess
     """Return a function that runs a Python command in a process, ended by its id."""
     processes = []
 
-    def start(*arguments: str) -> subprocess.Popen[str]:
-        environment = {**isolated, 'PYTHONUNBUFFERED': '1'}
+    def start(*arguments: str, **variables: str) -> subprocess.Popen[str]:
+        environment = {**isolated, 'PYTHONUNBUFFERED': '1', **variables}
         # The wheels' interpreter restarts itself once unless this says that it has done so.
         environment.pop('_ROS_WHEELS_BOOTSTRAP_COMPLETE', None)
         process = subprocess.Popen(
