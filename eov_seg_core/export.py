@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import json
 import os
 from pathlib import Path
-from typing import Any, TYPE_CHECKING
+from typing import Any, NamedTuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -107,6 +107,14 @@ def save_coco_panoptic(result: PanopticResult, names: Sequence[str], is_thing: S
     writer.save()
 
 
+class _Entry(NamedTuple):
+    """What the JSON files say of one picture."""
+
+    image: dict[str, Any]
+    annotation: dict[str, Any]
+    detections: list[dict[str, Any]]
+
+
 class CocoWriter:
     """Collect results of many pictures in one folder.
 
@@ -130,15 +138,14 @@ class CocoWriter:
         self._categories = [
             {'id': index, 'name': name, 'supercategory': name, 'isthing': int(thing)}
             for index, (name, thing) in enumerate(zip(names, is_thing), start=1)]
-        self._images: dict[str, dict[str, Any]] = {}
-        self._annotations: dict[str, dict[str, Any]] = {}
-        self._detections: dict[str, list[dict[str, Any]]] = {}
+        self._entries: dict[str, _Entry] = {}
+        self._next_id = 1
         if resume and (self._directory / 'panoptic.json').exists():
             self._resume()
 
     def __contains__(self, name: str) -> bool:
         """Whether a picture is in the JSON and its PNG is there."""
-        return name in self._annotations and self._png(name).exists()
+        return name in self._entries and self._png(name).exists()
 
     def add(self, result: PanopticResult, name: str, file_name: str) -> None:
         """Write the PNG of a result and remember the rest.
@@ -152,20 +159,20 @@ class CocoWriter:
             OSError: The file cannot be written.
         """
         save_picture(self._png(name), ids_to_rgb(result.instance))
-        known = self._images.get(name)
-        image_id = known['id'] if known else 1 + max(
-            (image['id'] for image in self._images.values()), default=0)
+        known = self._entries.get(name)
+        image_id = known.image['id'] if known else self._next_id
+        self._next_id = max(self._next_id, image_id + 1)
         height, width = result.instance.shape
-        self._images[name] = {'id': image_id, 'file_name': file_name, 'height': height,
-                              'width': width}
-        self._annotations[name] = {
-            'image_id': image_id, 'file_name': f'{name}.png',
-            'segments_info': [_segment_info(segment) for segment in result.segments]}
-        self._detections[name] = [
-            {'image_id': image_id, 'segment_id': segment.id, 'category_id': segment.class_id,
-             'category_name': segment.name, 'bbox': _xywh(segment),
-             'score': round(segment.score, 6)}
-            for segment in result.segments if segment.is_thing]
+        self._entries[name] = _Entry(
+            image={'id': image_id, 'file_name': file_name, 'height': height, 'width': width},
+            annotation={
+                'image_id': image_id, 'file_name': f'{name}.png',
+                'segments_info': [_segment_info(segment) for segment in result.segments]},
+            detections=[
+                {'image_id': image_id, 'segment_id': segment.id, 'category_id': segment.class_id,
+                 'category_name': segment.name, 'bbox': _xywh(segment),
+                 'score': round(segment.score, 6)}
+                for segment in result.segments if segment.is_thing])
 
     def save(self) -> None:
         """Write both JSON files, each complete or not at all.
@@ -174,10 +181,11 @@ class CocoWriter:
             OSError: A file cannot be written.
         """
         _save_json(self._directory / 'panoptic.json', {
-            'images': list(self._images.values()),
-            'annotations': list(self._annotations.values()), 'categories': self._categories})
+            'images': [entry.image for entry in self._entries.values()],
+            'annotations': [entry.annotation for entry in self._entries.values()],
+            'categories': self._categories})
         _save_json(self._directory / 'detections.json', [
-            detection for found in self._detections.values() for detection in found])
+            detection for entry in self._entries.values() for detection in entry.detections])
 
     def _png(self, name: str) -> Path:
         return self._directory / 'panoptic' / f'{name}.png'
@@ -189,14 +197,13 @@ class CocoWriter:
             detections = json.loads(
                 (self._directory / 'detections.json').read_text(encoding='utf-8'))
             categories = panoptic['categories']
-            name_of_id = {entry['image_id']: Path(entry['file_name']).stem
-                          for entry in panoptic['annotations']}
-            self._annotations = {name_of_id[entry['image_id']]: entry
-                                 for entry in panoptic['annotations']}
-            self._images = {name_of_id[image['id']]: image for image in panoptic['images']}
-            self._detections = {name: [] for name in self._images}
-            for detection in detections:
-                self._detections[name_of_id[detection['image_id']]].append(detection)
+            entries = {image['id']: _Entry(image, {}, []) for image in panoptic['images']}
+            for found in detections:
+                entries[found['image_id']].detections.append(found)
+            for annotation in panoptic['annotations']:
+                entry = entries[annotation['image_id']]._replace(annotation=annotation)
+                self._entries[Path(annotation['file_name']).stem] = entry
+            self._next_id = max(entries, default=0) + 1
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f'{path} or its detections.json cannot be resumed ({error!r}); '
                              'remove the folder or start without skipping') from error

@@ -1,0 +1,171 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures from image files, folders, videos and cameras, one after the other, as RGB."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+IMAGE_SUFFIXES = frozenset({
+    '.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.pnm', '.ppm', '.tif', '.tiff', '.webp'})
+"""Endings by which a folder's images are found, in lower case."""
+VIDEO_SUFFIXES = frozenset({'.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm'})
+"""Endings of videos, in lower case."""
+_CAMERA = 'camera:'
+
+
+class MediaError(Exception):
+    """A file or camera cannot be read; the message names it and says why."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image or frame.
+
+    Attributes:
+        name: File name for its results, without an ending; unique among all sources of a run.
+        file_name: Where it came from, for people.
+        rgb: (H, W, 3) uint8 RGB.
+    """
+
+    name: str
+    file_name: str
+    rgb: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file or camera that yields pictures.
+
+    Attributes:
+        path: As given; `camera:0` for the first camera.
+        name: Start of its pictures' names.
+    """
+
+    path: str
+    name: str
+
+    @property
+    def is_camera(self) -> bool:
+        """Whether it is a camera."""
+        return self.path.startswith(_CAMERA)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it is a single image."""
+        return not self.is_camera and Path(self.path).suffix.lower() not in VIDEO_SUFFIXES
+
+    def count(self) -> int | None:
+        """Return how many pictures there will be, as far as the file says; None: unknown."""
+        if self.is_image:
+            return 1
+        if self.is_camera:
+            return None
+        capture = cv2.VideoCapture(self.path)
+        frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
+        capture.release()
+        return frames if frames > 0 else None
+
+    def pictures(self) -> Iterator[Picture]:
+        """Read the pictures one by one.
+
+        Raises:
+            MediaError: The file or camera cannot be read.
+        """
+        if self.is_image:
+            yield Picture(self.name, Path(self.path).name, read_image(self.path))
+        else:
+            yield from self._frames()
+
+    def _frames(self) -> Iterator[Picture]:
+        capture = cv2.VideoCapture(
+            int(self.path[len(_CAMERA):]) if self.is_camera else self.path)
+        try:
+            if not capture.isOpened():
+                raise MediaError(f'{self.path} cannot be opened; check that it is there and '
+                                 f'{"not in use" if self.is_camera else "a video"}')
+            index = 0
+            while True:
+                is_read, bgr = capture.read()
+                if not is_read:
+                    break
+                yield Picture(f'{self.name}_{index:06d}', f'{Path(self.path).name}#{index}',
+                              _to_rgb(np.asarray(bgr, np.uint8)))
+                index += 1
+            if index == 0:
+                raise MediaError(f'{self.path} holds no frame that can be decoded')
+        finally:
+            capture.release()
+
+
+def find_sources(inputs: Sequence[str]) -> tuple[list[Source], list[str]]:
+    """List what the arguments of a command name.
+
+    Args:
+        inputs: Image and video files; folders, whose images and videos are taken in the order of
+            their names, without those of sub-folders; `camera:N` for camera N.
+
+    Returns:
+        The sources, and a message for each argument that names nothing.
+    """
+    paths: list[str] = []
+    problems: list[str] = []
+    for entry in inputs:
+        if entry.startswith(_CAMERA) and not entry[len(_CAMERA):].isdecimal():
+            problems.append(f'{entry}: expected camera:N with N = 0, 1, ...')
+        elif entry.startswith(_CAMERA) or Path(entry).is_file():
+            paths.append(entry)
+        elif Path(entry).is_dir():
+            found = _media_in(Path(entry))
+            paths += found
+            problems += [] if found else [f'{entry}: the folder holds no image and no video']
+        else:
+            problems.append(f'{entry}: there is no such file or folder')
+    return _named(paths), problems
+
+
+def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
+    """Read an image file, turned upright, as (H, W, 3) uint8 RGB whatever it holds.
+
+    Raises:
+        MediaError: It cannot be read or is no image.
+    """
+    try:
+        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
+        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    except (OSError, cv2.error) as error:
+        raise MediaError(f'{path} cannot be read: {error}') from error
+    if bgr is None:
+        raise MediaError(f'{path} is no image that OpenCV can decode')
+    return _to_rgb(np.asarray(bgr, np.uint8))
+
+
+def _to_rgb(bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def _media_in(folder: Path) -> list[str]:
+    return [str(path) for path in sorted(folder.iterdir())
+            if path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES and path.is_file()]
+
+
+def _named(paths: Sequence[str]) -> list[Source]:
+    """Give each path a name of its own: its stem, numbered where stems repeat."""
+    used: Counter[str] = Counter()
+    sources = []
+    for path in paths:
+        stem = path.replace(':', '_') if path.startswith(_CAMERA) else Path(path).stem
+        name = stem
+        while name in used:
+            used[stem] += 1
+            name = f'{stem}_{used[stem]}'
+        used[name] += 1
+        sources.append(Source(path, name))
+    return sources
