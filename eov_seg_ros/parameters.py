@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, Field, field, fields
+from functools import cached_property
 import json
 import re
 from typing import Any, TYPE_CHECKING
@@ -141,10 +142,11 @@ class Parameters:
             raise ValueError(f'input_size must be 0 or at least 32, got {self.input_size}')
         if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', self.device):
             raise ValueError(f'device must be auto, cpu, cuda or cuda:N, got {self.device!r}')
-        self.vocabulary()
+        self.vocabulary  # noqa: B018  refuses what it cannot build
 
+    @cached_property
     def vocabulary(self) -> Vocabulary:
-        """Return the vocabulary that the three parameters describe.
+        """The vocabulary that the three parameters describe.
 
         Raises:
             ValueError: A name is refused, or there is no such preset.

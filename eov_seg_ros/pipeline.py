@@ -51,7 +51,7 @@ class Pipeline:
         self._class_ids = ClassIds()
         self._labels = LabelSpace((), ())
         self._vocabulary_version = 0
-        self._requested: Vocabulary | None = parameters.vocabulary()
+        self._requested: Vocabulary | None = parameters.vocabulary
         prepared = segmenter.prepare_vocabulary(self._requested)
         self._outputs = Outputs(node)
         self._label_info = create_publisher(node, LabelInfo, 'label_info', latched=True)
@@ -73,7 +73,7 @@ class Pipeline:
 
     def check(self, parameters: Parameters) -> None:
         """Raise ValueError if `apply` could not honour the parameters."""
-        self._class_ids.check(parameters.vocabulary().names)
+        self._class_ids.check(parameters.vocabulary.names)
 
     def apply(self, parameters: Parameters) -> None:
         """Use new parameters from the next frame on, a new vocabulary once it is encoded."""
@@ -82,7 +82,7 @@ class Pipeline:
         self._segmenter.score_threshold = parameters.score_threshold
         self._segmenter.overlap_threshold = parameters.overlap_threshold
         self._frames.set_max_rate(parameters.max_rate_hz)
-        vocabulary = parameters.vocabulary()
+        vocabulary = parameters.vocabulary
         if vocabulary != self._requested:
             self._requested = vocabulary
             self._texts.submit(vocabulary)

@@ -93,7 +93,7 @@ class SegmentNode(LifecycleNode):
         started_s = time.monotonic()
         self.get_logger().info(f'loading variant {parameters.variant}')
         segmenter = self._segmenter_factory(parameters)
-        self.get_logger().info(f'encoding {len(parameters.vocabulary())} classes')
+        self.get_logger().info(f'encoding {len(parameters.vocabulary)} classes')
         self._pipeline = Pipeline(self, parameters, segmenter)
         try:
             self._pipeline.warm_up()

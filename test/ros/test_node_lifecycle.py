@@ -75,9 +75,14 @@ def test_failing_configure_says_why_and_can_be_tried_again(client, start_node, c
 
 
 def test_transition_that_the_state_does_not_allow_is_refused(client, start_node):
+    from lifecycle_msgs.srv import ChangeState
+
     start_node(FakeSegmenter(), **WORDS, autostart=False)
     assert not client.change_state('activate')
-    assert not client.change_state('cleanup')
+    for transition_id in (2, 3, 99):  # cleanup, activate, and one that does not exist
+        request = ChangeState.Request()
+        request.transition.id = transition_id
+        assert not client.call(ChangeState, 'eov_seg/change_state', request).success
     assert client.state() == 'unconfigured'
 
 
@@ -96,8 +101,8 @@ def test_ids_start_again_after_cleanup(client, start_node):
     assert client.received['label_info'][-1].class_map[-1].class_id == 1
 
 
-@pytest.mark.parametrize('signals', [[signal.SIGINT], [signal.SIGINT, signal.SIGINT],
-                                     [signal.SIGTERM], [signal.SIGINT, signal.SIGTERM]])
+@pytest.mark.parametrize('signals', [[signal.SIGINT, signal.SIGINT], [signal.SIGTERM],
+                                     [signal.SIGINT, signal.SIGTERM]])
 def test_signals_end_it_without_a_traceback(start_process, signals):
     process = start_process(FAKE_NODE, '0.3', '--ros-args', '-p', "vocabulary.things:=['a']")
     wait_for_line(process, 'ready on')

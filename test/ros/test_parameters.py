@@ -85,9 +85,9 @@ def test_invalid_values_are_refused(values, reason):
 
 
 def test_preset_is_used_while_both_lists_are_empty():
-    assert Parameters().vocabulary() == Vocabulary.preset('coco_panoptic')
+    assert Parameters().vocabulary == Vocabulary.preset('coco_panoptic')
     parameters = Parameters.from_values({'vocabulary.stuff': ['sky'], 'foreign': 1})
-    assert parameters.vocabulary() == Vocabulary(stuff=['sky'])
+    assert parameters.vocabulary == Vocabulary(stuff=['sky'])
 
 
 names_list = st.lists(st.sampled_from('abcdefgh'), max_size=10)
