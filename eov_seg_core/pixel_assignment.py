@@ -66,21 +66,26 @@ def assign_pixels(mask_logits_Qhw: Tensor, kept_q: Tensor, scores_q: Tensor, res
     height, width = _tile_size(queries, resize.output_size, device)
     bands, strips = resize.row_windows(height), resize.column_windows(width)
     low_BSq, high_BSq = (bound[:, :, kept_q] for bound in _bounds(mask_logits_Qhw, bands, strips))
-    relevant_BSq = _relevant(low_BSq, high_BSq, scores_q).cpu()
+    relevant_BSq = _relevant(low_BSq, high_BSq, scores_q)
+    # where a query is left out it lies on one side of zero throughout the tile
+    pixels_BS1 = torch.tensor([[[_length(rows) * _length(columns)] for columns in strips]
+                               for rows in bands], device=device)
+    original_q = ((low_BSq > 0) & ~relevant_BSq).mul(pixels_BS1).sum(dim=(0, 1))
     codes = torch.empty(resize.output_size, dtype=torch.int32, device=device)
-    original_q = torch.zeros(queries, dtype=torch.int64, device=device)
-    for rows, low_Sq, relevant_Sq in zip(bands, low_BSq, relevant_BSq):
-        for columns, low_q, relevant_q in zip(strips, low_Sq, relevant_Sq):
-            chosen = relevant_q.nonzero().squeeze(1).to(device)
+    for rows, relevant_Sq in zip(bands, relevant_BSq.cpu()):
+        for columns, relevant_q in zip(strips, relevant_Sq):
+            chosen_c = relevant_q.nonzero().squeeze(1).to(device)
             source_chw = mask_logits_Qhw[:, rows.source, columns.source].index_select(
-                0, kept_q[chosen])
-            logits_chw = resize_tile(source_chw, rows, columns)
-            winner, inside, area_c = _compete(logits_chw, scores_q[chosen])
-            codes[rows.output, columns.output] = 2 * chosen[winner] + inside
-            # the rest lies on one side of zero throughout
-            area_q = torch.where(low_q > 0, winner.numel(), 0)
-            original_q += area_q.index_copy_(0, chosen, area_c)
+                0, kept_q.index_select(0, chosen_c))
+            winner, is_inside, area_c = _compete(
+                resize_tile(source_chw, rows, columns), scores_q.index_select(0, chosen_c))
+            codes[rows.output, columns.output] = 2 * chosen_c[winner] + is_inside
+            original_q.index_add_(0, chosen_c, area_c)
     return _summarise(codes, original_q)
+
+
+def _length(window: Window) -> int:
+    return len(window.weights)
 
 
 def _tile_size(queries: int, output_size: tuple[int, int], device: torch.device
@@ -130,8 +135,7 @@ def _compete(logits_qhw: Tensor, scores_q: Tensor) -> tuple[Tensor, Tensor, Tens
                            out=torch.empty_like(probs_qhw))
     falling_q = torch.arange(queries, 0, -1, device=scores_q.device)
     winner = queries - is_best_qhw.mul_(falling_q[:, None, None]).amax(dim=0).long()
-    inside = is_inside_qhw.gather(0, winner[None]).squeeze(0).bool()
-    return winner, inside, area_q
+    return winner, is_inside_qhw.gather(0, winner[None]).squeeze(0).bool(), area_q
 
 
 def _summarise(codes: Tensor, original_q: Tensor) -> PixelAssignment:
