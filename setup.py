@@ -17,7 +17,7 @@ INSTALL_REQUIRES = [
     'torch>=2.6',
     'torchvision>=0.21',
     'open_clip_torch>=2.26,<4',
-    'timm>=1.0,<2',
+    'timm>=1.0.24,<2',
     'numpy>=1.26',
     'pillow>=9.2',
     'opencv-python-headless>=4.5.4',
@@ -30,11 +30,11 @@ INSTALL_REQUIRES = [
 # ROS 2 without a ROS installation.  vision_msgs is not among the wheels: scripts/vision_msgs.
 ROS_WHEELS = [f'ros-{ROS_DISTRO}-{name}' for name in (
     'rclpy', 'rmw-fastrtps-cpp', 'sensor-msgs', 'std-msgs', 'std-srvs', 'geometry-msgs',
-    'lifecycle-msgs')]
+    'diagnostic-msgs', 'lifecycle-msgs')]
 
 EXTRAS_REQUIRE = {
     'ros': ROS_WHEELS,
-    'demo': ['scikit-image>=0.22', 'pooch>=1.5'],  # photographs that a wheel ships
+    'demo': ['scikit-image>=0.22'],  # photographs that a wheel ships
     'test': ['pytest>=7', 'hypothesis>=6', 'catkin_pkg>=1.0'],
     'dev': ['ruff>=0.6', 'mypy>=1.11', 'pre-commit>=3', 'codespell>=2.2'],
 }

@@ -85,15 +85,15 @@ def test_launch_files_and_their_arguments_exist(checkout) -> None:
             assert f"'{argument.partition(':=')[0]}'" in text
 
 
-def test_parameters_exist(checkout) -> None:
+def test_parameters_exist_and_have_the_type_that_is_set(checkout) -> None:
     from eov_seg_ros.parameters import specs
 
-    names = {spec.name for spec in specs()}
+    type_of = {spec.name: type(spec.default) for spec in specs()}
     changes = [words for words in commands(checkout) if words[:3] == ['ros2', 'param', 'set']]
     assert changes
-    for words in changes:
-        assert words[4] in names
-        assert isinstance(ast.literal_eval(words[5]), list)
+    for *_, name, text in changes:
+        value = ast.literal_eval(text.capitalize() if text in ('true', 'false') else text)
+        assert type_of[name] is (tuple if isinstance(value, list) else type(value)), name
 
 
 def test_python_blocks_compile_and_import_what_exists(checkout) -> None:
