@@ -4,8 +4,8 @@
 
 Published: ConvT2x2s2, LayerNorm over channels, GELU, ConvT2x2s2, GELU, then the mean inside every
 mask.  Both transposed convolutions have stride = kernel, so every token is upscaled by itself to
-4 x 4 pixels.  That makes the upscaling two matrix products on tokens, and lets `pool` walk over the
-tokens in chunks without ever storing the map, which has sixteen times the tokens' size.
+4 x 4 pixels, and `pool` can walk over rows of tokens without ever storing the map, which has
+sixteen times the tokens' size.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
-from eov_seg_core.pooling import EPSILON
+from eov_seg_core.pooling import EPSILON, mask_sum
 from eov_seg_core.precision import half_precision
 
-TOKENS_PER_CHUNK = 256
-"""Tokens upscaled at once while pooling: 256 x 16 pixels x 768 channels of float32 are 12.6 MB."""
+TOKENS_PER_BAND = 512
+"""Tokens upscaled at once while pooling: 512 x 16 pixels x 768 channels of float32 are 25 MB."""
 UPSCALE = 4
 """Pixels per token along each axis."""
 
@@ -42,13 +42,15 @@ class SpatialUpscaler(nn.Module):
         self.upscale2 = nn.ConvTranspose2d(width, width, kernel_size=2, stride=2)
 
     def forward(self, tokens_BChw: Tensor) -> Tensor:
-        """Upscale (B, C, h, w) to (B, C, 4h, 4w)."""
-        batch, channels, height, width = tokens_BChw.shape
-        tokens_TC = tokens_BChw.permute(0, 2, 3, 1).reshape(-1, channels)
-        pixels = self._upscale(tokens_TC).view(batch, height, width, 2, 2, 2, 2, channels)
-        # (B, h, w, y1, x1, y2, x2, C) -> (B, C, h y1 y2, w x1 x2)
-        pixels = pixels.permute(0, 7, 1, 3, 5, 2, 4, 6)
-        return pixels.reshape(batch, channels, UPSCALE * height, UPSCALE * width)
+        """Upscale (B, C, h, w) to (B, C, 4h, 4w).
+
+        The result is in the tokens' dtype, so sums over many pixels do not lose precision.
+        """
+        with half_precision(tokens_BChw.device, self.half_dtype):
+            pixels_BhwC = self.norm(self.upscale1(tokens_BChw).permute(0, 2, 3, 1))
+            pixels_BChw = F.gelu(pixels_BhwC).permute(0, 3, 1, 2)
+            pixels_BChw = F.gelu(self.upscale2(pixels_BChw))
+        return pixels_BChw.to(tokens_BChw.dtype)
 
     def pool(self, tokens_BChw: Tensor, mask_BQhw: Tensor) -> Tensor:
         """Average the upscaled map inside masks; the same values as pooling `forward`'s result.
@@ -61,38 +63,11 @@ class SpatialUpscaler(nn.Module):
             (B, Q, C); the zero vector where a mask is empty.
         """
         batch, channels, height, width = tokens_BChw.shape
-        queries = mask_BQhw.shape[1]
-        mask = mask_BQhw.view(batch, queries, height, 2, 2, width, 2, 2)
-        # (B, Q, h, y1, y2, w, x1, x2) -> (B, Q, h w, 16) in the order of `_upscale`
-        mask_BQTP = mask.permute(0, 1, 2, 5, 3, 6, 4, 7).reshape(batch, queries, -1, UPSCALE ** 2)
-        tokens_BTC = tokens_BChw.flatten(2).transpose(1, 2)
-        sums = [self._pool_one(tokens_BTC[i], mask_BQTP[i]) for i in range(batch)]
+        total_BQC = tokens_BChw.new_zeros(batch, mask_BQhw.shape[1], channels)
+        rows = max(1, TOKENS_PER_BAND // width)
+        for top in range(0, height, rows):
+            band_BChw = self(tokens_BChw[:, :, top:top + rows])
+            mask = mask_BQhw[:, :, UPSCALE * top:UPSCALE * (top + rows)]
+            total_BQC = total_BQC + mask_sum(band_BChw, mask)
         count_BQ1 = mask_BQhw.flatten(2).sum(dim=2, keepdim=True)
-        return torch.stack(sums) / (count_BQ1 + EPSILON)
-
-    def _pool_one(self, tokens_TC: Tensor, mask_QTP: Tensor) -> Tensor:
-        """Sum the upscaled tokens of one image inside its masks: (Q, C)."""
-        total_QC = tokens_TC.new_zeros(mask_QTP.shape[0], tokens_TC.shape[1])
-        for start in range(0, tokens_TC.shape[0], TOKENS_PER_CHUNK):
-            pixels_PC = self._upscale(tokens_TC[start:start + TOKENS_PER_CHUNK])
-            mask_QP = mask_QTP[:, start:start + TOKENS_PER_CHUNK].flatten(1)
-            total_QC = total_QC + mask_QP.to(pixels_PC.dtype) @ pixels_PC
-        return total_QC
-
-    def _upscale(self, tokens_TC: Tensor) -> Tensor:
-        """Upscale every token to 16 pixels: (T, C) -> (16 T, C), ordered T, y1, x1, y2, x2.
-
-        The result is in the tokens' dtype, so sums over many pixels do not lose precision.
-        """
-        with half_precision(tokens_TC.device, self.half_dtype):
-            pixels = F.gelu(self.norm(_transposed_as_linear(tokens_TC, self.upscale1)))
-            pixels = F.gelu(_transposed_as_linear(pixels, self.upscale2))
-        return pixels.to(tokens_TC.dtype)
-
-
-def _transposed_as_linear(pixels_PC: Tensor, conv: nn.ConvTranspose2d) -> Tensor:
-    """Apply a 2 x 2 stride-2 transposed convolution to separate pixels: (P, C) -> (4 P, C)."""
-    channels = conv.out_channels
-    weight = conv.weight.permute(2, 3, 1, 0).reshape(4 * channels, conv.in_channels)
-    bias = conv.bias.repeat(4) if conv.bias is not None else None
-    return F.linear(pixels_PC, weight, bias).view(-1, channels)
+        return total_BQC / (count_BQ1 + EPSILON)
