@@ -131,6 +131,9 @@ class Parameters:
     embedding_cache_dir: str = _parameter(
         '', "Folder of the text-embedding cache; empty: in the user's cache directory.",
         read_only=True)
+    timeout_s: float = _parameter(
+        5.0, '`/diagnostics` warns when no image came for so many seconds; 0: never.',
+        read_only=True, bounds=(0.0, 3600.0))
     autostart: bool = _parameter(
         True, 'Configure and activate without a lifecycle manager.', read_only=True)
 

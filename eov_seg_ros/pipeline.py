@@ -13,7 +13,9 @@ import functools
 import time
 from typing import Any
 
+from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
+from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
@@ -22,8 +24,10 @@ from vision_msgs.msg import LabelInfo, VisionInfo
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_ros.class_ids import ClassIds, LabelSpace
 from eov_seg_ros.conversions import image_to_rgb, label_info
+from eov_seg_ros.diagnostics import Monitor, Timing
 from eov_seg_ros.outputs import create_publisher, Frame, Outputs
 from eov_seg_ros.parameters import Parameters
+from eov_seg_ros.segmenter_factory import gpu_memory_mb
 from eov_seg_ros.worker import Counts, LatestWorker
 
 _REPEAT_S = 5.0
@@ -53,6 +57,8 @@ class Pipeline:
         self._vocabulary_version = 0
         self._requested: Vocabulary | None = parameters.vocabulary
         prepared = segmenter.prepare_vocabulary(self._requested)
+        self._monitor = Monitor(parameters.timeout_s)
+        self._is_active = False
         self._outputs = Outputs(node)
         self._label_info = create_publisher(node, LabelInfo, 'label_info', latched=True)
         self._vision_info = create_publisher(node, VisionInfo, 'vision_info', latched=True)
@@ -61,6 +67,9 @@ class Pipeline:
             self._process, self._on_frame_error, 'frames', parameters.max_rate_hz)
         self._texts: LatestWorker[Vocabulary] = LatestWorker(
             self._encode, self._on_text_error, 'texts')
+        self._diagnostics = node.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        self._timer = node.create_timer(1.0, self._publish_diagnostics,
+                                        clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def warm_up(self) -> None:
         """Run the model once, so that the first frame is not the slow one."""
@@ -68,6 +77,7 @@ class Pipeline:
 
     def submit(self, message: Image) -> None:
         """Hand in a frame; the newest one is processed next."""
+        self._monitor.image_came()
         if self._parameters.enabled:
             self._frames.submit(message)
 
@@ -87,14 +97,17 @@ class Pipeline:
             self._requested = vocabulary
             self._texts.submit(vocabulary)
         if new_threshold:
-            self.announce()
+            self._frames.run_between(self._publish_vocabulary)
 
-    def announce(self) -> None:
-        """Publish the class map, before the next frame."""
+    def activate(self) -> None:
+        """Publish the class map, before the first frame; expect images."""
+        self._is_active = True
+        self._monitor.image_came()
         self._frames.run_between(self._publish_vocabulary)
 
-    def pause(self) -> None:
+    def deactivate(self) -> None:
         """Drop the waiting frame and wait for the one in work."""
+        self._is_active = False
         self._frames.drain()
 
     def counts(self) -> Counts:
@@ -110,6 +123,23 @@ class Pipeline:
         self._outputs.destroy()
         for publisher in (self._label_info, self._vision_info):
             self._node.destroy_lifecycle_publisher(publisher)
+        self._node.destroy_timer(self._timer)
+        self._node.destroy_publisher(self._diagnostics)
+
+    def _publish_diagnostics(self) -> None:
+        device = self._segmenter.device
+        facts = {
+            'variant': self._segmenter.model.config.variant, 'device': device,
+            'precision': self._segmenter.precision, 'gpu_memory_mb': gpu_memory_mb(device),
+            'vocabulary_version': self._vocabulary_version, 'classes': len(self._labels.names)}
+        status = self._monitor.status(
+            f'{self._node.get_fully_qualified_name()}: segmentation', facts, self.counts(),
+            is_active=self._is_active and self._parameters.enabled,
+            fell_back=self._parameters.device.startswith('cuda') and str(device) == 'cpu')
+        self._diagnostics.publish(DiagnosticArray(header=self._header_now(), status=[status]))
+
+    def _header_now(self) -> Header:
+        return Header(stamp=self._node.get_clock().now().to_msg())
 
     # In the frame thread.
 
@@ -118,14 +148,26 @@ class Pipeline:
         if not names:
             return
         parameters = self._parameters
+        waiting_ms = self._age_ms(message.header)
+        times_s = [time.monotonic()]
         image_rgb = image_to_rgb(message)
+        times_s.append(time.monotonic())
         result = self._segmenter(image_rgb)
+        times_s.append(time.monotonic())
         frame = Frame(message.header, image_rgb, result, self._labels, parameters)
         self._outputs.publish(frame, names)
+        times_s.append(time.monotonic())
+        self._monitor.frame_done(Timing(self._age_ms(message.header), waiting_ms,
+                                        *(1000 * np.diff(times_s)).tolist()))
+
+    def _age_ms(self, header: Header) -> float:
+        stamp_ns = header.stamp.sec * 10**9 + header.stamp.nanosec
+        return (self._node.get_clock().now().nanoseconds - stamp_ns) / 1e6
 
     def _on_frame_error(self, error: Exception) -> None:
         if not self._node.context.ok():
             return  # the program is ending, so publishing this frame had to fail
+        self._monitor.failed(error)
         self._node.get_logger().error(f'frame dropped: {error} [{type(error).__name__}]',
                                       throttle_duration_sec=_REPEAT_S)
 
@@ -137,7 +179,7 @@ class Pipeline:
         self._publish_vocabulary()
 
     def _publish_vocabulary(self) -> None:
-        header = Header(stamp=self._node.get_clock().now().to_msg())
+        header = self._header_now()
         self._label_info.publish(
             label_info(header, self._labels, self._parameters.score_threshold))
         config = self._segmenter.model.config
@@ -156,6 +198,7 @@ class Pipeline:
         self._frames.run_between(functools.partial(self._swap, prepared, took_ms))
 
     def _on_text_error(self, error: Exception) -> None:
+        self._monitor.failed(error)
         self._requested = None  # setting the same names again shall try again
         self._node.get_logger().error(
             f'the vocabulary stays as it was, the new one could not be encoded: {error}')

@@ -109,7 +109,7 @@ class SegmentNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Publish the class map and subscribe to the images."""
         result = super().on_activate(state)
-        self._pipeline.announce()
+        self._pipeline.activate()
         self._subscription = self.create_subscription(
             Image, 'image_raw', self._pipeline.submit, input_qos(),
             qos_overriding_options=QoSOverridingOptions.with_default_policies())
@@ -119,7 +119,7 @@ class SegmentNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe, finish the frame in work, stop publishing; keep the model."""
         self._unsubscribe()
-        self._pipeline.pause()
+        self._pipeline.deactivate()
         return super().on_deactivate(state)
 
     @_reporting

@@ -42,6 +42,13 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
+def gpu_memory_mb(device: torch.device | str) -> int | None:
+    """Return the GPU memory that tensors of this process take; None for the CPU."""
+    if not str(device).startswith('cuda'):
+        return None
+    return torch.cuda.memory_allocated(device) // 2**20
+
+
 def _device(parameters: Parameters) -> str:
     try:
         resolve_device(parameters.device)
