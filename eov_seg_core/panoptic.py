@@ -201,5 +201,6 @@ def _lookup(table: npt.NDArray[np.generic], indices: npt.NDArray[np.int32]) -> n
     step = max(_CHUNK_PIXELS // indices.shape[1], 1)
     for start in range(0, len(indices), step):
         rows = slice(start, start + step)
+        # indices are never out of range; checking them would cost a copy of the result
         np.take(table, indices[rows], out=result[rows], mode='clip')
     return result
