@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from fractions import Fraction
 import sys
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -26,9 +26,11 @@ from vision_msgs.msg import (
     VisionClass,
 )
 
-from eov_seg_core.panoptic import PanopticResult, Segment
 from eov_seg_core.visualization import draw_overlay
 from eov_seg_ros.class_ids import LabelSpace, UNLABELED
+
+if TYPE_CHECKING:
+    from eov_seg_core.panoptic import PanopticResult, Segment
 
 Pixels = npt.NDArray[Any]
 RGB = npt.NDArray[np.uint8]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -17,10 +17,12 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
-from eov_seg_core.panoptic import PanopticResult
 from eov_seg_ros import conversions
 from eov_seg_ros.class_ids import LabelSpace
 from eov_seg_ros.parameters import Parameters
+
+if TYPE_CHECKING:
+    from eov_seg_core.panoptic import PanopticResult
 
 
 @dataclass(frozen=True)

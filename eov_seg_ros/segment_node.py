@@ -126,18 +126,21 @@ class SegmentNode(LifecycleNode):
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the model and forget the class ids."""
         self._close_pipeline()
+        free_memory()
         return super().on_cleanup(state)
 
     @_reporting
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stop and free everything."""
         self._close_pipeline()
+        free_memory()
         return super().on_shutdown(state)
 
     @_reporting
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free everything, so that configure can be tried again."""
         self._close_pipeline()
+        free_memory()
         return super().on_error(state)
 
     def destroy_node(self) -> None:
@@ -151,7 +154,6 @@ class SegmentNode(LifecycleNode):
         if self._pipeline is not None:
             self._pipeline.close()
             self._pipeline = None
-            free_memory()
 
     def _unsubscribe(self) -> None:
         if self._subscription is not None:
@@ -246,6 +248,8 @@ def main(args: Sequence[str] | None = None,
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
+        # Python gives SIGINT its deadly default back while it takes PyTorch down, unless ignored.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
     return 0
 
 

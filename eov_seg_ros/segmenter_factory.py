@@ -1,18 +1,24 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""From the node's parameters to a loaded segmenter."""
+"""From the node's parameters to a loaded segmenter.
+
+PyTorch takes seconds to import.  It is imported where it is needed, so that the node is there at
+once and can say what it is doing (`eov_seg_core` imports its public names on first use).
+"""
 
 from __future__ import annotations
 
 import gc
 import logging
+from typing import TYPE_CHECKING
 
-import torch
-
-from eov_seg_core.model import EOVSeg
-from eov_seg_core.precision import resolve_device
-from eov_seg_core.segmenter import Segmenter
+import eov_seg_core
 from eov_seg_ros.parameters import Parameters
+
+if TYPE_CHECKING:
+    import torch
+
+    from eov_seg_core import EOVSeg, Segmenter
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +33,7 @@ def load_segmenter(parameters: Parameters) -> Segmenter:
     """
     device = _device(parameters)
     model = _model(parameters)
-    return Segmenter(
+    return eov_seg_core.Segmenter(
         model, device=device, precision=parameters.precision,
         input_size=parameters.input_size or None,
         score_threshold=parameters.score_threshold,
@@ -37,6 +43,8 @@ def load_segmenter(parameters: Parameters) -> Segmenter:
 
 def free_memory() -> None:
     """Give the memory of a dropped segmenter back, on the GPU too."""
+    import torch
+
     gc.collect()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
@@ -46,10 +54,14 @@ def gpu_memory_mb(device: torch.device | str) -> int | None:
     """Return the GPU memory that tensors of this process take; None for the CPU."""
     if not str(device).startswith('cuda'):
         return None
+    import torch
+
     return torch.cuda.memory_allocated(device) // 2**20
 
 
 def _device(parameters: Parameters) -> str:
+    from eov_seg_core.precision import resolve_device
+
     try:
         resolve_device(parameters.device)
     except ValueError as error:
@@ -63,12 +75,12 @@ def _device(parameters: Parameters) -> str:
 def _model(parameters: Parameters) -> EOVSeg:
     variant = parameters.variant
     if parameters.checkpoint:
-        return EOVSeg.from_checkpoint(parameters.checkpoint, variant)
+        return eov_seg_core.EOVSeg.from_checkpoint(parameters.checkpoint, variant)
     if parameters.clip_pretrained:
         try:
             _log.info("fetching CLIP's weights for variant %s; the first time this downloads "
                       'several hundred MB', variant)
-            model = EOVSeg.from_variant(variant, clip_pretrained=True)
+            model = eov_seg_core.EOVSeg.from_variant(variant, clip_pretrained=True)
         except (RuntimeError, ValueError) as error:
             if not parameters.allow_untrained:
                 raise
@@ -82,4 +94,4 @@ def _model(parameters: Parameters) -> EOVSeg:
                          'or clip_pretrained or allow_untrained to true')
     _log.warning('NO CHECKPOINT: ALL WEIGHTS ARE RANDOM. THE RESULTS ARE MEANINGLESS and only '
                  'show that messages flow. Set the parameter checkpoint.')
-    return EOVSeg.from_variant(variant)
+    return eov_seg_core.EOVSeg.from_variant(variant)

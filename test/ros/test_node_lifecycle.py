@@ -121,3 +121,10 @@ def test_wrong_type_of_a_parameter_ends_it_with_a_message(start_process):
     assert process.returncode == 1
     assert 'overlay_alpha' in output
     assert 'Traceback' not in output, output
+
+
+def test_node_is_there_before_pytorch_is(start_process):
+    process = start_process('-c', "import sys, eov_seg_ros.segment_node as node; "
+                            "sys.exit('torch' in sys.modules)")
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 0, output
