@@ -20,6 +20,7 @@ import threading
 import time
 
 import rclpy
+from rclpy.executors import ExternalShutdownException
 
 from eov_seg_ros.demo_collector import Collector, Received
 from eov_seg_ros.demo_files import prepare_pictures, write_frame, write_summary
@@ -242,7 +243,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except (RuntimeError, ValueError, OSError) as error:
         print(f'demo failed: {error}', file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, ExternalShutdownException):  # Ctrl-C, SIGTERM
         return 130
     finally:
         rclpy.try_shutdown()

@@ -57,6 +57,18 @@ def test_real_model_between_real_processes(isolated, pictures, tmp_path):
             check_frame(frame, part['class_map'], output, label)
 
 
+@pytest.mark.ros
+def test_a_node_that_cannot_start_fails_the_demo_at_once(isolated, pictures, tmp_path):
+    finished = subprocess.run(
+        [sys.executable, '-m', 'eov_seg_ros.demo', str(pictures), '--checkpoint', 'no_such.pth',
+         '--output', str(tmp_path / 'out')],
+        env=isolated, text=True, timeout=60, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert finished.returncode == 1, finished.stdout
+    assert 'no_such.pth' in finished.stdout
+    assert 'demo failed' in finished.stdout
+    assert 'Traceback' not in finished.stdout, finished.stdout
+
+
 def check_frame(frame, class_map, output, label):
     played = cv2.imread(str(output / 'played' / frame['picture']))
     assert (frame['height'], frame['width']) == played.shape[:2]
