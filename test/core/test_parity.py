@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from eov_seg_core.preprocess import preprocess
 from eov_seg_core.segmenter import Segmenter
 
 # Largest error relative to the largest value.  The published code at one and at two threads
@@ -58,10 +59,25 @@ def test_network(segmenter, source, request):
 @pytest.mark.parametrize('source', ['small_cases', 'large_cases'])
 def test_results(segmenter, source, request):
     for case in request.getfixturevalue(source):
-        check_class_probs(segmenter, case)
-        check_panoptic(segmenter, case)
-        check_semantic(segmenter, case)
-        check_instances(segmenter, case)
+        case.use_vocabulary(segmenter)
+        segmenter.keep_raw, segmenter.keep_instances, segmenter.keep_semantic = True, True, True
+        for index, result in enumerate(segmenter(case.images, case.output_sizes)):
+            case.check(f'img{index}/mask_cls', result.raw.class_log_probs, TOLERANCE['late'])
+            check_panoptic(case, f'img{index}/pan0', result)
+            check_semantic(case, index, result)
+            check_instances(case, index, result)
+
+
+@pytest.mark.parametrize('source', ['small_cases', 'large_cases'])
+def test_thresholds_and_semantic_only_order(segmenter, source, request):
+    for case in request.getfixturevalue(source):
+        case.use_vocabulary(segmenter)
+        segmenter.keep_semantic = 'late'
+        rerun = network_run(segmenter, case)
+        for number, thresholds in enumerate(case.meta['thresholds']):
+            for index, result in enumerate(rerun(*thresholds)):
+                check_panoptic(case, f'img{index}/pan{number}', result)
+                case.check(f'img{index}/sem_seg_late', result.semantic_scores, TOLERANCE['late'])
 
 
 @pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
@@ -69,16 +85,31 @@ def test_half_precision_agrees(segmenter, small_cases, dtype):
     segmenter.keep_raw = True
     for case in small_cases:
         case.use_vocabulary(segmenter)
+        segmenter.model.set_half_dtype(None)
+        in_full = network_run(segmenter, case)
+        segmenter.model.set_half_dtype(dtype)
+        in_half = network_run(segmenter, case)
         for thresholds in case.meta['thresholds']:
-            segmenter.score_threshold, segmenter.overlap_threshold = thresholds
-            check_half_precision(segmenter, case, dtype)
+            check_half_precision(in_half(*thresholds), in_full(*thresholds))
 
 
-def check_half_precision(segmenter, case, dtype):
-    segmenter.model.set_half_dtype(None)
-    expected = segmenter(case.images, case.output_sizes)
-    segmenter.model.set_half_dtype(dtype)
-    for half, full in zip(segmenter(case.images, case.output_sizes), expected):
+def network_run(segmenter, case):
+    """Run the network once; return a function from thresholds to results."""
+    batch = preprocess(case.images, output_sizes=case.output_sizes, input_size=None,
+                       max_input_size=2560, device=segmenter.device)
+    with torch.inference_mode():
+        prediction = segmenter.model(batch.pixels_BCHW, segmenter._prepared.embedding)
+
+    def results(score_threshold, overlap_threshold):
+        segmenter.score_threshold = score_threshold
+        segmenter.overlap_threshold = overlap_threshold
+        return [segmenter._postprocess(prediction, batch, index, case.vocabulary)
+                for index in range(len(case.images))]
+    return results
+
+
+def check_half_precision(in_half, in_full):
+    for half, full in zip(in_half, in_full):
         assert np.isfinite(half.raw.class_log_probs).all()
         assert np.isfinite(half.raw.mask_logits).all()
         assert (half.raw.class_log_probs != full.raw.class_log_probs).any()
@@ -104,50 +135,28 @@ def check_network(segmenter, case):
         case.check(name, actual, TOLERANCE[kind])
 
 
-def check_class_probs(segmenter, case):
-    segmenter.keep_raw = True
-    case.use_vocabulary(segmenter)
-    for index, result in enumerate(segmenter(case.images, case.output_sizes)):
-        case.check(f'img{index}/mask_cls', result.raw.class_log_probs, TOLERANCE['late'])
+def check_panoptic(case, name, result):
+    expected = [(info['id'], info['category_id'] + 1, info['isthing'])
+                for info in case.meta['segments_info'][name]]
+    assert [(segment.id, segment.class_id, segment.is_thing)
+            for segment in result.segments] == expected, name
+    golden = case.arrays[name].reshape(case.meta['arrays'][name]['shape'])
+    assert (result.instance == golden).mean() >= 0.999, name
 
 
-def check_panoptic(segmenter, case):
-    case.use_vocabulary(segmenter)
-    for number, (score, overlap) in enumerate(case.meta['thresholds']):
-        segmenter.score_threshold, segmenter.overlap_threshold = score, overlap
-        for index, result in enumerate(segmenter(case.images, case.output_sizes)):
-            name = f'img{index}/pan{number}'
-            expected = [(info['id'], info['category_id'] + 1, info['isthing'])
-                        for info in case.meta['segments_info'][name]]
-            assert [(segment.id, segment.class_id, segment.is_thing)
-                    for segment in result.segments] == expected, name
-            golden = case.arrays[name].reshape(case.meta['arrays'][name]['shape'])
-            assert (result.instance == golden).mean() >= 0.999, name
-    segmenter.score_threshold, segmenter.overlap_threshold = 0.0, 0.8
+def check_semantic(case, index, result):
+    case.check(f'img{index}/sem_seg', result.semantic_scores, TOLERANCE['late'])
+    argmax = case.arrays[f'img{index}/sem_argmax'].reshape(result.instance.shape)
+    assert (result.semantic_scores.argmax(0) == argmax).mean() >= 0.999
 
 
-def check_semantic(segmenter, case):
-    case.use_vocabulary(segmenter)
-    for mode, name in ((True, 'sem_seg'), ('late', 'sem_seg_late')):
-        segmenter.keep_semantic = mode
-        for index, result in enumerate(segmenter(case.images, case.output_sizes)):
-            case.check(f'img{index}/{name}', result.semantic_scores, TOLERANCE['late'])
-            if mode is True:
-                argmax = case.arrays[f'img{index}/sem_argmax']
-                agree = result.semantic_scores.argmax(0) == argmax.reshape(result.instance.shape)
-                assert agree.mean() >= 0.999
-
-
-def check_instances(segmenter, case):
-    segmenter.keep_instances = True
-    case.use_vocabulary(segmenter)
-    for index, result in enumerate(segmenter(case.images, case.output_sizes)):
-        found = result.instances
-        scores = case.arrays[f'img{index}/ins_scores']
-        np.testing.assert_allclose(found.scores, scores, rtol=1e-3, atol=1e-6)
-        ours = sorted(zip(found.classes - 1, found.masks.sum((1, 2))))
-        theirs = sorted(zip(case.arrays[f'img{index}/ins_classes'],
-                            case.arrays[f'img{index}/ins_areas']))
-        assert [pair[0] for pair in ours] == [pair[0] for pair in theirs]
-        np.testing.assert_allclose([pair[1] for pair in ours], [pair[1] for pair in theirs],
-                                   rtol=1e-3, atol=2)
+def check_instances(case, index, result):
+    found = result.instances
+    np.testing.assert_allclose(found.scores, case.arrays[f'img{index}/ins_scores'],
+                               rtol=1e-3, atol=1e-6)
+    ours = sorted(zip(found.classes - 1, found.masks.sum((1, 2))))
+    theirs = sorted(zip(case.arrays[f'img{index}/ins_classes'],
+                        case.arrays[f'img{index}/ins_areas']))
+    assert [pair[0] for pair in ours] == [pair[0] for pair in theirs]
+    np.testing.assert_allclose([pair[1] for pair in ours], [pair[1] for pair in theirs],
+                               rtol=1e-3, atol=2)
