@@ -118,3 +118,10 @@ def test_links_lead_somewhere(checkout, page: str) -> None:
             slugs = {'#' + re.sub(r'[^\w -]', '', title).lower().replace(' ', '-')
                      for title in headings}
             assert anchor in slugs, f'{page} links to {target}{anchor}'
+
+
+def test_the_architecture_names_every_module(checkout) -> None:
+    text = (checkout / 'docs' / 'architecture.md').read_text(encoding='utf-8')
+    modules = {path.stem for package in ('eov_seg_core', 'eov_seg_ros')
+               for path in (checkout / package).glob('*.py')} - {'__init__'}
+    assert {name for name in modules if f'`{name}`' not in text} == set()
