@@ -96,7 +96,7 @@ class PanopticResult:
         return _lookup(np.rint(255 * scores).astype(np.uint8), self.instance)
 
 
-@torch.no_grad()
+@torch.inference_mode()
 def postprocess(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, *, padded_size: tuple[int, int],
                 network_size: tuple[int, int], output_size: tuple[int, int],
                 names: Sequence[str], is_thing: Sequence[bool], score_threshold: float,

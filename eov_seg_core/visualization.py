@@ -233,7 +233,7 @@ def _draw_text(picture: Picture, text: str, corner: tuple[int, int], ink: Color,
 
 
 def _font_size(shape: tuple[int, ...]) -> int:
-    return max(round(min(shape) / 36), 11)
+    return min(max(round(min(shape) / 36), 11), 24)
 
 
 @lru_cache(maxsize=1024)
