@@ -189,7 +189,7 @@ class Pipeline:
             database_location=self._label_info.topic_name,
             database_version=self._vocabulary_version))
 
-    # In the text thread.
+    # In the text thread, except `_swap`.
 
     def _encode(self, vocabulary: Vocabulary) -> None:
         started_s = time.monotonic()
@@ -201,11 +201,15 @@ class Pipeline:
         self._monitor.failed(error)
         self._requested = None  # setting the same names again shall try again
         self._node.get_logger().error(
-            f'the vocabulary stays as it was, the new one could not be encoded: {error}')
+            f'the vocabulary stays as it was, the new one cannot be used: {error}')
 
     def _swap(self, prepared: Any, took_ms: float) -> None:
         """Change the vocabulary; in the frame thread."""
-        self._use_vocabulary(prepared)
+        try:
+            self._use_vocabulary(prepared)
+        except ValueError as error:  # no class ids left
+            self._on_text_error(error)
+            return
         self._node.get_logger().info(
             f'vocabulary {self._vocabulary_version}: {prepared.vocabulary}, encoded in '
             f'{took_ms:.0f} ms')
