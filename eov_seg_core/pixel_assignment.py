@@ -9,6 +9,7 @@ interpolated logits prove it, since interpolation cannot leave the range of its 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -98,12 +99,20 @@ def _tile_size(queries: int, output_size: tuple[int, int], device: torch.device
 def _bounds(mask_logits_Qhw: Tensor, bands: list[Window], strips: list[Window]
             ) -> tuple[Tensor, Tensor]:
     """Return limits of the interpolated logits in each tile, two of (bands, strips, Q)."""
-    low_QBw = torch.stack([mask_logits_Qhw[:, rows.source].amin(dim=1) for rows in bands], dim=1)
-    high_QBw = torch.stack([mask_logits_Qhw[:, rows.source].amax(dim=1) for rows in bands], dim=1)
-    low_QBS = torch.stack([low_QBw[:, :, c.source].amin(dim=2) for c in strips], dim=2)
-    high_QBS = torch.stack([high_QBw[:, :, c.source].amax(dim=2) for c in strips], dim=2)
-    slack_QBS = _SLACK * (1 + torch.maximum(-low_QBS, high_QBS))
-    return (low_QBS - slack_QBS).permute(1, 2, 0), (high_QBS + slack_QBS).permute(1, 2, 0)
+    low_BSQ, high_BSQ = (_reduce(mask_logits_Qhw, bands, strips, reduction)
+                         for reduction in (torch.amin, torch.amax))
+    slack_BSQ = _SLACK * (1 + torch.maximum(-low_BSQ, high_BSQ))
+    return low_BSQ - slack_BSQ, high_BSQ + slack_BSQ
+
+
+def _reduce(mask_logits_Qhw: Tensor, bands: list[Window], strips: list[Window],
+            reduction: Callable[[Tensor, int], Tensor]) -> Tensor:
+    """Reduce the source of each tile to one value, (bands, strips, Q)."""
+    rows_QBw = torch.stack([reduction(mask_logits_Qhw[:, rows.source], 1) for rows in bands], 1)
+    # reductions are fast along the first axis and slow along the last
+    rows_wQB = rows_QBw.permute(2, 0, 1).contiguous()
+    return torch.stack([reduction(rows_wQB[columns.source], 0) for columns in strips]
+                       ).permute(2, 0, 1)
 
 
 def _relevant(low_BSq: Tensor, high_BSq: Tensor, scores_q: Tensor) -> Tensor:
