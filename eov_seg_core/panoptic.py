@@ -132,7 +132,7 @@ def postprocess(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, *, padded_size: t
     if len(kept_q) == 0:
         result = PanopticResult(np.zeros(output_size, np.int32), [])
     else:
-        assignment = assign_pixels(mask_logits_Qhw, kept_q, scores_Q[kept_q], resize)
+        assignment = assign_pixels(mask_logits_Qhw[kept_q], scores_Q[kept_q], resize)
         result = _merge(assignment, scores_Q[kept_q].cpu().numpy(), labels_Q[kept_q].cpu().numpy(),
                         names, is_thing, overlap_threshold)
     class_probs_QK = probs_QK[:, :-1]
@@ -157,22 +157,22 @@ def _check(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, names: Sequence[str],
             'thing, expected one for each name')
 
 
-def _merge(assignment: PixelAssignment, scores_Q: npt.NDArray[np.float32],
-           labels_Q: npt.NDArray[np.int64], names: Sequence[str], is_thing: Sequence[bool],
+def _merge(assignment: PixelAssignment, scores_q: npt.NDArray[np.float32],
+           labels_q: npt.NDArray[np.int64], names: Sequence[str], is_thing: Sequence[bool],
            overlap_threshold: float) -> PanopticResult:
     """Decide which queries become segments, in their order, and paint them.
 
     Stuff of a class that already has a segment joins it; each part must pass the overlap test on
     its own, and a part that fails does not open the class.
     """
-    won_Q, original_Q, owned_Q = assignment.won_Q, assignment.original_Q, assignment.owned_Q
-    share_Q = won_Q / np.maximum(original_Q, 1)
+    won_q, original_q, owned_q = assignment.won_q, assignment.original_q, assignment.owned_q
+    share_q = won_q / np.maximum(original_q, 1)
     # pixels that are owned were won and lie inside, so this one count being positive says it all
-    passes_Q = (owned_Q > 0) & ~(share_Q < overlap_threshold)
+    passes_q = (owned_q > 0) & ~(share_q < overlap_threshold)
     parts: list[list[int]] = []
     part_of_stuff: dict[int, list[int]] = {}
-    for query in np.flatnonzero(passes_Q).tolist():
-        label = int(labels_Q[query])
+    for query in np.flatnonzero(passes_q).tolist():
+        label = int(labels_q[query])
         if label in part_of_stuff:
             part_of_stuff[label].append(query)
             continue
@@ -180,17 +180,17 @@ def _merge(assignment: PixelAssignment, scores_Q: npt.NDArray[np.float32],
         if not is_thing[label]:
             part_of_stuff[label] = parts[-1]
 
-    id_of_code = np.zeros(2 * len(scores_Q), np.int32)
+    id_of_code = np.zeros(2 * len(scores_q), np.int32)
     segments = []
     for segment_id, queries in enumerate(parts, start=1):
         id_of_code[2 * np.array(queries) + 1] = segment_id
-        label = int(labels_Q[queries[0]])
-        boxes = assignment.boxes_Q4[queries]
+        label = int(labels_q[queries[0]])
+        boxes = assignment.boxes_q4[queries]
         x1, y1 = boxes[:, :2].min(axis=0).tolist()
         x2, y2 = boxes[:, 2:].max(axis=0).tolist()
         segments.append(Segment(
             id=segment_id, class_id=label + 1, name=names[label], is_thing=bool(is_thing[label]),
-            score=float(scores_Q[queries[0]]), area=int(owned_Q[queries].sum()),
+            score=float(scores_q[queries[0]]), area=int(owned_q[queries].sum()),
             bbox_xyxy=(x1, y1, x2, y2)))
     return PanopticResult(_lookup(id_of_code, assignment.codes), segments)
 

@@ -36,37 +36,33 @@ class PixelAssignment:
     Attributes:
         codes: (H, W) int32, 2 q + 1 where query q wins and its mask probability is at least one
             half, 2 q where it wins below that.
-        won_Q: (Q,) int64 pixels where the query wins.
-        original_Q: (Q,) int64 pixels where its mask probability is at least one half.
-        owned_Q: (Q,) int64 pixels where both hold.
-        boxes_Q4: (Q, 4) int64 x1, y1, x2, y2 around the owned pixels, x2 and y2 exclusive;
+        won_q: (q,) int64 pixels where the query wins.
+        original_q: (q,) int64 pixels where its mask probability is at least one half.
+        owned_q: (q,) int64 pixels where both hold.
+        boxes_q4: (q, 4) int64 x1, y1, x2, y2 around the owned pixels, x2 and y2 exclusive;
             meaningless where there are none.
     """
 
     codes: npt.NDArray[np.int32]
-    won_Q: npt.NDArray[np.int64]
-    original_Q: npt.NDArray[np.int64]
-    owned_Q: npt.NDArray[np.int64]
-    boxes_Q4: npt.NDArray[np.int64]
+    won_q: npt.NDArray[np.int64]
+    original_q: npt.NDArray[np.int64]
+    owned_q: npt.NDArray[np.int64]
+    boxes_q4: npt.NDArray[np.int64]
 
 
-def assign_pixels(mask_logits_Qhw: Tensor, kept_q: Tensor, scores_q: Tensor, resize: MaskResize
+def assign_pixels(mask_logits_qhw: Tensor, scores_q: Tensor, resize: MaskResize
                   ) -> PixelAssignment:
     """Let queries compete for pixels by score x mask probability; the first maximum wins.
 
     Args:
-        mask_logits_Qhw: (Q, h, w) float32 mask logits.
-        kept_q: (q,) int64 queries that compete, at least one, rising.
+        mask_logits_qhw: (q, h, w) float32 mask logits of the queries that compete; at least one.
         scores_q: (q,) float32 their scores, above 0.
         resize: To the output's size.
-
-    Returns:
-        Winners and statistics, counting queries in the order of `kept_q`.
     """
-    queries, device = len(kept_q), mask_logits_Qhw.device
+    queries, device = len(scores_q), scores_q.device
     height, width = _tile_size(queries, resize.output_size, device)
     bands, strips = resize.row_windows(height), resize.column_windows(width)
-    low_BSq, high_BSq = (bound[:, :, kept_q] for bound in _bounds(mask_logits_Qhw, bands, strips))
+    low_BSq, high_BSq = _bounds(mask_logits_qhw, bands, strips)
     relevant_BSq = _relevant(low_BSq, high_BSq, scores_q)
     # where a query is left out it lies on one side of zero throughout the tile
     pixels_BS1 = torch.tensor([[[_length(rows) * _length(columns)] for columns in strips]
@@ -76,8 +72,7 @@ def assign_pixels(mask_logits_Qhw: Tensor, kept_q: Tensor, scores_q: Tensor, res
     for rows, relevant_Sq in zip(bands, relevant_BSq.cpu()):
         for columns, relevant_q in zip(strips, relevant_Sq):
             chosen_c = relevant_q.nonzero().squeeze(1).to(device)
-            source_chw = mask_logits_Qhw[:, rows.source, columns.source].index_select(
-                0, kept_q.index_select(0, chosen_c))
+            source_chw = mask_logits_qhw[:, rows.source, columns.source].index_select(0, chosen_c)
             winner, is_inside, area_c = _compete(
                 resize_tile(source_chw, rows, columns), scores_q.index_select(0, chosen_c))
             codes[rows.output, columns.output] = 2 * chosen_c[winner] + is_inside
@@ -96,22 +91,22 @@ def _tile_size(queries: int, output_size: tuple[int, int], device: torch.device
     return max(_GPU_ELEMENTS // (queries * output_size[1]), 1), output_size[1]
 
 
-def _bounds(mask_logits_Qhw: Tensor, bands: list[Window], strips: list[Window]
+def _bounds(mask_logits_qhw: Tensor, bands: list[Window], strips: list[Window]
             ) -> tuple[Tensor, Tensor]:
-    """Return limits of the interpolated logits in each tile, two of (bands, strips, Q)."""
-    low_BSQ, high_BSQ = (_reduce(mask_logits_Qhw, bands, strips, reduction)
+    """Return limits of the interpolated logits in each tile, two of (bands, strips, q)."""
+    low_BSq, high_BSq = (_reduce(mask_logits_qhw, bands, strips, reduction)
                          for reduction in (torch.amin, torch.amax))
-    slack_BSQ = _SLACK * (1 + torch.maximum(-low_BSQ, high_BSQ))
-    return low_BSQ - slack_BSQ, high_BSQ + slack_BSQ
+    slack_BSq = _SLACK * (1 + torch.maximum(-low_BSq, high_BSq))
+    return low_BSq - slack_BSq, high_BSq + slack_BSq
 
 
-def _reduce(mask_logits_Qhw: Tensor, bands: list[Window], strips: list[Window],
+def _reduce(mask_logits_qhw: Tensor, bands: list[Window], strips: list[Window],
             reduction: Callable[[Tensor, int], Tensor]) -> Tensor:
-    """Reduce the source of each tile to one value, (bands, strips, Q)."""
-    rows_QBw = torch.stack([reduction(mask_logits_Qhw[:, rows.source], 1) for rows in bands], 1)
+    """Reduce the source of each tile to one value, (bands, strips, q)."""
+    rows_qBw = torch.stack([reduction(mask_logits_qhw[:, rows.source], 1) for rows in bands], 1)
     # reductions are fast along the first axis and slow along the last
-    rows_wQB = rows_QBw.permute(2, 0, 1).contiguous()
-    return torch.stack([reduction(rows_wQB[columns.source], 0) for columns in strips]
+    rows_wqB = rows_qBw.permute(2, 0, 1).contiguous()
+    return torch.stack([reduction(rows_wqB[columns.source], 0) for columns in strips]
                        ).permute(2, 0, 1)
 
 
@@ -143,7 +138,8 @@ def _compete(logits_qhw: Tensor, scores_q: Tensor) -> tuple[Tensor, Tensor, Tens
     is_best_qhw = torch.eq(probs_qhw, probs_qhw.amax(dim=0),
                            out=torch.empty_like(probs_qhw))
     falling_q = torch.arange(queries, 0, -1, device=scores_q.device)
-    winner = queries - is_best_qhw.mul_(falling_q[:, None, None]).amax(dim=0).long()
+    rank = is_best_qhw.mul_(falling_q[:, None, None]).amax(dim=0).long()
+    winner = queries - rank.clamp_(min=1)   # 0 where a logit is not a number: nothing equals that
     return winner, is_inside_qhw.gather(0, winner[None]).squeeze(0).bool(), area_q
 
 

@@ -231,6 +231,14 @@ def test_other_float_types_are_accepted(dtype):
     assert result.segments[0].area == 25 * 14
 
 
+def test_logits_that_are_no_numbers_label_nothing_and_raise_nothing():
+    masks = rectangles([(5, 6, 30, 20), (0, 30, 60, 40)])
+    masks[1, :10] = float('nan')
+    result = run_flat(one_hot_log_probs([0, 0], 1), masks, [True], overlap_threshold=0.0)
+    assert not result.instance[:10].any()
+    check_consistency(result, [True])
+
+
 def test_inputs_are_not_changed():
     masks, log_probs = smooth_masks(8, 20, 20, 0), random_log_probs(8, 2, 0)
     copies = masks.clone(), log_probs.clone()
