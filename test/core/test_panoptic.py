@@ -239,6 +239,16 @@ def test_logits_that_are_no_numbers_label_nothing_and_raise_nothing():
     check_consistency(result, [True])
 
 
+def test_the_number_of_threads_is_restored():
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        run_flat(one_hot_log_probs([0], 1), rectangles([(5, 6, 30, 20)]), [True])
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_inputs_are_not_changed():
     masks, log_probs = smooth_masks(8, 20, 20, 0), random_log_probs(8, 2, 0)
     copies = masks.clone(), log_probs.clone()
