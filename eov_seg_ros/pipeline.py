@@ -32,8 +32,9 @@ from eov_seg_ros.worker import Counts, LatestWorker
 
 _REPEAT_S = 5.0
 """Seconds between two log messages about bad frames."""
-_STOP_S = 5.0
-"""Longest wait for a thread's last piece of work when the node ends."""
+_STOP_S = 2.0
+"""Longest wait for a thread's last piece of work when the node ends; a launch file sends SIGTERM
+five seconds after SIGINT."""
 
 
 class Pipeline:

@@ -106,7 +106,8 @@ def test_bad_frames_are_reported_once_and_end_nothing(client, start_node, capfd)
     poison = np.full((8, 8, 3), POISON, np.uint8)
     client.send(0, encoding='64FC7')
     client.send(0, encoding='64FC7')
-    client.wait_for(lambda: 'frame dropped' in capfd.readouterr().err)
+    log = []
+    client.wait_for(lambda: log.append(capfd.readouterr().err) or 'frame dropped' in ''.join(log))
     for bad in ({'height': 0, 'width': 0}, {'step': 1}, {'data': bytes(7)}, {'pixels': poison}):
         client.send(0, **bad)
         client.received['instance'].clear()

@@ -24,10 +24,11 @@ def names_of(message):
 
 
 def test_change_under_load_loses_no_frame_and_mixes_none(client, start_node):
-    segmenter = FakeSegmenter(encode_delay_s=0.3)
+    segmenter = FakeSegmenter(encode_delay_s=1.0)
     start_node(segmenter, **WORDS, detections_include_stuff=True)
     client.listen('detections', 'semantic', 'label_info')
     last = client.send_until(lambda: client.received['detections'])
+    client.wait_for(lambda: client.received['detections'][-1].header.stamp.sec == last)
     client.received['detections'].clear()
     sent = []
     answered_s = []
@@ -47,9 +48,9 @@ def test_change_under_load_loses_no_frame_and_mixes_none(client, start_node):
                          vocabulary__stuff=['grass', 'floor'])
     answered_s.append(time.monotonic() - before_s)
     assert result.successful
-    send_for(1.0)
+    send_for(2.0)
 
-    assert answered_s[0] < 0.2, 'the parameter was answered before the text was encoded'
+    assert answered_s[0] < 0.8, 'the parameter was answered before the text was encoded'
     assert segmenter.encodings == 2, 'both lists set atomically make one encoding'
     assert [m.header.stamp.sec for m in client.received['detections']] == sent
     words = [names_of(message) for message in client.received['detections']]
