@@ -8,7 +8,6 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
-import os
 from pathlib import Path
 import platform
 from typing import Any
@@ -20,6 +19,7 @@ from tqdm import tqdm
 from eov_seg_core.checkpoint import read_checkpoint, save_checkpoint, save_official
 from eov_seg_core.config import variant_config
 from eov_seg_core.export import CocoWriter, save_picture
+from eov_seg_core.files import replacing
 from eov_seg_core.media import find_sources, MediaError, Picture, Source
 from eov_seg_core.model import EOVSeg
 from eov_seg_core.precision import resolve_device, resolve_precision
@@ -233,10 +233,6 @@ def convert(source: str, target: str) -> str:
     with torch.device('meta'):
         model = EOVSeg(variant_config(checkpoint.variant))
     checkpoint.load_into(model)
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
+    with replacing(path) as temporary:
         writers[path.suffix](model, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return str(model.weights_digest)

@@ -15,7 +15,6 @@ import hashlib
 import logging
 import os
 from pathlib import Path
-import tempfile
 import threading
 import zlib
 
@@ -23,6 +22,8 @@ import platformdirs
 from safetensors import safe_open, SafetensorError
 from safetensors.torch import save
 from torch import Tensor
+
+from eov_seg_core.files import replacing
 
 _LOGGER = logging.getLogger(__name__)
 MAX_IN_MEMORY = 8192
@@ -109,23 +110,12 @@ class EmbeddingCache:
                        metadata={'space': space, 'name': name, 'crc32': _crc32(tensor)})
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _replace(path, content)
+            with replacing(path) as temporary:
+                temporary.write_bytes(content)
         except OSError as error:
             self._writable = False
             _LOGGER.warning('text embeddings cannot be kept on disk (%s); they are encoded again '
                             'after a restart', error)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that readers see the old or the new content, never a part."""
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, suffix='.tmp')
-    try:
-        with os.fdopen(descriptor, 'wb') as file:
-            file.write(content)
-        os.replace(temporary, path)
-    except OSError:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _crc32(tensor: Tensor) -> str:

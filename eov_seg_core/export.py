@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import json
-import os
 from pathlib import Path
 from typing import Any, NamedTuple, TYPE_CHECKING
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from eov_seg_core.files import replacing
 
 if TYPE_CHECKING:       # not at run time: files need no PyTorch
     from eov_seg_core.panoptic import PanopticResult, Segment
@@ -78,12 +79,8 @@ def save_picture(path: str | Path, rgb: npt.NDArray[np.uint8]) -> None:
 
 def replace_file(path: Path, content: bytes) -> None:
     """Write a file beside the target and move it there, so that no reader sees half of it."""
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.tmp')
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(content)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def save_coco_panoptic(result: PanopticResult, names: Sequence[str], is_thing: Sequence[bool],
