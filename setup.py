@@ -34,6 +34,7 @@ ROS_WHEELS = [f'ros-{ROS_DISTRO}-{name}' for name in (
 
 EXTRAS_REQUIRE = {
     'ros': ROS_WHEELS,
+    'training': ['scipy>=1.11'],
     'demo': ['scikit-image>=0.22'],  # photographs that a wheel ships
     'test': ['pytest>=7', 'hypothesis>=6', 'catkin_pkg>=1.0'],
     'dev': ['ruff>=0.6', 'mypy>=1.11', 'pre-commit>=3', 'codespell>=2.2'],
