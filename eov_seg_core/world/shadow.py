@@ -1,0 +1,117 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Shadows: which visible points the lamp does not see, and where objects stand too close.
+
+Seen from the lamp, straight down, every solid and every point has a place in a picture plane.  A
+solid can only shade points within its bounding rectangle there, so that few rays are cast.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from eov_seg_core.world.dice import sin_cos
+from eov_seg_core.world.materials import Samples
+from eov_seg_core.world.scene import Box3D, Scene
+from eov_seg_core.world.shapes import Array, intersect, Solid
+
+_REACH = 0.99
+"""A solid shades a point if the ray meets it before this part of the way: none shades itself."""
+_CONTACT_M = 0.06
+"""Distance at which an object takes a quarter of the light from everywhere."""
+_ABOVE = 1e6
+"""Where points beside or above the lamp lie in the plane: no solid reaches there."""
+
+
+def cast_shadows(scene: Scene, points: Samples) -> Samples:
+    """Return (N,) float32: 1 where the lamp reaches, 0 in shadow.
+
+    Args:
+        scene: The room.
+        points: (3, N) in the room, metres.
+    """
+    lamp = np.array(scene.light.position)
+    position = points.astype(np.float64)
+    below = lamp[2] - position[2]
+    reachable = below > 0.02
+    below = np.where(reachable, below, 1.0)
+    plane = np.stack([np.where(reachable, (position[axis] - lamp[axis]) / below, _ABOVE)
+                      for axis in (0, 1)]).astype(np.float32)
+    lit = np.ones(position.shape[1], np.float32)
+    first = 0
+    for item in scene.objects:
+        corners = scene.corners[first:first + len(item.solids)]
+        first += len(item.solids)
+        flat = _flatten(corners, lamp)
+        inside = _within(plane, flat.min(axis=(0, 1)), flat.max(axis=(0, 1)))
+        inside = inside[lit[inside] > 0]
+        if inside.size:
+            _shade_points(item.solids, flat, lamp, position, plane, inside, lit)
+    return lit
+
+
+def shade_contacts(scene: Scene, points: Samples) -> Samples:
+    """Return (N,) float32 up to 1: how much light from everywhere gets in beside the objects.
+
+    Objects darken what they stand on, the more the nearer it is to the rectangle they cover.
+
+    Args:
+        scene: The room.
+        points: (3, N) in the room, metres.
+    """
+    open_ = np.ones(points.shape[1], np.float32)
+    for item in scene.objects:
+        low, high = item.extent
+        reach = _CONTACT_M * 4
+        near = np.flatnonzero((np.abs(points[2] - np.float32(low[2])) < np.float32(.015))
+                              & (points[0] > np.float32(low[0] - reach))
+                              & (points[0] < np.float32(high[0] + reach))
+                              & (points[1] > np.float32(low[1] - reach))
+                              & (points[1] < np.float32(high[1] + reach)))
+        if near.size and item.is_thing:
+            gap = _gap(item.box, points[0, near], points[1, near]) * np.float32(1 / _CONTACT_M)
+            open_[near] *= 1 - np.float32(.5) / (1 + gap * gap)
+    return open_
+
+
+def _gap(box: Box3D, x: Samples, y: Samples) -> Samples:
+    """Return how far points are from the rectangle that a box covers, 0 inside."""
+    sine, cosine = (np.float32(value) for value in sin_cos(box.yaw_rad))
+    x, y = x - np.float32(box.center[0]), y - np.float32(box.center[1])
+    across = np.maximum(np.abs(cosine * x + sine * y) - np.float32(box.size[0] / 2), 0)
+    along = np.maximum(np.abs(cosine * y - sine * x) - np.float32(box.size[1] / 2), 0)
+    gap: Samples = np.sqrt(across * across + along * along)
+    return gap
+
+
+def _shade_points(solids: tuple[Solid, ...], flat: Array, lamp: Array, position: Array,
+                  plane: Samples, inside: npt.NDArray[np.intp], lit: Samples) -> None:
+    """Set `lit` to 0 where one object's solids come between the lamp and points inside."""
+    near_plane = plane[:, inside]
+    ways = position[:, inside] - lamp[:, None]
+    for solid, corners in zip(solids, flat):
+        some = _within(near_plane, corners.min(axis=0), corners.max(axis=0))
+        if not some.size:
+            continue
+        origin, into = solid.to_unit(lamp)
+        x, y, z = ways[:, some]
+        hit = intersect(solid, origin, (
+            into[0, 0] * x + into[0, 1] * y + into[0, 2] * z,
+            into[1, 0] * x + into[1, 1] * y + into[1, 2] * z,
+            into[2, 0] * x + into[2, 1] * y + into[2, 2] * z), 0.0)
+        lit[inside[some[hit < _REACH]]] = 0.0
+
+
+def _flatten(points: Array, lamp: Array) -> Array:
+    """Return (..., 2) places in the plane of (..., 3) points, which are all below the lamp."""
+    places: Array = (points[..., :2] - lamp[:2]) / (lamp[2] - points[..., 2:])
+    return places
+
+
+def _within(plane: Samples, low: Array, high: Array) -> npt.NDArray[np.intp]:
+    """Return the indices of the points in a rectangle of the plane."""
+    low, high = low - 1e-4, high + 1e-4     # the points are rounded to float32
+    x, y = plane
+    return np.flatnonzero((x >= np.float32(low[0])) & (x <= np.float32(high[0]))
+                          & (y >= np.float32(low[1])) & (y <= np.float32(high[1])))
