@@ -16,12 +16,9 @@ from __future__ import annotations
 import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
-from torchvision.ops import deform_conv2d
 
 from eov_seg_core.backbone import CNNFeatures
-
-TAPS = 9
-"""Taps of a 3 x 3 kernel."""
+from eov_seg_core.deform import modulated_deform_conv, TAPS
 
 
 class DeformableUpsample(nn.Module):
@@ -45,8 +42,7 @@ class DeformableUpsample(nn.Module):
         """Map (B, C_in, h, w) to (B, C_out, 2h, 2w)."""
         offset_mask = self.offset_mask(feature_BChw)
         offset, mask = offset_mask[:, :2 * TAPS], offset_mask[:, 2 * TAPS:].sigmoid()
-        feature_BChw = deform_conv2d(
-            feature_BChw, offset, self.deform.weight, padding=(1, 1), mask=mask)
+        feature_BChw = modulated_deform_conv(feature_BChw, offset, mask, self.deform.weight)
         feature_BChw = F.relu(self.deform_norm(feature_BChw))
         return F.relu(self.upsample_norm(self.upsample(feature_BChw)))
 

@@ -189,6 +189,22 @@ class ViTFirstBlock(nn.Module):
         patches_BLC = patches_BChw.flatten(2).transpose(1, 2) + positions_LC
         class_BLC = (self.class_embedding + class_position).expand(batch, 1, channels)
         tokens_BLC = torch.cat([class_BLC.to(patches_BLC), patches_BLC], dim=1)
-        tokens_BLC = self.block(self.ln_pre(tokens_BLC))
+        tokens_BLC = self._run_block(self.ln_pre(tokens_BLC))
         tokens: Tensor = tokens_BLC[:, 1:].transpose(1, 2)
         return tokens.reshape(batch, channels, height, width)
+
+    def _run_block(self, tokens_BLC: Tensor) -> Tensor:
+        """Run open_clip's block with PyTorch's fused attention.
+
+        `nn.MultiheadAttention` stores every pair of tokens at inference: 0.2 GiB at 640 x 864.
+        """
+        block, attention = self.block, self.block.attn
+        batch, length, channels = tokens_BLC.shape
+        projected = F.linear(
+            block.ln_1(tokens_BLC), attention.in_proj_weight, attention.in_proj_bias)
+        query, key, value = projected.view(
+            batch, length, 3, attention.num_heads, -1).permute(2, 0, 3, 1, 4)
+        attended = F.scaled_dot_product_attention(query, key, value).transpose(1, 2)
+        tokens_BLC = tokens_BLC + attention.out_proj(attended.reshape(batch, length, channels))
+        output: Tensor = tokens_BLC + block.mlp(block.ln_2(tokens_BLC))
+        return output

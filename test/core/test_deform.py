@@ -1,0 +1,55 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The deformable convolution against torchvision's."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import pytest
+import torch
+import torch.nn.functional as F
+from torchvision.ops import deform_conv2d
+
+from eov_seg_core.deform import modulated_deform_conv
+
+
+def inputs(batch, height, width, reach, seed, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator, dtype=dtype)
+    return (normal(batch, 5, height, width), reach * normal(batch, 18, height, width),
+            normal(batch, 9, height, width).sigmoid(), normal(3, 5, 3, 3))
+
+
+@settings(max_examples=60, deadline=None)
+@given(batch=st.integers(1, 2), height=st.integers(1, 7), width=st.integers(1, 7),
+       reach=st.sampled_from([0.0, 0.3, 2.0, 20.0]), seed=st.integers(0, 99))
+def test_equals_torchvision(batch, height, width, reach, seed):
+    feature, offset, mask, weight = inputs(batch, height, width, reach, seed)
+    expected = deform_conv2d(feature, offset, weight, padding=(1, 1), mask=mask)
+    torch.testing.assert_close(modulated_deform_conv(feature, offset, mask, weight), expected)
+
+
+@pytest.mark.parametrize('whole', [-3, -1, 1, 2])
+def test_whole_offsets_shift_a_plain_convolution(whole):
+    feature, offset, mask, weight = inputs(1, 6, 7, 0.0, 0)
+    offset[:, 1::2] = whole     # to the right
+    shifted = torch.zeros_like(feature)
+    if whole > 0:
+        shifted[..., :-whole] = feature[..., whole:]
+    else:
+        shifted[..., -whole:] = feature[..., :whole]
+    inside = slice(max(0, -whole) + 1, 7 - max(0, whole) - 1)   # the border shifts in zeros
+    actual = modulated_deform_conv(feature, offset, torch.ones_like(mask), weight)
+    expected = F.conv2d(shifted, weight, padding=1)
+    torch.testing.assert_close(actual[..., inside], expected[..., inside])
+
+
+def test_gradients_equal_torchvision():
+    ours = [tensor.requires_grad_() for tensor in inputs(2, 4, 5, 1.0, 3)]
+    theirs = [tensor.detach().clone().requires_grad_() for tensor in ours]
+    modulated_deform_conv(*ours).square().sum().backward()
+    feature, offset, mask, weight = theirs
+    deform_conv2d(feature, offset, weight, padding=(1, 1), mask=mask).square().sum().backward()
+    for mine, reference in zip(ours, theirs):
+        torch.testing.assert_close(mine.grad, reference.grad)
