@@ -68,9 +68,8 @@ def shade(scene: Scene, camera: Camera, depth: npt.NDArray[np.float64],
             _paint_surface(scene, int(number), points, part)
         else:
             _paint_solid(scene.solids[number - 3], points, part)
-    lit = _illuminate(scene, camera, points, cast_shadows(scene, points.position))
     picture = np.empty((camera.height * camera.width, 3), np.float32)
-    picture[order] = lit
+    picture[order] = _illuminate(scene, camera, points)
     return _expose(scene, picture.reshape(camera.height, camera.width, 3), noise_seed)
 
 
@@ -158,12 +157,13 @@ def _surface_coordinates(own: list[Samples], normal: list[Samples]) -> tuple[Sam
     return (np.where(side, y, x) + np.float32(3.03), np.where(flat, y, z) + np.float32(5.01))
 
 
-def _illuminate(scene: Scene, camera: Camera, points: Points, lit: Samples) -> Samples:
+def _illuminate(scene: Scene, camera: Camera, points: Points) -> Samples:
     """Return the (N, 3) linear light that the points send to the camera."""
     light, normal = scene.light, points.normal
     to_lamp = np.array(light.position, np.float32)[:, None] - points.position
     squared = to_lamp[0] * to_lamp[0] + to_lamp[1] * to_lamp[1] + to_lamp[2] * to_lamp[2]
     facing = _dot(normal, to_lamp) / np.sqrt(squared)
+    lit = cast_shadows(scene, points.position, facing > 0)
     lamp = np.maximum(facing, 0) * lit * np.float32(2 * _FALLOFF_M2) / (
         squared + np.float32(_FALLOFF_M2))
     side = np.array(light.fill, np.float32)
@@ -213,7 +213,7 @@ def _expose(scene: Scene, light: Samples, noise_seed: int) -> npt.NDArray[np.uin
     light = soft.copy()
     light[1:-1] += (soft[:-2] + soft[2:] - 2 * soft[1:-1]) * np.float32(.13)
     light = np.maximum(light, 0)
-    light = light * (np.float32(1.22) / (1 + np.float32(.22) * light))    # highlights roll off
+    light = light * (np.float32(1.4) / (1 + np.float32(.33) * light))    # highlights roll off
     screen = np.sqrt(light) * np.float32(255)                             # gamma 2
     grain = Dice(scene.seed, _NOISE_STREAM, noise_seed).noise(screen.size)
     screen += grain.reshape(screen.shape) * np.float32(scene.noise)

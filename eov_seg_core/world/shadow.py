@@ -16,6 +16,8 @@ from eov_seg_core.world.materials import Samples
 from eov_seg_core.world.scene import Box3D, Scene
 from eov_seg_core.world.shapes import Array, intersect, Solid
 
+_LAMP_POINTS = ((.1, -.06, .0), (-.1, -.06, .0), (.0, .12, .0))
+"""The lamp is three points about its middle, metres: shadows have soft edges."""
 _REACH = 0.99
 """A solid shades a point if the ray meets it before this part of the way: none shades itself."""
 _CONTACT_M = 0.06
@@ -24,15 +26,26 @@ _ABOVE = 1e6
 """Where points beside or above the lamp lie in the plane: no solid reaches there."""
 
 
-def cast_shadows(scene: Scene, points: Samples) -> Samples:
-    """Return (N,) float32: 1 where the lamp reaches, 0 in shadow.
+def cast_shadows(scene: Scene, points: Samples, facing: npt.NDArray[np.bool_]) -> Samples:
+    """Return (N,) float32: 1 where all of the lamp is seen, 0 in full shadow.
 
     Args:
         scene: The room.
         points: (3, N) in the room, metres.
+        facing: (N,) whether the surface faces the lamp; the others are in shadow without a look.
     """
-    lamp = np.array(scene.light.position)
-    position = points.astype(np.float64)
+    some = np.flatnonzero(facing)
+    position = points[:, some].astype(np.float64)
+    seen = np.zeros(some.size, np.float32)
+    for offset in _LAMP_POINTS:
+        seen += _cast_from(scene, np.array(scene.light.position) + np.array(offset), position)
+    lit = np.zeros(points.shape[1], np.float32)
+    lit[some] = seen * np.float32(1 / len(_LAMP_POINTS))
+    return lit
+
+
+def _cast_from(scene: Scene, lamp: Array, position: Array) -> Samples:
+    """Return (N,) float32: 1 where one point of the lamp reaches, 0 in its shadow."""
     below = lamp[2] - position[2]
     reachable = below > 0.02
     below = np.where(reachable, below, 1.0)
@@ -43,6 +56,8 @@ def cast_shadows(scene: Scene, points: Samples) -> Samples:
     for item in scene.objects:
         corners = scene.corners[first:first + len(item.solids)]
         first += len(item.solids)
+        if item.stands_on == 2 or not item.is_thing:
+            continue        # flat on the wall or the floor
         flat = _flatten(corners, lamp)
         inside = _within(plane, flat.min(axis=(0, 1)), flat.max(axis=(0, 1)))
         inside = inside[lit[inside] > 0]

@@ -189,7 +189,16 @@ def test_shadows_fall_where_the_lamp_is_hidden():
     beside = behind + [3.0, 0.0, 0.0]
     above = lamp + [0.0, 0.1, 0.1]
     points = np.array([behind, top, beside, above, lamp], np.float32).T
-    assert cast_shadows(scene, points).tolist() == [0, 1, 1, 1, 1]
+    assert cast_shadows(scene, points, np.ones(5, bool)).tolist() == [0, 1, 1, 1, 1]
+    assert cast_shadows(scene, points, np.zeros(5, bool)).tolist() == [0] * 5
+
+
+def test_shadows_have_soft_edges():
+    scene = generate_scene(0, objects=[('red', 'table')])
+    frame_points = np.mgrid[-1.5:1.5:60j, -1.5:1.5:60j].reshape(2, -1)
+    floor = np.concatenate([frame_points, np.zeros((1, 3600))]).astype(np.float32)
+    lit = np.round(cast_shadows(scene, floor, np.ones(3600, bool)) * 3)
+    assert set(lit) == {0, 1, 2, 3}
 
 
 def test_what_stands_close_darkens_the_floor():
