@@ -9,8 +9,7 @@ interpolated logits prove it, since interpolation cannot leave the range of its 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,33 +59,6 @@ def assign_pixels(mask_logits_qhw: Tensor, scores_q: Tensor, resize: MaskResize
         scores_q: (q,) float32 their scores, above 0.
         resize: To the output's size.
     """
-    with _own_thread_only(scores_q.device):
-        return _assign(mask_logits_qhw, scores_q, resize)
-
-
-@contextmanager
-def _own_thread_only(device: torch.device) -> Iterator[None]:
-    """Keep the operations of this thread on this thread, if they run on a CPU.
-
-    PyTorch's threads meet at the end of each operation.  There are about a thousand of a tenth of
-    a millisecond here, and on cores that are busy otherwise (a robot's are) each meeting can wait
-    for a time slice: a frame was measured to take ten times as long on two threads as on one.
-    The setting belongs to the calling thread; threads whose very first operation falls into this
-    time take it over.
-    """
-    if device.type != 'cpu':
-        yield
-        return
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _assign(mask_logits_qhw: Tensor, scores_q: Tensor, resize: MaskResize) -> PixelAssignment:
-    """Do what `assign_pixels` says, tile by tile."""
     queries, device = len(scores_q), scores_q.device
     height, width = _tile_size(queries, resize.output_size, device)
     bands, strips = resize.row_windows(height), resize.column_windows(width)
