@@ -3,7 +3,7 @@
 """Frames a second of the built-in world, on one core; or a sheet of its rooms.
 
     python -m benchmarks.world [--size 240 320] [--rooms 12] [--rounds 5]
-    python -m benchmarks.world --sheet FILE.png [--seed 0]
+    python -m benchmarks.world --sheet FILE.png [--seed 0] [--shrink 1]
 
 The time of a room is the best of its rounds, because other work on the machine only adds to it.
 """
@@ -32,10 +32,14 @@ def main() -> None:
     parser.add_argument('--rooms', type=int, default=12)
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--sheet', type=Path, help='write pictures, depths and ids to this file')
+    parser.add_argument('--shrink', type=int, default=1, help='how many times smaller the sheet')
     options = parser.parse_args()
     cv2.setNumThreads(1)
     if options.sheet is not None:
         sheet = draw_sheet(range(options.seed, options.seed + options.rooms), *options.size)
+        height, width = sheet.shape[:2]
+        sheet = cv2.resize(sheet, (width // options.shrink, height // options.shrink),
+                           interpolation=cv2.INTER_AREA)
         if not cv2.imwrite(str(options.sheet), sheet[..., ::-1]):
             parser.error(f'{options.sheet} could not be written')
         return
@@ -69,7 +73,7 @@ def time_frame(scene, camera) -> float:  # noqa: ANN001
 
 
 def draw_sheet(seeds: range, height: int, width: int) -> np.ndarray:
-    """Return pictures, depths and ids of rooms, three to a row, as one RGB image."""
+    """Return pictures, depths and ids of rooms, two rooms to a row, as one RGB image."""
     tiles = []
     for seed in seeds:
         scene = generate_scene(seed)

@@ -19,6 +19,7 @@ CLEARANCE_M = 0.35
 """Least distance between a camera and anything else, where we choose its place."""
 
 _VIEW_STREAM, _PATH_STREAM = 1, 2
+_PATHS = 40     # tried before the camera only turns on the spot
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,9 @@ def random_camera(scene: Scene, seed: int = 0, width: int = 320, height: int = 2
 
 def camera_path(scene: Scene, frames: int, seed: int = 0, width: int = 320, height: int = 240,
                 focal: float = FOCAL) -> list[Camera]:
-    """Return a smooth closed way through the room: frame `frames` would be frame 0 again.
+    """Return a smooth closed way that shows all of the room: it turns once about itself.
+
+    Frame `frames` would be frame 0 again.
 
     Args:
         scene: The room.
@@ -152,13 +155,13 @@ def camera_path(scene: Scene, frames: int, seed: int = 0, width: int = 320, heig
     if frames < 1:
         raise ValueError(f'the path has {frames} frames; expected at least 1')
     dice = Dice(scene.seed, _PATH_STREAM, seed)
-    attempts = 60
-    for attempt in range(attempts):
-        reach = 1.0 - attempt / attempts       # the last attempts hardly leave their free place
-        middle = _free_place(scene, dice)
-        target = _interesting_point(scene, dice, middle)
-        loop = _Loop(middle, target, reach * dice.uniform(.5, 1.3), reach * dice.uniform(.5, 1.3),
-                     dice.uniform(0, 6.283), dice.choice((-1, 1)))
+    width_m, depth_m, _ = scene.room.size
+    start, turn = dice.uniform(0, 2 * math.pi), dice.choice((-1, 1))
+    for attempt in range(_PATHS + 1):
+        reach = 1 - attempt / _PATHS        # from all around the room to turning on the spot
+        x, y, z = _free_place(scene, dice)
+        loop = _Loop((x * (1 - reach), y * (1 - reach), z), reach * (width_m / 2 - .5),
+                     reach * (depth_m / 2 - .5), start, turn)
         if all(loop.is_free(scene, k / 48) for k in range(48)):
             break
     return [Camera.look_at(*loop.at(k / frames), width, height, focal) for k in range(frames)]
@@ -166,10 +169,9 @@ def camera_path(scene: Scene, frames: int, seed: int = 0, width: int = 320, heig
 
 @dataclass(frozen=True)
 class _Loop:
-    """An ellipse around a place, with the eyes on a point that sways a little."""
+    """An ellipse around a place, the view always across its middle."""
 
     middle: Vector
-    target: Vector
     radius_x: float
     radius_y: float
     start: float
@@ -177,19 +179,17 @@ class _Loop:
 
     def at(self, part: float) -> tuple[Vector, Vector]:
         """Return position and target at a part 0..1 of the loop."""
-        sine, cosine = sin_cos(self.start + self.turn * 2 * math.pi * part)
-        wave, _ = sin_cos(2 * self.start + 4 * math.pi * part)
+        angle = self.start + self.turn * 2 * math.pi * part
+        sine, cosine = sin_cos(angle)
+        wave, _ = sin_cos(2 * angle)
         x, y, z = self.middle
-        to_x, to_y, to_z = self.target
-        size = min(self.radius_x, self.radius_y)
-        return ((x + self.radius_x * cosine, y + self.radius_y * sine, z + .12 * size * wave),
-                (to_x + .3 * size * wave, to_y + .3 * size * cosine, to_z))
+        x, y = x + self.radius_x * cosine, y + self.radius_y * sine
+        z += .1 * min(self.radius_x, self.radius_y, 1.0) * wave
+        return (x, y, z), (x - 2.4 * cosine, y - 2.4 * sine, .45 * z + .1)
 
     def is_free(self, scene: Scene, part: float) -> bool:
-        """Say whether the camera has room there, and is not too near to what it looks at."""
-        position, target = self.at(part)
-        apart = (position[0] - target[0]) ** 2 + (position[1] - target[1]) ** 2
-        return apart > 0.64 and scene.is_free(position, CLEARANCE_M * .9)
+        """Say whether the camera has room there."""
+        return scene.is_free(self.at(part)[0], CLEARANCE_M * .9)
 
 
 def _free_place(scene: Scene, dice: Dice) -> Vector:

@@ -109,18 +109,17 @@ def _on_top(scene: Scene, dice: Dice, low: Array, high: Array) -> _Pose | None:
 
 
 def _fits(scene: Scene, item: SceneObject) -> bool:
-    """Say whether an object lies in the room and keeps clear of the others, rugs aside."""
+    """Say whether an object lies in the room and clear of the others; rugs only of rugs."""
     low, high = item.extent
     width, depth, height = scene.room.size
     limit = np.array([width / 2, depth / 2, height - _LAMP_GAP_M])
     floor = np.array([-width / 2, -depth / 2, -1e-9])
     if (low < floor).any() or (high > limit).any():
         return False
-    if not item.is_thing:
-        return True
     gap = np.array([_GAP_M, _GAP_M, -1e-6])     # what stands on another touches it
     for other in scene.objects:
         other_low, other_high = other.extent
-        if other.is_thing and (low < other_high + gap).all() and (high > other_low - gap).all():
+        touches = (low < other_high + gap).all() and (high > other_low - gap).all()
+        if touches and other.is_thing == item.is_thing:
             return False
     return True

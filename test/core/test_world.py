@@ -56,9 +56,8 @@ def test_objects_keep_to_the_room_and_to_themselves(seed):
         assert (low >= np.array([-width / 2, -depth / 2, -1e-6])).all()
         assert (high <= np.array([width / 2, depth / 2, height])).all()
         assert high[2] < scene.light.position[2]
-        if item.is_thing:
-            assert not [other.name for other in scene.objects[:number]
-                        if other.is_thing and overlap(item, other)]
+        assert not [other.name for other in scene.objects[:number]
+                    if other.is_thing == item.is_thing and overlap(item, other)]
 
 
 @settings(max_examples=25, deadline=None)
