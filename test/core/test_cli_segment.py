@@ -1,0 +1,159 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`eov-seg segment`: what it writes and how it ends, with untrained weights."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+from cli_case import make_checkpoint, make_pictures, make_video, names_in, read, ROOT, WORDS
+import cv2
+import numpy as np
+import pytest
+
+from eov_seg_core import commands
+from eov_seg_core.cli import main
+from eov_seg_core.export import read_panoptic_png
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    return make_checkpoint(tmp_path_factory.mktemp('weights'))
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    return make_pictures(tmp_path / 'pictures')
+
+
+@pytest.fixture
+def video(tmp_path):
+    return make_video(tmp_path / 'clip.avi')
+
+
+def segment(checkpoint, output, *arguments):
+    return main(['segment', *map(str, arguments), '-o', str(output), '--checkpoint', checkpoint,
+                 '--input-size', '64', '--device', 'cpu'])
+
+
+def test_folder(checkpoint, pictures, tmp_path, capsys):
+    output = tmp_path / 'output'
+    assert segment(checkpoint, output, pictures, *WORDS) == 0
+    assert names_in(output) == ['detections.json', 'overlay', 'panoptic', 'panoptic.json']
+    assert names_in(output / 'overlay') == ['a.jpg', 'b.jpg']
+    assert names_in(output / 'panoptic') == ['a.png', 'b.png']
+    content = read(output / 'panoptic.json')
+    assert [image['file_name'] for image in content['images']] == ['a.jpg', 'b.png']
+    assert [category['name'] for category in content['categories']] == [
+        'person', 'chair', 'floor', 'wall']
+    for image, annotation in zip(content['images'], content['annotations']):
+        ids = read_panoptic_png(output / 'panoptic' / annotation['file_name'])
+        assert ids.shape == (image['height'], image['width'])
+        for entry in annotation['segments_info']:
+            assert (ids == entry['id']).sum() == entry['area']
+    assert capsys.readouterr().out.startswith('2 segmented: ')
+
+
+def test_bad_files_are_reported_and_skipped(checkpoint, pictures, tmp_path, capsys):
+    (pictures / 'broken.png').write_bytes(b'\x89PNG nonsense')
+    (pictures / 'empty.jpg').write_bytes(b'')
+    output = tmp_path / 'output'
+    assert segment(checkpoint, output, tmp_path / 'missing.png', pictures, *WORDS) == 1
+    captured = capsys.readouterr()
+    for name in ('missing.png', 'broken.png', 'empty.jpg'):
+        assert captured.err.count(f'{name}') == 1
+    assert '2 segmented, 3 failed' in captured.out
+    assert len(read(output / 'panoptic.json')['annotations']) == 2
+
+
+def test_video(checkpoint, video, tmp_path):
+    output = tmp_path / 'output'
+    assert segment(checkpoint, output, video, *WORDS, '--max-frames', '2') == 0
+    assert names_in(output / 'panoptic') == ['clip_000000.png', 'clip_000001.png']
+    assert segment(checkpoint, output, video, *WORDS, '--skip-existing') == 0
+    assert len(names_in(output / 'panoptic')) == 3
+    assert len(read(output / 'panoptic.json')['images']) == 3
+
+
+def test_skip_existing(checkpoint, pictures, tmp_path, capsys):
+    output = tmp_path / 'output'
+    assert segment(checkpoint, output, pictures / 'a.jpg', *WORDS) == 0
+    before = (output / 'panoptic' / 'a.png').stat().st_mtime_ns
+    assert segment(checkpoint, output, pictures, *WORDS, '--skip-existing') == 0
+    assert '1 segmented, 1 skipped' in capsys.readouterr().out
+    assert (output / 'panoptic' / 'a.png').stat().st_mtime_ns == before
+    assert len(read(output / 'panoptic.json')['images']) == 2
+    assert segment(checkpoint, output, pictures, '--things', 'cup', '--skip-existing') == 2
+    assert 'another vocabulary' in capsys.readouterr().err
+
+
+def test_interrupt_leaves_complete_files(checkpoint, pictures, tmp_path, monkeypatch, capsys):
+    calls = []
+
+    def interrupt_at_second(*arguments):
+        calls.append(arguments)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return draw(*arguments)
+
+    draw = commands.draw_overlay
+    monkeypatch.setattr(commands, 'draw_overlay', interrupt_at_second)
+    assert segment(checkpoint, tmp_path / 'output', pictures, *WORDS) == 130
+    assert '1 segmented (stopped)' in capsys.readouterr().out
+    assert len(read(tmp_path / 'output' / 'panoptic.json')['annotations']) == 1
+
+
+def test_vocabulary_from_preset_and_file(checkpoint, pictures, tmp_path):
+    assert segment(checkpoint, tmp_path / 'a', pictures / 'a.jpg',
+                   '--vocabulary', 'cityscapes') == 0
+    assert len(read(tmp_path / 'a' / 'panoptic.json')['categories']) == 19
+    words = tmp_path / 'words.yaml'
+    words.write_text('things: [Straße]\nstuff: [floor, "wall,brick wall"]\n', encoding='utf-8')
+    assert segment(checkpoint, tmp_path / 'b', pictures / 'a.jpg', '--vocabulary', words) == 0
+    names = [entry['name'] for entry in read(tmp_path / 'b' / 'panoptic.json')['categories']]
+    assert names == ['Straße', 'floor', 'wall']
+
+
+def test_command_as_a_process(checkpoint, pictures, tmp_path):
+    done = subprocess.run(
+        [sys.executable, '-m', 'eov_seg_core.cli', 'segment', str(pictures), '-o',
+         str(tmp_path / 'output'), '--checkpoint', checkpoint, '--input-size', '64', '--device',
+         'cpu', *WORDS], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert 'Traceback' not in done.stderr
+    assert len(read(tmp_path / 'output' / 'panoptic.json')['images']) == 2
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='signals as on POSIX')
+def test_ctrl_c_ends_a_process_cleanly(checkpoint, tmp_path):
+    folder = tmp_path / 'many'
+    folder.mkdir()
+    for index in range(500):
+        cv2.imwrite(str(folder / f'{index:03d}.png'), np.zeros((64, 64, 3), np.uint8))
+    output = tmp_path / 'output'
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'eov_seg_core.cli', 'segment', str(folder), '-o', str(output),
+         '--checkpoint', checkpoint, '--device', 'cpu', *WORDS],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        while process.poll() is None and not list(output.glob('panoptic/*.png')):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, error = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130, error
+    assert 'Traceback' not in error
+    written = read(output / 'panoptic.json')['annotations']
+    assert 1 <= len(written) < 500
+    for annotation in written:
+        assert (output / 'panoptic' / annotation['file_name']).exists()
