@@ -20,7 +20,7 @@ from eov_seg_core.checkpoint import read_checkpoint, save_checkpoint, save_offic
 from eov_seg_core.config import variant_config
 from eov_seg_core.export import CocoWriter, save_picture
 from eov_seg_core.files import replacing
-from eov_seg_core.media import find_sources, MediaError, Picture, Source
+from eov_seg_core.media import find_media, MediaError, name_sources, Picture, Source
 from eov_seg_core.model import EOVSeg
 from eov_seg_core.precision import resolve_device, resolve_precision
 from eov_seg_core.segmenter import Segmenter
@@ -62,14 +62,15 @@ def segment(arguments: Namespace, report_problem: Callable[[str], None]) -> Segm
         OSError: The output cannot be written.
     """
     vocabulary = choose_vocabulary(arguments.vocabulary, arguments.things, arguments.stuff)
-    sources, problems = find_sources(arguments.inputs)
+    paths, problems = find_media(arguments.inputs)
     report = SegmentReport(failed=len(problems))
     for problem in problems:
         report_problem(problem)
-    if not sources:
+    if not paths:
         return report
     writer = CocoWriter(arguments.output, vocabulary.names, vocabulary.is_thing,
                         resume=arguments.skip_existing)
+    sources = name_sources(paths, arguments.output, writer.origins)
     overlays = Path(arguments.output) / 'overlay'
     overlays.mkdir(exist_ok=True)
     segmenter = build_segmenter(arguments)
@@ -78,7 +79,7 @@ def segment(arguments: Namespace, report_problem: Callable[[str], None]) -> Segm
         for picture in _pictures(sources, arguments, writer, report, report_problem):
             result = segmenter(picture.rgb)
             save_picture(overlays / f'{picture.name}.jpg', draw_overlay(picture.rgb, result))
-            writer.add(result, picture.name, picture.file_name)
+            writer.add(result, picture.name, picture.file_name, picture.origin)
             report.written += 1
     except KeyboardInterrupt:
         report.interrupted = True

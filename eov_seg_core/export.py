@@ -144,13 +144,19 @@ class CocoWriter:
         """Whether a picture is in the JSON and its PNG is there."""
         return name in self._entries and self._png(name).exists()
 
-    def add(self, result: PanopticResult, name: str, file_name: str) -> None:
+    @property
+    def origins(self) -> dict[str, str]:
+        """Name and origin of each picture in the JSON; '' where none was given."""
+        return {name: entry.image.get('origin', '') for name, entry in self._entries.items()}
+
+    def add(self, result: PanopticResult, name: str, file_name: str, origin: str = '') -> None:
         """Write the PNG of a result and remember the rest.
 
         Args:
             result: What was found.
             name: Of the picture, without an ending; replaces an earlier one of the same name.
             file_name: Of the picture itself, for the JSON.
+            origin: What tells the picture from others of that file name, for the JSON.
 
         Raises:
             OSError: The file cannot be written.
@@ -161,7 +167,8 @@ class CocoWriter:
         self._next_id = max(self._next_id, image_id + 1)
         height, width = result.instance.shape
         self._entries[name] = _Entry(
-            image={'id': image_id, 'file_name': file_name, 'height': height, 'width': width},
+            image={'id': image_id, 'file_name': file_name, 'height': height, 'width': width}
+            | ({'origin': origin} if origin else {}),
             annotation={
                 'image_id': image_id, 'file_name': f'{name}.png',
                 'segments_info': [_segment_info(segment) for segment in result.segments]},

@@ -4,10 +4,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+import os
 from pathlib import Path
+import re
 
 import cv2
 import numpy as np
@@ -19,6 +21,7 @@ IMAGE_SUFFIXES = frozenset({
 VIDEO_SUFFIXES = frozenset({'.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm'})
 """Endings of videos, in lower case."""
 _CAMERA = 'camera:'
+_FRAME_NAME = re.compile(r'(.+)_(\d{6,})')
 
 
 class MediaError(Exception):
@@ -32,11 +35,13 @@ class Picture:
     Attributes:
         name: File name for its results, without an ending; unique among all sources of a run.
         file_name: Where it came from, for people.
+        origin: Where it came from, to find its results again; see `Source.origin`.
         rgb: (H, W, 3) uint8 RGB.
     """
 
     name: str
     file_name: str
+    origin: str
     rgb: npt.NDArray[np.uint8]
 
 
@@ -47,10 +52,13 @@ class Source:
     Attributes:
         path: As given; `camera:0` for the first camera.
         name: Start of its pictures' names.
+        origin: Its path from the folder of results, so that the same file is known again from
+            another working directory; a frame's origin is this with `#` and its number.
     """
 
     path: str
     name: str
+    origin: str
 
     @property
     def is_camera(self) -> bool:
@@ -80,7 +88,7 @@ class Source:
             MediaError: The file or camera cannot be read.
         """
         if self.is_image:
-            yield Picture(self.name, Path(self.path).name, read_image(self.path))
+            yield Picture(self.name, Path(self.path).name, self.origin, read_image(self.path))
         else:
             yield from self._frames()
 
@@ -97,7 +105,7 @@ class Source:
                 if not is_read:
                     break
                 yield Picture(f'{self.name}_{index:06d}', f'{Path(self.path).name}#{index}',
-                              _to_rgb(np.asarray(bgr, np.uint8)))
+                              f'{self.origin}#{index}', _to_rgb(np.asarray(bgr, np.uint8)))
                 index += 1
             if index == 0:
                 raise MediaError(f'{self.path} holds no frame that can be decoded')
@@ -105,15 +113,15 @@ class Source:
             capture.release()
 
 
-def find_sources(inputs: Sequence[str]) -> tuple[list[Source], list[str]]:
-    """List what the arguments of a command name.
+def find_media(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
+    """List the files and cameras that the arguments of a command name.
 
     Args:
         inputs: Image and video files; folders, whose images and videos are taken in the order of
             their names, without those of sub-folders; `camera:N` for camera N.
 
     Returns:
-        The sources, and a message for each argument that names nothing.
+        Their paths, and a message for each argument that names nothing.
     """
     paths: list[str] = []
     problems: list[str] = []
@@ -128,7 +136,31 @@ def find_sources(inputs: Sequence[str]) -> tuple[list[Source], list[str]]:
             problems += [] if found else [f'{entry}: the folder holds no image and no video']
         else:
             problems.append(f'{entry}: there is no such file or folder')
-    return _named(paths), problems
+    return paths, problems
+
+
+def name_sources(paths: Sequence[str], folder: str | Path,
+                 known: Mapping[str, str] | None = None) -> list[Source]:
+    """Give each path a name, so that no two pictures of all sources share one.
+
+    Args:
+        paths: Files and cameras, as from `find_media`.
+        folder: Folder of the results.
+        known: Name and origin of each picture that the folder holds results of: such a source
+            keeps its name, and no other gets it.
+
+    Returns:
+        One source for each path, in order.
+    """
+    names = _Names(known or {})
+    sources = []
+    for path in paths:
+        is_camera = path.startswith(_CAMERA)
+        stem = path.replace(':', '_') if is_camera else Path(path).stem
+        unnamed = Source(path, stem, path if is_camera else _origin(path, Path(folder)))
+        sources.append(replace(
+            unnamed, name=names.take(stem, unnamed.origin, unnamed.is_image)))
+    return sources
 
 
 def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
@@ -156,16 +188,49 @@ def _media_in(folder: Path) -> list[str]:
             if path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES and path.is_file()]
 
 
-def _named(paths: Sequence[str]) -> list[Source]:
-    """Give each path a name of its own: its stem, numbered where stems repeat."""
-    used: Counter[str] = Counter()
-    sources = []
-    for path in paths:
-        stem = path.replace(':', '_') if path.startswith(_CAMERA) else Path(path).stem
+class _Names:
+    """The names of pictures, each given to one only.
+
+    A video takes the names of all frames that it might have.  Names that differ in case alone
+    count as the same, because they are on some file systems.
+    """
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        self._pictures = {name.casefold() for name in known}
+        self._videos: set[str] = set()
+        self._earlier: dict[str, list[str]] = {}
+        self._numbers: dict[str, Iterator[int]] = {}
+        for name, origin in known.items():
+            video, _, index = origin.rpartition('#')
+            match = _FRAME_NAME.fullmatch(name)
+            if match and match[2] == index.zfill(6):
+                self._videos.add(match[1].casefold())
+                name, origin = match[1], video
+            names = self._earlier.setdefault(origin, [])
+            if name not in names:
+                names.append(name)
+
+    def take(self, stem: str, origin: str, is_image: bool) -> str:
+        """Return the name that the origin had before, else the stem, numbered if it is taken."""
+        if self._earlier.get(origin):
+            return self._earlier[origin].pop(0)
+        numbers = self._numbers.setdefault(stem, count(1))
         name = stem
-        while name in used:
-            used[stem] += 1
-            name = f'{stem}_{used[stem]}'
-        used[name] += 1
-        sources.append(Source(path, name))
-    return sources
+        while not self._is_free(name.casefold(), is_image):
+            name = f'{stem}_{next(numbers)}'
+        (self._pictures if is_image else self._videos).add(name.casefold())
+        return name
+
+    def _is_free(self, name: str, is_image: bool) -> bool:
+        if is_image:
+            match = _FRAME_NAME.fullmatch(name)
+            return name not in self._pictures and not (match and match[1] in self._videos)
+        frames = (_FRAME_NAME.fullmatch(picture) for picture in self._pictures)
+        return name not in self._videos and not any(match and match[1] == name for match in frames)
+
+
+def _origin(path: str, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:      # on another drive
+        return Path(path).resolve().as_posix()

@@ -96,6 +96,40 @@ def test_skip_existing(checkpoint, pictures, tmp_path, capsys):
     assert 'another vocabulary' in capsys.readouterr().err
 
 
+def test_every_input_has_its_own_output(checkpoint, pictures, video, tmp_path, capsys):
+    for name in ('clip_000001.jpg', 'a.png', 'other/a.jpg'):
+        path = tmp_path / 'pictures' / name
+        path.parent.mkdir(exist_ok=True)
+        cv2.imwrite(str(path), np.zeros((16, 24, 3), np.uint8))
+    output = tmp_path / 'output'
+    inputs = (pictures, pictures / 'other', video)
+    assert segment(checkpoint, output, *inputs, *WORDS) == 0
+    assert '8 segmented' in capsys.readouterr().out
+    content = read(output / 'panoptic.json')
+    written = [annotation['file_name'] for annotation in content['annotations']]
+    assert sorted(written) == names_in(output / 'panoptic')
+    assert len(set(written)) == len(names_in(output / 'overlay')) == 8
+    assert len({image['origin'] for image in content['images']}) == 8
+    for image, name in zip(content['images'], written):
+        ids = read_panoptic_png(output / 'panoptic' / name)
+        assert ids.shape == (image['height'], image['width'])
+    assert segment(checkpoint, output, *inputs[::-1], *WORDS, '--skip-existing') == 0
+    assert '0 segmented, 8 skipped' in capsys.readouterr().out
+    assert read(output / 'panoptic.json') == content
+
+
+def test_skip_existing_tells_files_of_one_name_apart(checkpoint, pictures, tmp_path, capsys):
+    cv2.imwrite(str(pictures / 'sub' / 'a.jpg'), np.zeros((16, 24, 3), np.uint8))
+    output = tmp_path / 'output'
+    assert segment(checkpoint, output, pictures / 'a.jpg', *WORDS) == 0
+    assert segment(checkpoint, output, pictures / 'sub' / 'a.jpg', *WORDS, '--skip-existing') == 0
+    assert 'skipped' not in capsys.readouterr().out
+    sizes = [(image['height'], image['width'], image['origin'])
+             for image in read(output / 'panoptic.json')['images']]
+    assert sizes == [(50, 30, '../pictures/a.jpg'), (16, 24, '../pictures/sub/a.jpg')]
+    assert names_in(output / 'overlay') == ['a.jpg', 'a_1.jpg']
+
+
 def test_interrupt_leaves_complete_files(checkpoint, pictures, tmp_path, monkeypatch, capsys):
     calls = []
 
