@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 import hashlib
 from pathlib import Path
-import pickle
 from typing import TYPE_CHECKING
 import zipfile
 
@@ -83,13 +82,15 @@ class Checkpoint:
         missing = [name for name in wanted if name not in self.state]
         unknown = [name for name in self.state if name not in wanted and not is_unused(name)
                    and not self._is_text_entry(name)]
-        misshapen = [
-            f'{name} is {tuple(self.state[name].shape)}, expected {tuple(tensor.shape)}'
-            for name, tensor in wanted.items()
-            if name in self.state and self.state[name].shape != tensor.shape]
+        present = [name for name in wanted if name in self.state]
+        misshapen = [problem for name in present
+                     if (problem := _misfit(name, self.state[name], wanted[name]))]
+        not_finite = [] if misshapen else [
+            name for name in present if not self.state[name].isfinite().all()]
         problems = [f'{len(found)} {kind} ({_shown(found)})'
                     for kind, found in (('missing', missing), ('unknown', unknown),
-                                        ('misshapen', misshapen)) if found]
+                                        ('misshapen', misshapen),
+                                        ('with values that are not finite', not_finite)) if found]
         if problems:
             raise CheckpointError(
                 f'{self.source} does not fit variant {self.variant!r}: entries '
@@ -103,6 +104,19 @@ class Checkpoint:
                 and not name.startswith('cnn_backbone.clip_model.visual.'))
 
 
+def _misfit(name: str, value: object, wanted: Tensor) -> str | None:
+    """Say why an entry cannot be copied into the model; None if it can."""
+    if not isinstance(value, Tensor):
+        return f'{name} is a {type(value).__name__}, expected a tensor'
+    if value.layout != torch.strided or value.is_quantized or value.is_meta:
+        return f'{name} is sparse, quantised or without data, expected a dense tensor'
+    if value.shape != wanted.shape:
+        return f'{name} is {tuple(value.shape)}, expected {tuple(wanted.shape)}'
+    if value.is_complex() or (wanted.is_floating_point() and not value.is_floating_point()):
+        return f'{name} is {value.dtype}, expected {wanted.dtype}'
+    return None
+
+
 def _shown(names: list[str]) -> str:
     more = f', and {len(names) - _SHOWN} more' if len(names) > _SHOWN else ''
     return ', '.join(names[:_SHOWN]) + more
@@ -114,6 +128,9 @@ def from_official(state_dict: Mapping[str, Tensor], source: str = 'state dict') 
     Raises:
         CheckpointError: It is not one of EOV-Seg.
     """
+    if not isinstance(state_dict, Mapping):
+        raise CheckpointError(f'{source} is a {type(state_dict).__name__}, expected a dictionary '
+                              'of tensors')
     void = state_dict.get(_VOID)
     if not isinstance(void, Tensor) or void.dim() != 2:
         raise CheckpointError(
@@ -175,8 +192,7 @@ def _read_pickle(path: Path) -> Mapping[str, Tensor]:
     try:
         # mapped, so that optimiser state and unused towers never enter memory
         content = torch.load(path, map_location='cpu', weights_only=True, mmap=is_zip)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError, ValueError,
-            AttributeError, TypeError, IndexError) as error:
+    except Exception as error:  # a damaged file makes the unpickler raise whatever it comes to
         raise CheckpointError(
             f'{path} is truncated, no PyTorch checkpoint, or holds objects other than tensors, '
             f'which are never executed ({type(error).__name__}: {_first_line(error)}); '

@@ -4,7 +4,9 @@
 
 torchvision's operator is a fast kernel on CUDA and a plain loop on the CPU.  Here the CPU samples
 with `embedding_bag`: a sampled value is a weighted sum of four pixels, which is what that operator
-computes, vectorised over channels.  It takes about 0.6 of the time and rounds less.
+computes, vectorised over channels.  It takes about 0.6 of the time and rounds less.  While
+gradients are recorded torchvision's is used everywhere: training then rounds as the published code
+does.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ def modulated_deform_conv(feature_BChw: Tensor, offset_BThw: Tensor, mask_BThw: 
     Returns:
         (B, C_out, h, w).
     """
-    if feature_BChw.device.type != 'cpu':
+    if feature_BChw.device.type != 'cpu' or torch.is_grad_enabled():
         output: Tensor = deform_conv2d(
             feature_BChw, offset_BThw, weight, padding=(1, 1), mask=mask_BThw)
         return output

@@ -119,4 +119,5 @@ class EmbeddingCache:
 
 
 def _crc32(tensor: Tensor) -> str:
-    return f'{zlib.crc32(tensor.contiguous().numpy().tobytes()):08x}'
+    kind = f'{tensor.dtype} {tuple(tensor.shape)}'.encode()
+    return f'{zlib.crc32(kind + tensor.contiguous().numpy().tobytes()):08x}'

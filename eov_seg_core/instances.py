@@ -27,7 +27,7 @@ _STRIP_WIDTH = 128
 _EPS = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Instances:
     """Published instance inference: things only, by falling score; may overlap.
 

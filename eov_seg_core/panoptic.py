@@ -52,7 +52,7 @@ class Segment:
     bbox_xyxy: tuple[int, int, int, int]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RawResult:
     """What the network said, in host memory.
 
@@ -65,7 +65,7 @@ class RawResult:
     mask_logits: npt.NDArray[np.float32]
 
 
-@dataclass
+@dataclass(eq=False)
 class PanopticResult:
     """Everything about one image.
 

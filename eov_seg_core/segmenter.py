@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 import os
 from pathlib import Path
 import threading
-from typing import Any, Literal, overload
+from typing import Any, Literal, overload, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -76,15 +77,12 @@ class Segmenter:
                  keep_semantic: bool | Literal['late'] = False, keep_instances: bool = False,
                  keep_raw: bool = False,
                  embedding_cache_dir: str | os.PathLike[str] | None = None) -> None:
-        if input_size is not None and not 32 <= input_size <= max_input_size:
-            raise ValueError(f'input_size must lie in 32..max_input_size ({max_input_size}) or be '
-                             f'None, got {input_size}')
+        _check_sizes(input_size, max_input_size)
         if keep_semantic not in (False, True, 'late'):
             raise ValueError(f"keep_semantic must be False, True or 'late', got {keep_semantic!r}")
         self.device = resolve_device(device)
         self.precision = resolve_precision(precision, self.device)
         self.model = model.to(self.device).eval()
-        self.model.set_half_dtype(half_dtype(self.precision))
         self.input_size = input_size
         self.max_input_size = max_input_size
         self.score_threshold = score_threshold
@@ -161,8 +159,13 @@ class Segmenter:
                 of the variant's training vocabulary.
 
         Raises:
+            ValueError: It is no Vocabulary, or the training names are no list of strings.
             RuntimeError: The text tower was released and the cache lacks a name.
         """
+        if not isinstance(vocabulary, Vocabulary):
+            raise ValueError(f'expected a Vocabulary, got {vocabulary!r:.80} '
+                             f'({type(vocabulary).__name__}); build one with Vocabulary(things, '
+                             'stuff)')
         if self._encoder is None:
             raise RuntimeError('the text tower was released before this segmenter was built, so '
                                'no text can be encoded; build the segmenter first')
@@ -221,6 +224,8 @@ class Segmenter:
             return []
         batch = preprocess(images, output_sizes=output_sizes, input_size=self.input_size,
                            max_input_size=self.max_input_size, device=self.device)
+        # set for each batch, because segmenters of different precision may share a model
+        self.model.set_half_dtype(half_dtype(self.precision))
         with torch.inference_mode():
             prediction = self.model(batch.pixels_BCHW, prepared.embedding)
             return [self._postprocess(prediction, batch, index, prepared.vocabulary)
@@ -242,7 +247,21 @@ class Segmenter:
         return result
 
 
+def _check_sizes(input_size: object, max_input_size: object) -> None:
+    if not _is_whole(max_input_size) or max_input_size < 32:
+        raise ValueError('max_input_size must be a whole number of pixels, 32 or more, got '
+                         f'{max_input_size!r}')
+    if input_size is not None and not (_is_whole(input_size)
+                                       and 32 <= input_size <= max_input_size):
+        raise ValueError(f'input_size must be a whole number in 32..max_input_size '
+                         f'({max_input_size}) or None, got {input_size!r}')
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
 def _unit_interval(name: str, value: float) -> float:
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(f'{name} must lie in 0..1, got {value}')
+    if not isinstance(value, Real) or not 0.0 <= value <= 1.0:
+        raise ValueError(f'{name} must lie in 0..1, got {value!r}')
     return float(value)

@@ -106,7 +106,9 @@ class TextEncoder:
 
     def __init__(self, tower: CLIPTextTower, cache: EmbeddingCache) -> None:
         self._cache = cache
-        self._space = _embedding_space(tower)
+        self._space = ''
+        self._state: tuple[tuple[int, int], ...] = ()
+        self._follow(tower)
         self._tokenizer = SimpleTokenizer(context_length=tower.context_length)
 
     def encode(self, names: Sequence[str], tower: CLIPTextTower | None) -> Tensor:
@@ -123,6 +125,8 @@ class TextEncoder:
         Raises:
             RuntimeError: The tower was released and the cache lacks a name.
         """
+        if tower is not None:
+            self._follow(tower)
         known = self._cache.get(self._space, names)
         unknown = list(dict.fromkeys(name for name in names if name not in known))
         if unknown and tower is None:
@@ -132,6 +136,13 @@ class TextEncoder:
             known.update(zip(unknown, self._encode_prompts(unknown, tower).unbind(0)))
             self._cache.put(self._space, {name: known[name] for name in unknown})
         return torch.stack([known[name] for name in names])
+
+    def _follow(self, tower: CLIPTextTower) -> None:
+        """Find out again which embeddings are meant if the weights were loaded anew."""
+        state = tuple((parameter.data_ptr(), parameter._version)
+                      for parameter in tower.parameters())
+        if state != self._state:
+            self._space, self._state = _embedding_space(tower), state
 
     @torch.inference_mode()
     def _encode_prompts(self, names: Sequence[str], tower: CLIPTextTower) -> Tensor:

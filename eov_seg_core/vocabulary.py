@@ -222,7 +222,13 @@ class Vocabulary:
 
         Args:
             training_names: Names, or entries `'name,synonym'`.
+
+        Raises:
+            ValueError: It is one string instead of several, or holds something else.
         """
+        if isinstance(training_names, str):
+            raise ValueError(f'training_names must be a list of strings, got the string '
+                             f'{training_names!r}; write [{training_names!r}]')
         known = {name.strip() for entry in training_names for name in split_synonyms(entry)}
         return tuple(not known.isdisjoint(category.names) for category in self.categories)
 

@@ -103,10 +103,15 @@ def damaged_entries(official):
     return some[0], {
         'missing': shorter,
         'misshapen': {**official, some[0]: torch.zeros(7)},
-        'unknown': {**official, 'light_weight_decoder.surprise': torch.zeros(7)}}
+        'unknown': {**official, 'light_weight_decoder.surprise': torch.zeros(7)},
+        'complex': {**official, some[0]: official[some[0]].to(torch.complex64)},
+        'sparse': {**official, some[0]: official[some[0]].to_sparse()},
+        'no tensor': {**official, some[0]: 'weight'},
+        'not finite': {**official, some[0]: official[some[0]] * float('nan')}}
 
 
-@pytest.mark.parametrize('kind', ['missing', 'misshapen', 'unknown'])
+@pytest.mark.parametrize('kind', ['missing', 'misshapen', 'unknown', 'complex', 'sparse',
+                                  'no tensor', 'not finite'])
 def test_bad_entries_are_named_and_change_nothing(tiny_model, official, kind):
     name, states = damaged_entries(official)
     model = other_model()
@@ -114,11 +119,19 @@ def test_bad_entries_are_named_and_change_nothing(tiny_model, official, kind):
     with pytest.raises(CheckpointError) as caught:
         model.load_official_state_dict(states[kind])
     message = str(caught.value)
-    assert f'1 {kind}' in message
+    assert '1 ' in message
+    assert {'missing': '1 missing', 'unknown': '1 unknown', 'not finite': 'not finite'}.get(
+        kind, '1 misshapen') in message
     assert ('light_weight_decoder.surprise' if kind == 'unknown' else name) in message
     assert 'unmodified' in message
     assert digest(model) == before
     assert model.weights_digest is None
+
+
+@pytest.mark.parametrize('content', [None, [1], 'weights'])
+def test_state_dicts_that_are_none(tiny_model, content):
+    with pytest.raises(CheckpointError, match='expected a dictionary'):
+        tiny_model.load_official_state_dict(content)
 
 
 def test_only_the_first_offenders_are_named(tiny_model):

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 import eov_seg_core
-from eov_seg_core import Segmenter, Vocabulary
+from eov_seg_core import EOVSeg, Segmenter, Vocabulary
 from eov_seg_core.checkpoint import save_checkpoint
 
 
@@ -146,6 +146,11 @@ def test_wrong_number_of_output_sizes_is_refused(segmenter):
     ({'precision': 'fp8'}, 'precision'),
     ({'input_size': 8}, 'input_size'),
     ({'input_size': 640, 'max_input_size': 600}, 'input_size'),
+    ({'input_size': '640'}, 'input_size'),
+    ({'input_size': 64.5}, 'input_size'),
+    ({'input_size': True}, 'input_size'),
+    ({'max_input_size': None}, 'max_input_size'),
+    ({'score_threshold': '0.5'}, 'score_threshold'),
     ({'score_threshold': 1.5}, 'score_threshold must lie in 0..1, got 1.5'),
     ({'overlap_threshold': -0.1}, 'overlap_threshold'),
     ({'overlap_threshold': float('nan')}, 'overlap_threshold'),
@@ -167,6 +172,10 @@ def test_a_refused_vocabulary_leaves_the_old_one(segmenter):
     before = segmenter.vocabulary
     with pytest.raises(ValueError, match='got 0'):
         segmenter.set_vocabulary(Vocabulary())
+    with pytest.raises(ValueError, match='expected a Vocabulary'):
+        segmenter.set_vocabulary(['chair'])
+    with pytest.raises(ValueError, match='training_names'):
+        segmenter.set_vocabulary(Vocabulary(['chair']), training_names='chair')
     assert segmenter.vocabulary is before
 
 
@@ -240,6 +249,38 @@ def test_half_precision_is_finite(tiny_model, tmp_path):
         assert np.isfinite(raw.class_log_probs).all()
         assert np.isfinite(raw.mask_logits).all()
         assert raw.mask_logits.dtype == np.float32
+
+
+def test_segmenters_of_different_precision_share_a_model(tiny_model, tmp_path):
+    settings_ = {'device': 'cpu', 'input_size': 64, 'keep_raw': True,
+                 'embedding_cache_dir': tmp_path}
+    full = Segmenter(tiny_model, precision='fp32', **settings_)
+    half = Segmenter(tiny_model, precision='fp16', **settings_)
+    for each in (full, half):
+        each.set_vocabulary(Vocabulary(['cat']))
+    first = full(picture(40, 50)).raw.class_log_probs
+    assert (half(picture(40, 50)).raw.class_log_probs != first).any()
+    np.testing.assert_array_equal(full(picture(40, 50)).raw.class_log_probs, first)
+
+
+def test_new_weights_have_new_embeddings(tmp_path):
+    """Weights loaded into a model that a segmenter holds must not be mixed with cached text."""
+    models = [recipe_model('t'), EOVSeg.from_variant('t')]
+    other = models[1].official_state_dict()
+    segmenter = Segmenter(models[0], device='cpu', embedding_cache_dir=tmp_path / 'a')
+    before = segmenter.prepare_vocabulary(Vocabulary(['cat'])).embedding.text_NE
+    models[0].load_official_state_dict(other)
+    after = segmenter.prepare_vocabulary(Vocabulary(['cat'])).embedding.text_NE
+    fresh = Segmenter(models[1], device='cpu', embedding_cache_dir=tmp_path / 'b')
+    torch.testing.assert_close(
+        after, fresh.prepare_vocabulary(Vocabulary(['cat'])).embedding.text_NE)
+    assert not torch.allclose(before, after)
+
+
+def test_results_compare_by_identity(segmenter):
+    result = segmenter(picture(20, 20))
+    assert result == result
+    assert result != segmenter(picture(20, 20))
 
 
 def test_public_names():

@@ -114,15 +114,16 @@ def test_other_weights_have_other_embeddings(tower, tmp_path):
     assert not torch.allclose(first, second)
 
 
-@pytest.mark.parametrize('damage', ['truncate', 'garbage', 'flip', 'empty', 'swap'])
+@pytest.mark.parametrize('damage', ['truncate', 'garbage', 'flip', 'empty', 'swap', 'retype'])
 def test_damaged_file_is_made_again(tower, tmp_path, damage, caplog):
     expected = TextEncoder(tower, EmbeddingCache(tmp_path)).encode(['cat', 'dog'], tower)
     files = sorted(tmp_path.rglob('*.safetensors'))
     content = bytearray(files[0].read_bytes())
     if damage == 'flip':
         content[-3] ^= 0x40
+    retyped = bytes(content).replace(b'"F32"', b'"I32"')
     broken = {'truncate': content[:-7], 'garbage': b'no tensors here', 'flip': content,
-              'empty': b'', 'swap': files[1].read_bytes()}[damage]
+              'empty': b'', 'swap': files[1].read_bytes(), 'retype': retyped}[damage]
     files[0].write_bytes(broken)
     counting = CountingTower()
     counting.load_state_dict(tower.state_dict())
