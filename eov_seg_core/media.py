@@ -20,6 +20,10 @@ IMAGE_SUFFIXES = frozenset({
 """Endings by which a folder's images are found, in lower case."""
 VIDEO_SUFFIXES = frozenset({'.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm'})
 """Endings of videos, in lower case."""
+# What OpenCV calls the number of frames is, for these, reckoned from the duration.  That of MPEG
+# streams in turn is reckoned from the frames that are there (2 frames are "3", 30 are "26").
+_COUNT_FROM_DURATION = frozenset({'.mkv', '.webm'})
+_COUNT_UNKNOWN = frozenset({'.mpeg', '.mpg'})
 _CAMERA = 'camera:'
 _FRAME_NAME = re.compile(r'(.+)_(\d{6,})')
 
@@ -85,7 +89,9 @@ class Source:
         """Read the pictures one by one.
 
         Raises:
-            MediaError: The file or camera cannot be read.
+            MediaError: The file or camera cannot be read; or, after the last frame that can be
+                decoded, the video is shorter than it announces.  An MPEG stream (`.mpg`, `.mpeg`)
+                announces nothing, so that its end is never missed.
         """
         if self.is_image:
             yield Picture(self.name, Path(self.path).name, self.origin, read_image(self.path))
@@ -99,7 +105,7 @@ class Source:
             if not capture.isOpened():
                 raise MediaError(f'{self.path} cannot be opened; check that it is there and '
                                  f'{"not in use" if self.is_camera else "a video"}')
-            index = 0
+            index, last = 0, 0.0
             while True:
                 is_read, bgr = capture.read()
                 if not is_read:
@@ -107,10 +113,25 @@ class Source:
                 yield Picture(f'{self.name}_{index:06d}', f'{Path(self.path).name}#{index}',
                               f'{self.origin}#{index}', _to_rgb(np.asarray(bgr, np.uint8)))
                 index += 1
+                last = max(last, capture.get(cv2.CAP_PROP_POS_MSEC))
             if index == 0:
                 raise MediaError(f'{self.path} holds no frame that can be decoded')
+            if not self.is_camera:
+                _check_complete(self.path, index, last, capture)
         finally:
             capture.release()
+
+
+def _check_complete(path: str, decoded: int, last: float, capture: cv2.VideoCapture) -> None:
+    """Raise a MediaError if frames are missing; `last` is the last one's time in milliseconds."""
+    suffix = Path(path).suffix.lower()
+    announced, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
+    reached = decoded
+    if suffix in _COUNT_FROM_DURATION:      # fewer frames fill it if some are shown for longer
+        reached = max(reached, round(last * rate / 1000) + 1)
+    if reached < announced and suffix not in _COUNT_UNKNOWN:
+        raise MediaError(f'{path} is damaged or cut off: {decoded} frames can be decoded, '
+                         f'expected {announced:.0f}; fetch or record it again')
 
 
 def find_media(inputs: Sequence[str]) -> tuple[list[str], list[str]]:

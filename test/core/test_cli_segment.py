@@ -84,6 +84,19 @@ def test_video(checkpoint, video, tmp_path):
     assert len(read(output / 'panoptic.json')['images']) == 3
 
 
+def test_cut_video_is_reported_and_kept(checkpoint, video, tmp_path, capsys):
+    video.write_bytes(video.read_bytes()[:video.stat().st_size // 2])
+    output = tmp_path / 'output'
+    assert segment(checkpoint, output, video, *WORDS) == 1
+    captured = capsys.readouterr()
+    written = len(read(output / 'panoptic.json')['annotations'])
+    assert 1 <= written < 3
+    assert f'{written} segmented, 1 failed' in captured.out
+    assert f'clip.avi is damaged or cut off: {written} frames' in captured.err
+    assert segment(checkpoint, output, video, *WORDS, '--skip-existing') == 1
+    assert f'0 segmented, {written} skipped, 1 failed' in capsys.readouterr().out
+
+
 def test_skip_existing(checkpoint, pictures, tmp_path, capsys):
     output = tmp_path / 'output'
     assert segment(checkpoint, output, pictures / 'a.jpg', *WORDS) == 0

@@ -4,11 +4,15 @@
 
 from __future__ import annotations
 
+from cli_case import make_video
 import cv2
 import numpy as np
 import pytest
 
 from eov_seg_core.media import find_media, MediaError, name_sources, read_image
+
+CONTAINERS = [('avi', 'MJPG'), ('avi', 'XVID'), ('mp4', 'mp4v'), ('mov', 'mp4v'), ('mkv', 'MJPG'),
+              ('webm', 'VP80'), ('mpg', 'MPG2')]
 
 
 def names(paths, folder='.', known=None):
@@ -65,3 +69,67 @@ def test_images_of_any_kind_become_rgb(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / 'alpha.png'), color[:, :, 2::-1])
     with pytest.raises(MediaError, match='nothing'):
         read_image(tmp_path / 'nothing.png')
+
+
+def frames_of(path):
+    """Return the number of pictures and the error at their end."""
+    read = 0
+    try:
+        for _ in name_sources([str(path)], path.parent)[0].pictures():
+            read += 1
+    except MediaError as error:
+        return read, str(error)
+    return read, None
+
+
+def make_or_skip(path, frames, fourcc):
+    make_video(path, frames, fourcc)
+    if not path.exists() or not path.stat().st_size:
+        pytest.skip(f'this OpenCV cannot write {fourcc} to {path.suffix}')
+    return path
+
+
+@pytest.mark.parametrize('frames', [1, 2, 30])
+@pytest.mark.parametrize(('suffix', 'fourcc'), CONTAINERS)
+def test_a_complete_video_is_not_reported(tmp_path, suffix, fourcc, frames):
+    path = make_or_skip(tmp_path / f'clip.{suffix}', frames, fourcc)
+    assert frames_of(path) == (frames, None)
+
+
+@pytest.mark.parametrize('share', [0.5, 0.9])
+@pytest.mark.parametrize(('suffix', 'fourcc'), [
+    entry for entry in CONTAINERS if entry[0] in ('avi', 'mkv', 'webm')])
+def test_a_cut_video_gives_its_frames_and_an_error(tmp_path, suffix, fourcc, share):
+    path = make_or_skip(tmp_path / f'clip.{suffix}', 30, fourcc)
+    data = path.read_bytes()
+    path.write_bytes(data[:int(share * len(data))])
+    frames, error = frames_of(path)
+    assert 1 <= frames < 30
+    assert f'{frames} frames can be decoded, expected 30' in error
+
+
+@pytest.mark.parametrize('suffix', ['mp4', 'avi'])
+def test_a_video_without_frames_is_an_error(tmp_path, suffix):
+    path = make_or_skip(tmp_path / f'clip.{suffix}', 30, 'mp4v')
+    path.write_bytes(path.read_bytes()[:2000])
+    frames, error = frames_of(path)
+    assert frames == 0
+    assert path.name in error
+
+
+def test_frames_shown_for_longer_are_not_missing(tmp_path):
+    """30 frames over the time of 75: OpenCV calls them 75."""
+    if not hasattr(cv2, 'VIDEOWRITER_PROP_PTS'):
+        pytest.skip('this OpenCV cannot write frames of different durations')
+    source = make_or_skip(tmp_path / 'even.avi', 30, 'MJPG')
+    reader = cv2.VideoCapture(str(source), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+    writer = cv2.VideoWriter(str(tmp_path / 'uneven.mkv'), cv2.CAP_FFMPEG,
+                             cv2.VideoWriter_fourcc(*'MJPG'), 5, (64, 48),
+                             [cv2.VIDEOWRITER_PROP_RAW_VIDEO, 1])
+    for index in range(30):
+        writer.set(cv2.VIDEOWRITER_PROP_PTS, max(index, 4 * index - 42))
+        writer.set(cv2.VIDEOWRITER_PROP_KEY_FLAG, 1)
+        writer.write(reader.read()[1])
+    writer.release()
+    assert cv2.VideoCapture(str(tmp_path / 'uneven.mkv')).get(cv2.CAP_PROP_FRAME_COUNT) > 70
+    assert frames_of(tmp_path / 'uneven.mkv') == (30, None)
