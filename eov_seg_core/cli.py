@@ -4,15 +4,18 @@
 
 Exit status: 0 all done; 1 some inputs could not be used, the rest is done; 2 it cannot start or go
 on, because an option, the weights or the vocabulary is wrong or the output cannot be written; 130
-stopped with Ctrl-C, with complete files for what was done until then.
+stopped with Ctrl-C and 143 with SIGTERM, with complete files for what was done until then.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 import json
+import signal
 import sys
+import threading
 from typing import Any
 
 _VARIANTS = ('t', 's', 'm', 'l')
@@ -29,6 +32,10 @@ _CLIP_ONLY = """
 """
 
 
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came: a Ctrl-C with another exit status."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
@@ -40,12 +47,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = build_parser().parse_args(argv)
     try:
-        return int(arguments.run(arguments))
-    except KeyboardInterrupt:
-        return 130
+        with _sigterm_like_ctrl_c():
+            return int(arguments.run(arguments))
+    except KeyboardInterrupt as stop:
+        return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
     except (ValueError, RuntimeError, OSError) as error:
         _report(' '.join(str(error).split()))
         return 2
+
+
+@contextmanager
+def _sigterm_like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM raise `_Terminated`; only the main thread can, others leave it as it is."""
+    def terminate(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)   # a second one must not disturb the writing
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        # None: of a program that embeds Python, which cannot be put back from here
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if previous is None else previous)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -142,10 +168,10 @@ def _segment(arguments: argparse.Namespace) -> int:
     report = commands.segment(arguments, _report)
     skipped = f', {report.skipped} skipped' if report.skipped else ''
     failed = f', {report.failed} failed' if report.failed else ''
-    stopped = ' (stopped)' if report.interrupted else ''
+    stopped = ' (stopped)' if report.interruption else ''
     print(f'{report.written} segmented{skipped}{failed}{stopped}: {arguments.output}')
-    if report.interrupted:
-        return 130
+    if report.interruption:
+        raise report.interruption
     return 1 if report.failed else 0
 
 

@@ -39,13 +39,13 @@ class SegmentReport:
         written: Pictures with results.
         skipped: Pictures left out because their results were there.
         failed: Inputs and pictures that could not be used.
-        interrupted: Whether the user stopped it.
+        interruption: What the user stopped it with.
     """
 
     written: int = 0
     skipped: int = 0
     failed: int = 0
-    interrupted: bool = False
+    interruption: KeyboardInterrupt | None = None
 
 
 def segment(arguments: Namespace, report_problem: Callable[[str], None]) -> SegmentReport:
@@ -81,8 +81,8 @@ def segment(arguments: Namespace, report_problem: Callable[[str], None]) -> Segm
             save_picture(overlays / f'{picture.name}.jpg', draw_overlay(picture.rgb, result))
             writer.add(result, picture.name, picture.file_name, picture.origin)
             report.written += 1
-    except KeyboardInterrupt:
-        report.interrupted = True
+    except KeyboardInterrupt as stop:
+        report.interruption = stop
     finally:
         writer.save()
     return report

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 import os
 import signal
 import subprocess
@@ -181,7 +182,8 @@ def test_command_as_a_process(checkpoint, pictures, tmp_path):
 
 
 @pytest.mark.skipif(os.name != 'posix', reason='signals as on POSIX')
-def test_ctrl_c_ends_a_process_cleanly(checkpoint, tmp_path):
+@pytest.mark.parametrize(('number', 'status'), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_process_cleanly(checkpoint, tmp_path, number, status):
     folder = tmp_path / 'many'
     folder.mkdir()
     for index in range(500):
@@ -194,13 +196,38 @@ def test_ctrl_c_ends_a_process_cleanly(checkpoint, tmp_path):
     try:
         while process.poll() is None and not list(output.glob('panoptic/*.png')):
             time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        _, error = process.communicate(timeout=60)
+        process.send_signal(number)
+        output_text, error = process.communicate(timeout=60)
     finally:
         process.kill()
-    assert process.returncode == 130, error
+    assert process.returncode == status, error
+    assert '(stopped)' in output_text
     assert 'Traceback' not in error
     written = read(output / 'panoptic.json')['annotations']
     assert 1 <= len(written) < 500
     for annotation in written:
         assert (output / 'panoptic' / annotation['file_name']).exists()
+
+
+@pytest.mark.parametrize('before', [signal.SIG_DFL, signal.SIG_IGN])
+def test_the_handler_of_sigterm_is_restored(checkpoint, pictures, tmp_path, monkeypatch, before):
+    def terminate(*_):
+        signal.raise_signal(signal.SIGTERM)
+
+    ours = signal.signal(signal.SIGTERM, before)
+    try:
+        assert segment(checkpoint, tmp_path / 'done', pictures, *WORDS) == 0
+        assert signal.getsignal(signal.SIGTERM) == before
+        monkeypatch.setattr(commands, 'draw_overlay', terminate)
+        assert segment(checkpoint, tmp_path / 'stopped', pictures, *WORDS) == 143
+        monkeypatch.setattr(commands, 'build_segmenter', terminate)     # before any picture
+        assert segment(checkpoint, tmp_path / 'early', pictures, *WORDS) == 143
+        assert signal.getsignal(signal.SIGTERM) == before
+    finally:
+        signal.signal(signal.SIGTERM, ours)
+    assert read(tmp_path / 'stopped' / 'panoptic.json')['annotations'] == []
+
+
+def test_another_thread_can_run_it(checkpoint, pictures, tmp_path):
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(segment, checkpoint, tmp_path / 'o', pictures, *WORDS).result() == 0
