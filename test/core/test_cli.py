@@ -12,8 +12,8 @@ from cli_case import make_checkpoint, make_pictures, names_in, ROOT, WORDS
 import pytest
 import torch
 
-from eov_seg_core import EOVSeg
-from eov_seg_core.checkpoint import read_checkpoint
+from eov_seg_core import commands, EOVSeg
+from eov_seg_core.checkpoint import CheckpointError, read_checkpoint
 from eov_seg_core.cli import main
 
 
@@ -115,6 +115,22 @@ def test_convert_there_and_back(checkpoint, tmp_path, capsys):
 def test_convert_refuses(checkpoint, tmp_path, capsys, target, words):
     assert main(['convert', checkpoint, str(tmp_path / target)]) == 2
     assert words in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('arguments', [
+    ['convert', 'FILE', 'x.safetensors'], ['info', '--checkpoint', 'FILE'],
+    ['segment', 'PICTURE', '-o', 'output', '--things', 'a', '--checkpoint', 'FILE']])
+def test_an_unusable_checkpoint_is_one_line(pictures, tmp_path, monkeypatch, capsys, arguments):
+    def refuse(path, *_):
+        raise CheckpointError(f'{path} is damaged:\n  two\n  lines')
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(commands, 'read_checkpoint', refuse)
+    monkeypatch.setattr(EOVSeg, 'from_checkpoint', refuse)
+    picture = str(pictures / 'a.jpg')
+    assert main([{'PICTURE': picture}.get(entry, entry) for entry in arguments]) == 2
+    assert capsys.readouterr().err == 'eov-seg: error: FILE is damaged: two lines\n'
+    assert not (tmp_path / 'x.safetensors').exists()
 
 
 def test_failed_convert_keeps_the_old_target(tmp_path, capsys):
