@@ -84,8 +84,17 @@ def segment(arguments: Namespace, report_problem: Callable[[str], None]) -> Segm
     except KeyboardInterrupt as stop:
         report.interruption = stop
     finally:
-        writer.save()
+        _save(writer)
     return report
+
+
+def _save(writer: CocoWriter) -> None:
+    """Save, once more if the user stops just that: else the two files tell different stories."""
+    try:
+        writer.save()
+    except KeyboardInterrupt:
+        writer.save()
+        raise
 
 
 def choose_vocabulary(named: str | None, things: list[str], stuff: list[str]) -> Vocabulary:

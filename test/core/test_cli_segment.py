@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import pytest
 
-from eov_seg_core import commands
+from eov_seg_core import commands, export
 from eov_seg_core.cli import main
 from eov_seg_core.export import read_panoptic_png
 
@@ -158,6 +158,19 @@ def test_interrupt_leaves_complete_files(checkpoint, pictures, tmp_path, monkeyp
     assert segment(checkpoint, tmp_path / 'output', pictures, *WORDS) == 130
     assert '1 segmented (stopped)' in capsys.readouterr().out
     assert len(read(tmp_path / 'output' / 'panoptic.json')['annotations']) == 1
+
+
+def test_interrupt_while_saving(checkpoint, pictures, tmp_path, monkeypatch):
+    def interrupt_first(*arguments):
+        monkeypatch.setattr(export, '_save_json', save)
+        save(*arguments)
+        raise KeyboardInterrupt
+
+    save = export._save_json
+    monkeypatch.setattr(export, '_save_json', interrupt_first)
+    assert segment(checkpoint, tmp_path / 'output', pictures, *WORDS) == 130
+    assert len(read(tmp_path / 'output' / 'panoptic.json')['annotations']) == 2
+    assert isinstance(read(tmp_path / 'output' / 'detections.json'), list)
 
 
 def test_vocabulary_from_preset_and_file(checkpoint, pictures, tmp_path):
