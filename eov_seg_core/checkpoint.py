@@ -9,7 +9,7 @@ touched, so a failed load leaves the model as it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 import hashlib
 from pathlib import Path
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 FORMAT = 'eov_seg'
 """Value of the metadata entry `format` of our safetensors files."""
+_PORTION = 64
+"""Entries that are copied out of one mapping of a file."""
 _SHOWN = 5
 """Offenders that an error message names."""
 _VOID = 'void_embedding.weight'
@@ -171,7 +173,11 @@ def _read_safetensors(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework='pt') as file:
             metadata = file.metadata() or {}
-            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            names = list(file.keys())
+        state: dict[str, Tensor] = {}
+        for portion in _portions(names):
+            with safe_open(path, framework='pt') as file:
+                state.update({name: file.get_tensor(name).clone() for name in portion})
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f'{path} is truncated or no safetensors file ({error}); '
                               'fetch or convert it again') from error
@@ -186,12 +192,36 @@ def _read_safetensors(path: Path) -> Checkpoint:
     return Checkpoint(str(path), variant, state, official=False)
 
 
+def _portions(names: list[str]) -> Iterator[list[str]]:
+    """Cut a list of entries into portions that are copied out of a mapped file one at a time.
+
+    Copied, because a mapped tensor changes with its file.  In portions, each from a mapping of its
+    own, because mapped pages count as memory until they are unmapped: all at once would take the
+    weights twice.
+    """
+    for start in range(0, len(names), _PORTION):
+        yield names[start:start + _PORTION]
+
+
 def _read_pickle(path: Path) -> Mapping[str, Tensor]:
     """Read a `.pth` without executing code; return its state dict."""
-    is_zip = zipfile.is_zipfile(path)
+    content = _unpickle(path)
+    if not zipfile.is_zipfile(path):   # the old format cannot be mapped
+        return content
+    names = list(content)
+    state: dict[str, Tensor] = {}
+    for portion in _portions(names):
+        content = _unpickle(path)
+        state.update({name: content[name].clone() for name in portion})
+    return state
+
+
+def _unpickle(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a `.pth` that reach an output."""
     try:
         # mapped, so that optimiser state and unused towers never enter memory
-        content = torch.load(path, map_location='cpu', weights_only=True, mmap=is_zip)
+        content = torch.load(path, map_location='cpu', weights_only=True,
+                             mmap=zipfile.is_zipfile(path))
     except Exception as error:  # a damaged file makes the unpickler raise whatever it comes to
         raise CheckpointError(
             f'{path} is truncated, no PyTorch checkpoint, or holds objects other than tensors, '
@@ -202,8 +232,8 @@ def _read_pickle(path: Path) -> Mapping[str, Tensor]:
     if not isinstance(content, Mapping):
         raise CheckpointError(f'{path} holds a {type(content).__name__}, expected a state dict or '
                               "detectron2's dictionary with an entry 'model'")
-    return {str(name): tensor.clone() if is_zip else tensor for name, tensor in content.items()
-            if isinstance(tensor, Tensor) and not is_unused(str(name))}
+    return {str(name): value for name, value in content.items()
+            if isinstance(value, Tensor) and not is_unused(str(name))}
 
 
 def _first_line(error: Exception) -> str:

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-import os
 from pathlib import Path
-import threading
+import secrets
 
 
 @contextmanager
@@ -21,7 +20,8 @@ def replacing(path: Path) -> Iterator[Path]:
     Raises:
         OSError: The file cannot be moved there.
     """
-    temporary = path.with_name(f'.{path.name}.{os.getpid()}.{threading.get_ident()}.tmp')
+    # a short name of its own: the target's may be as long as the file system takes
+    temporary = path.with_name(f'.{secrets.token_hex(8)}.tmp')
     try:
         yield temporary
         temporary.replace(path)

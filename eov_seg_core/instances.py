@@ -33,7 +33,8 @@ class Instances:
 
     Attributes:
         scores: (M,) float32, class probability x mean mask probability inside the mask.
-        classes: (M,) int64 class ids 1..K in vocabulary order, as in `Segment.class_id`.
+        classes: (M,) int64 class index 0..K-1 in vocabulary order, as published; `names[c]` is
+            its name and c + 1 its `Segment.class_id`.
         queries: (M,) int64 query of each instance; one query may stand for several classes.
         size: (height, width) of the masks.
     """
@@ -120,7 +121,7 @@ def find_instances(probs_QK: Tensor, mask_logits_Qhw: Tensor, resize: MaskResize
         mask_logits_Qhw[torch.from_numpy(different).to(mask_logits_Qhw.device)], resize)
     scores = best.values.float().cpu().numpy()[is_kept] * quality[row]
     order = np.argsort(-scores, kind='stable')
-    return Instances(scores[order], classes[order] + 1, queries[order], resize.output_size,
+    return Instances(scores[order], classes[order], queries[order], resize.output_size,
                      packed_masks)
 
 

@@ -23,6 +23,7 @@ from eov_seg_core.backbone import build_cnn, ViTFirstBlock
 from eov_seg_core.classification import class_logits, ensemble_log_probs, VocabularyEmbedding
 from eov_seg_core.config import ModelConfig, variant_config
 from eov_seg_core.decoder import Decoder, INITIAL_LOGIT_SCALE, StageOutput
+from eov_seg_core.memory import return_freed_memory
 from eov_seg_core.text_encoder import CLIPTextTower
 
 
@@ -157,6 +158,7 @@ class EOVSeg(nn.Module):
     def release_text_tower(self) -> None:
         """Drop the text tower; vocabularies can then come from the embedding cache only."""
         self.text_tower = None
+        return_freed_memory()
 
     def load_official_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         """Load weights under the names of the published code, strictly.

@@ -13,20 +13,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 MAX_NAMES = 4096
 """Most names of a vocabulary, synonyms included."""
 MAX_NAME_LENGTH = 200
 """Most characters of one name; CLIP reads about 70 tokens."""
-INVALID = 'invalid_class_id'
-"""Name of the lines that the published lists want skipped."""
-
-_FILE_HELP = ("expected YAML with lists 'things' and 'stuff' of 'name,synonym' strings (or one "
-              "list 'categories' of 'thing: name,synonym' and 'stuff: name,synonym'), or text "
-              "lines 'id:name,synonym'")
 
 
 @dataclass(frozen=True)
@@ -50,6 +41,10 @@ class Category:
         if isinstance(names, str):
             raise ValueError(f'names must be a tuple of strings, got the string {names!r}; '
                              f'write ({names!r},) for one name')
+        if not isinstance(names, Iterable):
+            raise ValueError(f'names must be a tuple of strings, got {names!r}')
+        if not isinstance(self.is_thing, bool):
+            raise ValueError(f'is_thing must be True or False, got {self.is_thing!r}')
         object.__setattr__(self, 'names', tuple(_checked(name) for name in self.names))
         if not self.names:
             raise ValueError('a category needs at least one name, got none')
@@ -68,6 +63,9 @@ def _checked(name: str) -> str:
     name = name.strip()
     if not name:
         raise ValueError('a name is empty; remove it, or a comma too many')
+    if ',' in name:
+        raise ValueError(f'{name!r} holds a comma, which separates synonyms; give each of them as '
+                         'a name of its own')
     if len(name) > MAX_NAME_LENGTH:
         raise ValueError(f'a name has {len(name)} characters, at most {MAX_NAME_LENGTH} are '
                          f'allowed: {name[:40]!r}...')
@@ -107,9 +105,9 @@ class Vocabulary:
 
     def __init__(self, things: Sequence[str] = (), stuff: Sequence[str] = ()) -> None:
         for label, entries in (('things', things), ('stuff', stuff)):
-            if isinstance(entries, str):
-                raise ValueError(f'{label} must be a list of strings, got the string {entries!r}; '
-                                 f'write [{entries!r}]')
+            if not isinstance(entries, (list, tuple)):
+                raise ValueError(f"{label} must be a list of strings 'name,synonym', got "
+                                 f'{entries!r:.80}')
         categories = ([Category(split_synonyms(entry), True) for entry in things]
                       + [Category(split_synonyms(entry), False) for entry in stuff])
         _refuse_repeated_names(categories)
@@ -128,6 +126,10 @@ class Vocabulary:
         """
         vocabulary = cls.__new__(cls)
         categories = list(categories)
+        for category in categories:
+            if not isinstance(category, Category):
+                raise ValueError(f'expected a Category, got {category!r:.80} '
+                                 f'({type(category).__name__})')
         _refuse_contradictions(categories)
         vocabulary._set(categories)
         return vocabulary
@@ -145,7 +147,8 @@ class Vocabulary:
             raise ValueError(f'there is no vocabulary preset {name!r}; choose one of '
                              f'{", ".join(presets())}')
         file = resources.files('eov_seg_core') / 'presets' / f'{name}.yaml'
-        return _from_yaml(file.read_text(encoding='utf-8'), name)
+        from eov_seg_core.vocabulary_file import parse_yaml
+        return parse_yaml(file.read_text(encoding='utf-8'), name)
 
     @classmethod
     def from_file(cls, path: str | Path) -> Vocabulary:
@@ -160,15 +163,8 @@ class Vocabulary:
             ValueError: The file is not as described, or its names are refused.
             OSError: The file cannot be read.
         """
-        path = Path(path)
-        try:
-            text = path.read_text(encoding='utf-8-sig')
-        except UnicodeDecodeError as error:
-            raise ValueError(f'{path} is not UTF-8 text ({error.reason} at byte {error.start}); '
-                             f'{_FILE_HELP}') from error
-        if path.suffix.lower() in ('.yaml', '.yml'):
-            return _from_yaml(text, str(path))
-        return _from_lines(text, str(path))
+        from eov_seg_core.vocabulary_file import read_vocabulary
+        return read_vocabulary(Path(path))
 
     def _set(self, categories: list[Category]) -> None:
         count = sum(len(category.names) for category in categories)
@@ -265,46 +261,3 @@ def _refuse_contradictions(categories: list[Category]) -> None:
             if is_thing.setdefault(name, category.is_thing) != category.is_thing:
                 raise ValueError(f'{name!r} is a name of a thing and of a stuff category; '
                                  'it can be one of them only')
-
-
-def _from_yaml(text: str, source: str) -> Vocabulary:
-    try:
-        content: Any = yaml.load(text, Loader=getattr(yaml, 'CSafeLoader', yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        raise ValueError(f'{source} is no valid YAML: {error}') from error
-    keys = set(content) if isinstance(content, dict) else set()
-    try:
-        if keys == {'categories'}:
-            return Vocabulary.from_categories(map(_category, content['categories'] or ()))
-        if keys and keys <= {'things', 'stuff'}:
-            return Vocabulary(content.get('things') or (), content.get('stuff') or ())
-    except (ValueError, TypeError) as error:
-        raise ValueError(f'{source}: {error}') from error
-    raise ValueError(f'{source} has the entries {sorted(map(str, keys))}; {_FILE_HELP}')
-
-
-def _category(entry: Any) -> Category:
-    """Turn `{'thing': 'name,synonym'}` or `{'stuff': ...}` into a category."""
-    if not isinstance(entry, dict) or len(entry) != 1 or set(entry) - {'thing', 'stuff'}:
-        raise ValueError(f"expected 'thing: name,synonym' or 'stuff: name,synonym', got {entry!r}")
-    (kind, names), = entry.items()
-    return Category(split_synonyms(names), is_thing=kind == 'thing')
-
-
-def _from_lines(text: str, source: str) -> Vocabulary:
-    categories = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        index, colon, names = line.partition(':')
-        if not colon or not index.strip().isdigit():
-            raise ValueError(f'{source}, line {number}: got {line[:80]!r}; {_FILE_HELP}')
-        if names.strip() == INVALID:
-            continue
-        try:
-            categories.append(Category(split_synonyms(names), is_thing=True))
-        except ValueError as error:
-            raise ValueError(f'{source}, line {number}: {error}') from error
-    if not categories:
-        raise ValueError(f'{source} holds no category; {_FILE_HELP}')
-    return Vocabulary.from_categories(categories)

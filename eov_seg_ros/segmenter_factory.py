@@ -8,7 +8,6 @@ once and can say what it is doing (`eov_seg_core` imports its public names on fi
 
 from __future__ import annotations
 
-import gc
 import logging
 from typing import TYPE_CHECKING
 
@@ -45,7 +44,9 @@ def free_memory() -> None:
     """Give the memory of a dropped segmenter back, on the GPU too."""
     import torch
 
-    gc.collect()
+    from eov_seg_core.memory import return_freed_memory
+
+    return_freed_memory()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
 

@@ -287,7 +287,7 @@ def test_semantic_and_instances_equal_their_definitions(queries, num_classes, se
     top = probs.flatten().topk(min(100, probs.numel()))
     expected = sorted(
         (-float(score * (logits[q].sigmoid() * (logits[q] > 0)).sum()
-                / ((logits[q] > 0).sum() + 1e-6)), k + 1, q)
+                / ((logits[q] > 0).sum() + 1e-6)), k, q)
         for score, q, k in zip(top.values, (top.indices // num_classes).tolist(),
                                (top.indices % num_classes).tolist()) if is_thing[k])
     found = result.instances
@@ -366,7 +366,7 @@ def test_golden_semantic_and_instances(golden, name, index):
     np.testing.assert_allclose(found.scores, arrays['ins_scores'], atol=1e-6)
     # neighbours of nearly the same score may change places
     areas = found.masks.sum(axis=(1, 2))
-    assert sorted(zip(found.classes - 1, areas)) == sorted(
+    assert sorted(zip(found.classes, areas)) == sorted(
         zip(arrays['ins_classes'], arrays['ins_areas']))
     positive = np.unpackbits(arrays['mask_post_packed'], count=100 * found.masks[0].size)
     expected = positive.reshape(100, *found.size)[found.queries]

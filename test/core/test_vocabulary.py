@@ -64,6 +64,8 @@ def test_any_unicode_name_is_kept(names, data):
     (['x' * 201], [], '201 characters, at most 200'),
     ([f'name {i}' for i in range(MAX_NAMES + 1)], [], 'got 4097'),
     ('chair', [], 'list of strings'),
+    (None, [], 'list of strings'),
+    ({'a': 1}, [], 'list of strings'),
     ([3], [], 'expected a string'),
     (['\ud800'], [], 'surrogate'),
 ])
@@ -87,11 +89,21 @@ def test_contradicting_categories_are_refused(categories, message):
         Vocabulary.from_categories(categories)
 
 
-@pytest.mark.parametrize(('names', 'message'), [((), 'at least one'), ('chair', 'tuple'),
-                                                ((1,), 'must be a string')])
+@pytest.mark.parametrize(('names', 'message'), [
+    ((), 'at least one'), ('chair', 'tuple'), ((1,), 'must be a string'), (None, 'tuple'),
+    (('a,b',), 'comma')])
 def test_bad_category_is_refused(names, message):
     with pytest.raises(ValueError, match=message):
         Category(names, is_thing=True)
+
+
+def test_other_wrong_types_are_refused():
+    with pytest.raises(ValueError, match='True or False'):
+        Category(('a',), is_thing='no')
+    with pytest.raises(ValueError, match='expected a Category'):
+        Vocabulary.from_categories(['a'])
+    with pytest.raises(ValueError, match='list of strings'):
+        Vocabulary(['a']).seen('a')
 
 
 def test_seen_needs_one_exact_synonym():
