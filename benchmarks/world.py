@@ -86,7 +86,7 @@ def draw_truth(frame: Frame) -> np.ndarray:
     """Return picture, depth and ids of one frame side by side."""
     near = np.clip(255 - frame.depth * (255 / FARTHEST_M), 0, 255).astype(np.uint8)
     depth = cv2.applyColorMap(near, cv2.COLORMAP_TURBO)[..., ::-1]
-    colors = [(0, 0, 0)] + [class_color(f'{item.name} {item.id}') for item in frame.objects]
+    colors = [(0, 0, 0)] + [class_color(f'{item.id} {item.name}') for item in frame.objects]
     return np.hstack([frame.rgb, depth, np.array(colors, np.uint8)[frame.ids]])
 
 

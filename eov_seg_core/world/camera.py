@@ -128,7 +128,7 @@ def random_camera(scene: Scene, seed: int = 0, width: int = 320, height: int = 2
     """
     dice = Dice(scene.seed, _VIEW_STREAM, seed)
     views = []
-    for _ in range(6):
+    for _ in range(8):
         position = _free_place(scene, dice)
         target = _interesting_point(scene, dice, position)
         views.append(Camera.look_at(position, target, width, height, focal))

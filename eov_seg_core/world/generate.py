@@ -82,6 +82,8 @@ def _random_scene(seed: int, kinds: list[ObjectType], forbidden: Collection[tupl
     while len(scene.objects) < number and draws < 4 * number + 20:
         draws += 1
         kind, colors = dice.choice(_next_options(options, dice, len(scene.objects) / number))
+        if kind.place == 'flat' and any(item.name == kind.name for item in scene.objects):
+            continue        # one rug is enough
         scene = _furnish(scene, dice, kind, colors)
     return scene
 

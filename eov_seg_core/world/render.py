@@ -9,6 +9,7 @@ the depth.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ import numpy.typing as npt
 
 from eov_seg_core.world.camera import Camera
 from eov_seg_core.world.scene import Box3D, Scene
-from eov_seg_core.world.shading import shade
+from eov_seg_core.world.shading import BAND_PIXELS, shade
 from eov_seg_core.world.shapes import Array, compose, intersect
 
 NEAR_M = 0.05
@@ -102,7 +103,10 @@ def cast_rays(scene: Scene, camera: Camera) -> tuple[Array, npt.NDArray[np.int16
         the solids of the scene in order.
     """
     columns, rows = camera.rays()
-    depth, nearest = _cast_room(scene, camera)
+    depth = np.empty((camera.height, camera.width))
+    nearest = np.empty((camera.height, camera.width), np.int16)
+    for band in _bands((slice(0, camera.height), slice(0, camera.width))):
+        depth[band], nearest[band] = _cast_room(scene, camera, columns, rows[band[0]])
     corners = scene.corners
     seen = camera.to_camera(corners.reshape(-1, 3)).reshape(-1, 8, 3)
     for number, solid in enumerate(scene.solids):
@@ -111,21 +115,29 @@ def cast_rays(scene: Scene, camera: Camera) -> tuple[Array, npt.NDArray[np.int16
             continue
         origin, into = solid.to_unit(camera.position)
         into = compose(into, camera.rotation)
-        u, v = columns[:, window[1]], rows[window[0]]
-        hit = intersect(solid, origin, (
-            into[0, 0] * u + (into[0, 1] * v + into[0, 2]),
-            into[1, 0] * u + (into[1, 1] * v + into[1, 2]),
-            into[2, 0] * u + (into[2, 1] * v + into[2, 2])), NEAR_M)
-        part = depth[window]
-        closer = hit < part
-        np.copyto(part, hit, where=closer)
-        np.copyto(nearest[window], np.int16(number + 3), where=closer)
+        for band in _bands(window):
+            u, v = columns[:, band[1]], rows[band[0]]
+            hit = intersect(solid, origin, (
+                into[0, 0] * u + (into[0, 1] * v + into[0, 2]),
+                into[1, 0] * u + (into[1, 1] * v + into[1, 2]),
+                into[2, 0] * u + (into[2, 1] * v + into[2, 2])), NEAR_M)
+            closer = hit < depth[band]
+            np.copyto(depth[band], hit, where=closer)
+            np.copyto(nearest[band], np.int16(number + 3), where=closer)
     return depth, nearest
 
 
-def _cast_room(scene: Scene, camera: Camera) -> tuple[Array, npt.NDArray[np.int16]]:
-    """Cast all rays against the inside of the room."""
-    u, v = camera.rays()
+def _bands(window: tuple[slice, slice]) -> Iterator[tuple[slice, slice]]:
+    """Cut a window into bands of rows, small enough for their arrays to stay in the cache."""
+    rows, columns = window
+    step = max(1, BAND_PIXELS // (columns.stop - columns.start))
+    for first in range(rows.start, rows.stop, step):
+        yield slice(first, min(first + step, rows.stop)), columns
+
+
+def _cast_room(scene: Scene, camera: Camera, u: Array,
+               v: Array) -> tuple[Array, npt.NDArray[np.int16]]:
+    """Cast the rays (u, v, 1) against the inside of the room."""
     half = (scene.room.size[0] / 2, scene.room.size[1] / 2, scene.room.size[2] / 2)
     middle = (0.0, 0.0, half[2])
     distances = []
@@ -164,4 +176,5 @@ def _window(corners: Array, camera: Camera) -> tuple[slice, slice] | None:
     upper, lower = max(y.min(), 0.0), min(y.max(), camera.height - 1.0)
     if left > right or upper > lower:
         return None
-    return slice(int(upper), int(lower) + 2), slice(int(left), int(right) + 2)
+    return (slice(int(upper), min(int(lower) + 2, camera.height)),
+            slice(int(left), min(int(right) + 2, camera.width)))

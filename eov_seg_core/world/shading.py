@@ -21,6 +21,9 @@ from eov_seg_core.world.scene import Scene
 from eov_seg_core.world.shadow import cast_shadows, shade_contacts
 from eov_seg_core.world.shapes import Solid
 
+BAND_PIXELS = 12_288
+"""So many pixels are worked on at a time: their arrays stay in the cache."""
+
 _NOISE_STREAM = 3
 _SKIRTING_M = 0.09
 _FALLOFF_M2 = 3.2
@@ -29,7 +32,7 @@ _FALLOFF_M2 = 3.2
 
 @dataclass
 class Points:
-    """The visible points, sorted by the surface or solid they lie on.
+    """Some visible points, sorted by the surface or solid they lie on.
 
     Attributes:
         position: (3, N) in the room, metres.
@@ -37,7 +40,6 @@ class Points:
         color: (N, 3) linear colour of the surface.
         gloss: (N,) strength of the highlight.
         pixel: (N,) size of a pixel at the point, metres.
-        owner: (N,) id of the object.
     """
 
     position: Samples
@@ -45,7 +47,6 @@ class Points:
     color: Samples
     gloss: Samples
     pixel: Samples
-    owner: npt.NDArray[np.int32]
 
 
 def shade(scene: Scene, camera: Camera, depth: npt.NDArray[np.float64],
@@ -60,31 +61,44 @@ def shade(scene: Scene, camera: Camera, depth: npt.NDArray[np.float64],
         noise_seed: Which sensor noise.
     """
     order = np.argsort(surface, axis=None, kind='stable')
-    points = _visible_points(scene, camera, depth, surface, order)
-    ends = np.cumsum(np.bincount(surface.ravel(), minlength=3 + len(scene.solids)))
-    for number in np.flatnonzero(np.diff(ends, prepend=0)):
-        part = slice(int(ends[number - 1]) if number else 0, int(ends[number]))
-        if number < 3:
-            _paint_surface(scene, int(number), points, part)
-        else:
-            _paint_solid(scene.solids[number - 3], points, part)
+    bands = []
+    for first in range(0, order.size, BAND_PIXELS):
+        some = order[first:first + BAND_PIXELS]
+        points = _visible_points(camera, depth, some)
+        _paint(scene, points, surface.ravel()[some])
+        bands.append((some, points))
+    # shadows of all points at once: their time goes into calls, not into points
+    lit = cast_shadows(scene, np.concatenate([points.position for _, points in bands], axis=1),
+                       np.concatenate([_facing(scene, points) > 0 for _, points in bands]))
     picture = np.empty((camera.height * camera.width, 3), np.float32)
-    picture[order] = _illuminate(scene, camera, points)
+    for number, (some, points) in enumerate(bands):
+        first = number * BAND_PIXELS
+        picture[some] = _illuminate(scene, camera, points, lit[first:first + BAND_PIXELS])
     return _expose(scene, picture.reshape(camera.height, camera.width, 3), noise_seed)
 
 
-def _visible_points(scene: Scene, camera: Camera, depth: npt.NDArray[np.float64],
-                    surface: npt.NDArray[np.int16], order: npt.NDArray[np.intp]) -> Points:
-    u, v = camera.rays()
-    distance = depth.ravel()[order]
+def _visible_points(camera: Camera, depth: npt.NDArray[np.float64],
+                    pixels: npt.NDArray[np.intp]) -> Points:
+    columns, rows = camera.rays()
+    u, v = columns[0, pixels % camera.width], rows[pixels // camera.width, 0]
+    distance = depth.ravel()[pixels]
     position = np.empty((3, distance.size), np.float32)
     for axis, toward in enumerate(camera.rotation):
-        slope = (toward[0] * u + (toward[1] * v + toward[2])).ravel()[order]
+        slope = toward[0] * u + (toward[1] * v + toward[2])
         position[axis] = camera.position[axis] + distance * slope
-    empty = np.zeros(distance.size, np.float32)
     return Points(position, np.zeros_like(position), np.empty((distance.size, 3), np.float32),
-                  empty, (distance / camera.fx).astype(np.float32),
-                  scene.owners[surface.ravel()[order]])
+                  np.zeros(distance.size, np.float32), (distance / camera.fx).astype(np.float32))
+
+
+def _paint(scene: Scene, points: Points, surface: npt.NDArray[np.int16]) -> None:
+    """Give points, sorted by what they lie on, colour, gloss and normal."""
+    starts = np.flatnonzero(np.diff(surface, prepend=-1))
+    for first, end in zip(starts, (*starts[1:], surface.size)):
+        part, number = slice(int(first), int(end)), int(surface[first])
+        if number < 3:
+            _paint_surface(scene, number, points, part)
+        else:
+            _paint_solid(scene.solids[number - 3], points, part)
 
 
 def _paint_surface(scene: Scene, number: int, points: Points, part: slice) -> None:
@@ -157,13 +171,18 @@ def _surface_coordinates(own: list[Samples], normal: list[Samples]) -> tuple[Sam
     return (np.where(side, y, x) + np.float32(3.03), np.where(flat, y, z) + np.float32(5.01))
 
 
-def _illuminate(scene: Scene, camera: Camera, points: Points) -> Samples:
+def _facing(scene: Scene, points: Points) -> Samples:
+    """Return (N,) cosines between the normals and the directions of the lamp."""
+    lamp = np.array(scene.light.position, np.float32)[:, None]
+    return _dot(points.normal, _unit(lamp - points.position))
+
+
+def _illuminate(scene: Scene, camera: Camera, points: Points, lit: Samples) -> Samples:
     """Return the (N, 3) linear light that the points send to the camera."""
     light, normal = scene.light, points.normal
     to_lamp = np.array(light.position, np.float32)[:, None] - points.position
     squared = to_lamp[0] * to_lamp[0] + to_lamp[1] * to_lamp[1] + to_lamp[2] * to_lamp[2]
-    facing = _dot(normal, to_lamp) / np.sqrt(squared)
-    lit = cast_shadows(scene, points.position, facing > 0)
+    facing = _facing(scene, points)
     lamp = np.maximum(facing, 0) * lit * np.float32(2 * _FALLOFF_M2) / (
         squared + np.float32(_FALLOFF_M2))
     side = np.array(light.fill, np.float32)
@@ -208,17 +227,29 @@ def _openness(scene: Scene, points: Points) -> Samples:
 
 def _expose(scene: Scene, light: Samples, noise_seed: int) -> npt.NDArray[np.uint8]:
     """Return the picture that lens and sensor make of the light."""
+    dice = Dice(scene.seed, _NOISE_STREAM, noise_seed)
+    picture = np.empty(light.shape, np.uint8)
+    height, width = light.shape[:2]
+    step = max(2, BAND_PIXELS // (2 * width) * 2)   # even: the grain comes in pairs
+    for first in range(0, height, step):
+        before = min(first, 1)      # the blur needs one more row on either side
+        band = _blur(light[first - before:first + step + 1])[before:][:step]
+        band = np.maximum(band, 0)      # rounding may leave less
+        band *= np.float32(1.4) / (1 + np.float32(.33) * band)      # highlights roll off
+        screen = np.sqrt(band) * np.float32(255)                    # gamma 2
+        screen += dice.noise(screen.size).reshape(screen.shape) * np.float32(scene.noise)
+        screen += np.float32(.5)
+        picture[first:first + step] = np.clip(screen, 0, 255, out=screen)
+    return picture
+
+
+def _blur(light: Samples) -> Samples:
+    """Return light blurred by a lens, over the three nearest rows and columns."""
     soft = light.copy()
     soft[:, 1:-1] += (light[:, :-2] + light[:, 2:] - 2 * light[:, 1:-1]) * np.float32(.13)
-    light = soft.copy()
-    light[1:-1] += (soft[:-2] + soft[2:] - 2 * soft[1:-1]) * np.float32(.13)
-    light = np.maximum(light, 0)
-    light = light * (np.float32(1.4) / (1 + np.float32(.33) * light))    # highlights roll off
-    screen = np.sqrt(light) * np.float32(255)                             # gamma 2
-    grain = Dice(scene.seed, _NOISE_STREAM, noise_seed).noise(screen.size)
-    screen += grain.reshape(screen.shape) * np.float32(scene.noise)
-    picture: npt.NDArray[np.uint8] = np.clip(screen + np.float32(.5), 0, 255).astype(np.uint8)
-    return picture
+    softer = soft.copy()
+    softer[1:-1] += (soft[:-2] + soft[2:] - 2 * soft[1:-1]) * np.float32(.13)
+    return softer
 
 
 def _unit(vector: Samples) -> Samples:

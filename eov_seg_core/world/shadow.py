@@ -22,8 +22,8 @@ _REACH = 0.99
 """A solid shades a point if the ray meets it before this part of the way: none shades itself."""
 _CONTACT_M = 0.06
 """Distance at which an object takes a quarter of the light from everywhere."""
-_ABOVE = 1e6
-"""Where points beside or above the lamp lie in the plane: no solid reaches there."""
+_DROP_M = 0.02
+"""Points less far below the lamp are lit: no object reaches there."""
 
 
 def cast_shadows(scene: Scene, points: Samples, facing: npt.NDArray[np.bool_]) -> Samples:
@@ -34,35 +34,37 @@ def cast_shadows(scene: Scene, points: Samples, facing: npt.NDArray[np.bool_]) -
         points: (3, N) in the room, metres.
         facing: (N,) whether the surface faces the lamp; the others are in shadow without a look.
     """
-    some = np.flatnonzero(facing)
+    # points beside and above the lamp are not below any object either
+    some = np.flatnonzero(facing & (points[2] < np.float32(scene.light.position[2] - _DROP_M)))
     position = points[:, some].astype(np.float64)
     seen = np.zeros(some.size, np.float32)
     for offset in _LAMP_POINTS:
         seen += _cast_from(scene, np.array(scene.light.position) + np.array(offset), position)
-    lit = np.zeros(points.shape[1], np.float32)
+    lit = facing.astype(np.float32)
     lit[some] = seen * np.float32(1 / len(_LAMP_POINTS))
     return lit
 
 
 def _cast_from(scene: Scene, lamp: Array, position: Array) -> Samples:
     """Return (N,) float32: 1 where one point of the lamp reaches, 0 in its shadow."""
-    below = lamp[2] - position[2]
-    reachable = below > 0.02
-    below = np.where(reachable, below, 1.0)
-    plane = np.stack([np.where(reachable, (position[axis] - lamp[axis]) / below, _ABOVE)
-                      for axis in (0, 1)]).astype(np.float32)
+    ways = position - lamp[:, None]
+    plane = (ways[:2] / -ways[2]).astype(np.float32)
+    flat = (scene.corners[..., :2] - lamp[:2]) / (lamp[2] - scene.corners[..., 2:])
+    # a little larger, because the points are rounded to float32
+    low, high = flat.min(axis=1) - 1e-4, flat.max(axis=1) + 1e-4
     lit = np.ones(position.shape[1], np.float32)
     first = 0
     for item in scene.objects:
-        corners = scene.corners[first:first + len(item.solids)]
-        first += len(item.solids)
+        part = slice(first, first + len(item.solids))
+        first = part.stop
         if item.stands_on == 2 or not item.is_thing:
             continue        # flat on the wall or the floor
-        flat = _flatten(corners, lamp)
-        inside = _within(plane, flat.min(axis=(0, 1)), flat.max(axis=(0, 1)))
+        inside = _within(plane, low[part].min(axis=0), high[part].max(axis=0))
         inside = inside[lit[inside] > 0]
         if inside.size:
-            _shade_points(item.solids, flat, lamp, position, plane, inside, lit)
+            hidden = _hidden(item.solids, low[part], high[part], lamp, ways[:, inside],
+                             plane[:, inside])
+            lit[inside[hidden]] = 0.0
     return lit
 
 
@@ -100,13 +102,21 @@ def _gap(box: Box3D, x: Samples, y: Samples) -> Samples:
     return gap
 
 
-def _shade_points(solids: tuple[Solid, ...], flat: Array, lamp: Array, position: Array,
-                  plane: Samples, inside: npt.NDArray[np.intp], lit: Samples) -> None:
-    """Set `lit` to 0 where one object's solids come between the lamp and points inside."""
-    near_plane = plane[:, inside]
-    ways = position[:, inside] - lamp[:, None]
-    for solid, corners in zip(solids, flat):
-        some = _within(near_plane, corners.min(axis=0), corners.max(axis=0))
+def _hidden(solids: tuple[Solid, ...], low: Array, high: Array, lamp: Array, ways: Array,
+            plane: Samples) -> npt.NDArray[np.bool_]:
+    """Say which points one object's solids hide from the lamp.
+
+    Args:
+        solids: The solids.
+        low: (S, 2) least places of their rectangles in the plane.
+        high: (S, 2) greatest ones.
+        lamp: (3,) position of the lamp.
+        ways: (3, N) from the lamp to the points.
+        plane: (2, N) places of the points.
+    """
+    hidden = np.zeros(plane.shape[1], np.bool_)
+    for number, solid in enumerate(solids):
+        some = _within(plane, low[number], high[number])
         if not some.size:
             continue
         origin, into = solid.to_unit(lamp)
@@ -115,18 +125,12 @@ def _shade_points(solids: tuple[Solid, ...], flat: Array, lamp: Array, position:
             into[0, 0] * x + into[0, 1] * y + into[0, 2] * z,
             into[1, 0] * x + into[1, 1] * y + into[1, 2] * z,
             into[2, 0] * x + into[2, 1] * y + into[2, 2] * z), 0.0)
-        lit[inside[some[hit < _REACH]]] = 0.0
-
-
-def _flatten(points: Array, lamp: Array) -> Array:
-    """Return (..., 2) places in the plane of (..., 3) points, which are all below the lamp."""
-    places: Array = (points[..., :2] - lamp[:2]) / (lamp[2] - points[..., 2:])
-    return places
+        hidden[some[hit < _REACH]] = True
+    return hidden
 
 
 def _within(plane: Samples, low: Array, high: Array) -> npt.NDArray[np.intp]:
     """Return the indices of the points in a rectangle of the plane."""
-    low, high = low - 1e-4, high + 1e-4     # the points are rounded to float32
     x, y = plane
     return np.flatnonzero((x >= np.float32(low[0])) & (x <= np.float32(high[0]))
                           & (y >= np.float32(low[1])) & (y <= np.float32(high[1])))
