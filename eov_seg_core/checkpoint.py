@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 import hashlib
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 import zipfile
@@ -29,8 +30,8 @@ if TYPE_CHECKING:
 
 FORMAT = 'eov_seg'
 """Value of the metadata entry `format` of our safetensors files."""
-_PORTION = 64
-"""Entries that are copied out of one mapping of a file."""
+_PORTION = 1 << 25
+"""Numbers that are copied out of one mapping of a file: 128 MiB in float32."""
 _SHOWN = 5
 """Offenders that an error message names."""
 _VOID = 'void_embedding.weight'
@@ -173,9 +174,10 @@ def _read_safetensors(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework='pt') as file:
             metadata = file.metadata() or {}
-            names = list(file.keys())
+            sizes = {name: math.prod(file.get_slice(name).get_shape())
+                     for name in file.keys()}  # noqa: SIM118
         state: dict[str, Tensor] = {}
-        for portion in _portions(names):
+        for portion in _portions(sizes):
             with safe_open(path, framework='pt') as file:
                 state.update({name: file.get_tensor(name).clone() for name in portion})
     except (SafetensorError, OSError) as error:
@@ -192,15 +194,22 @@ def _read_safetensors(path: Path) -> Checkpoint:
     return Checkpoint(str(path), variant, state, official=False)
 
 
-def _portions(names: list[str]) -> Iterator[list[str]]:
+def _portions(sizes: Mapping[str, int]) -> Iterator[list[str]]:
     """Cut a list of entries into portions that are copied out of a mapped file one at a time.
 
     Copied, because a mapped tensor changes with its file.  In portions, each from a mapping of its
     own, because mapped pages count as memory until they are unmapped: all at once would take the
     weights twice.
     """
-    for start in range(0, len(names), _PORTION):
-        yield names[start:start + _PORTION]
+    before, portion = 0, 0
+    names: list[str] = []
+    for name, size in sizes.items():
+        before += size
+        if names and before // _PORTION > portion:
+            yield names
+            names, portion = [], before // _PORTION
+        names.append(name)
+    yield names
 
 
 def _read_pickle(path: Path) -> Mapping[str, Tensor]:
@@ -208,9 +217,9 @@ def _read_pickle(path: Path) -> Mapping[str, Tensor]:
     content = _unpickle(path)
     if not zipfile.is_zipfile(path):   # the old format cannot be mapped
         return content
-    names = list(content)
+    sizes = {name: tensor.numel() for name, tensor in content.items()}
     state: dict[str, Tensor] = {}
-    for portion in _portions(names):
+    for portion in _portions(sizes):
         content = _unpickle(path)
         state.update({name: content[name].clone() for name in portion})
     return state
