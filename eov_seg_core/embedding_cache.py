@@ -58,8 +58,13 @@ class EmbeddingCache:
             Name -> (E,) float32 on the CPU, without the names that are not known.
         """
         with self._lock:
-            return {name: tensor for name in names
-                    if (tensor := self._recall(space, name)) is not None}
+            damaged: list[str] = []
+            found = {name: tensor for name in dict.fromkeys(names)
+                     if (tensor := self._recall(space, name, damaged)) is not None}
+        if damaged:
+            _LOGGER.warning('%d text embeddings in %s are damaged, first that of %s; they are made '
+                            'again', len(damaged), self.directory, damaged[0])
+        return found
 
     def put(self, space: str, embeddings: Mapping[str, Tensor]) -> None:
         """Remember embeddings: name -> (E,) float32 on the CPU."""
@@ -69,10 +74,11 @@ class EmbeddingCache:
                 if self._writable:
                     self._write(space, name, tensor)
 
-    def _recall(self, space: str, name: str) -> Tensor | None:
+    def _recall(self, space: str, name: str, damaged: list[str]) -> Tensor | None:
+        """Look a name up; what is wrong with its file is appended to `damaged`."""
         tensor = self._memory.get((space, name))
         if tensor is None:
-            tensor = self._read(space, name)
+            tensor = self._read(space, name, damaged)
         if tensor is not None:
             self._remember(space, name, tensor)
         return tensor
@@ -87,7 +93,7 @@ class EmbeddingCache:
         digest = hashlib.sha256(f'{space}\n{name}'.encode()).hexdigest()
         return self.directory / space[:16] / f'{digest}.safetensors'
 
-    def _read(self, space: str, name: str) -> Tensor | None:
+    def _read(self, space: str, name: str, damaged: list[str]) -> Tensor | None:
         path = self._path(space, name)
         if not path.is_file():
             return None
@@ -100,8 +106,7 @@ class EmbeddingCache:
                 problem = 'its content is not what was written'
         except (SafetensorError, OSError) as error:
             problem = str(error)
-        _LOGGER.warning('text embedding %s of %r is damaged (%s) and is made again',
-                        path, name, problem)
+        damaged.append(f'{name!r} ({problem})')
         return None
 
     def _write(self, space: str, name: str, tensor: Tensor) -> None:
