@@ -62,8 +62,8 @@ class EmbeddingCache:
             found = {name: tensor for name in dict.fromkeys(names)
                      if (tensor := self._recall(space, name, damaged)) is not None}
         if damaged:
-            _LOGGER.warning('%d text embeddings in %s are damaged, first that of %s; they are made '
-                            'again', len(damaged), self.directory, damaged[0])
+            _LOGGER.warning('%d text embeddings in %s are damaged, first that of %s; they are '
+                            'made again', len(damaged), self.directory, damaged[0])
         return found
 
     def put(self, space: str, embeddings: Mapping[str, Tensor]) -> None:
