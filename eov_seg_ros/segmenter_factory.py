@@ -95,4 +95,13 @@ def _model(parameters: Parameters) -> EOVSeg:
                          'or clip_pretrained or allow_untrained to true')
     _log.warning('NO CHECKPOINT: ALL WEIGHTS ARE RANDOM. THE RESULTS ARE MEANINGLESS and only '
                  'show that messages flow. Set the parameter checkpoint.')
-    return eov_seg_core.EOVSeg.from_variant(variant)
+    return _untrained(variant)
+
+
+def _untrained(variant: str) -> EOVSeg:
+    """Build a model with random weights that are the same in every run."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return eov_seg_core.EOVSeg.from_variant(variant)

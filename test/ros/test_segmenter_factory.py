@@ -8,7 +8,7 @@ import logging
 
 import pytest
 
-from eov_seg_core.checkpoint import CheckpointError, save_checkpoint
+from eov_seg_core.checkpoint import CheckpointError, save_checkpoint, weights_digest
 from eov_seg_core.model import EOVSeg
 from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.segmenter_factory import gpu_memory_mb, load_segmenter
@@ -44,7 +44,10 @@ def test_no_weights_is_an_error_unless_allowed(tmp_path, caplog):
         load(tmp_path)
     with pytest.raises(ValueError, match='set the parameter checkpoint'):
         load(tmp_path, clip_pretrained=False)
-    assert load(tmp_path, allow_untrained=True).model.weights_digest is None
+    models = [load(tmp_path, allow_untrained=True).model for _ in range(2)]
+    assert models[0].weights_digest is None
+    states = [weights_digest(model.state_dict()) for model in models]
+    assert states[0] == states[1], 'pictures of random weights are at least the same every time'
     assert 'ALL WEIGHTS ARE RANDOM' in caplog.text
 
 
