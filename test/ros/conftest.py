@@ -118,6 +118,18 @@ class Client:
         self.images.publish(message)
         return message
 
+    def wait_for_answer(self, number: int, topic: str) -> None:
+        """Wait until the last output is that of a sent image; best effort may lose the image."""
+        for _ in range(8):
+            end_s = time.monotonic() + 2.5
+            while time.monotonic() < end_s:
+                got = self.received[topic]
+                if got and got[-1].header.stamp.sec == number:
+                    return
+                self.executor.spin_once(timeout_sec=0.02)
+            self.send(number)
+        pytest.fail(f'image {number} was sent eight times and never answered on {topic}')
+
     def send_until(self, condition: Callable[[], Any], first: int = 1) -> int:
         """Publish numbered images until the condition holds; return the last number."""
         number = first

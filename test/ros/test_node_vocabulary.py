@@ -28,7 +28,7 @@ def test_change_under_load_loses_no_frame_and_mixes_none(client, start_node):
     start_node(segmenter, **WORDS, detections_include_stuff=True)
     client.listen('detections', 'semantic', 'label_info')
     last = client.send_until(lambda: client.received['detections'])
-    client.wait_for(lambda: client.received['detections'][-1].header.stamp.sec == last)
+    client.wait_for_answer(last, 'detections')
     client.received['detections'].clear()
     sent = []
     answered_s = []
@@ -39,8 +39,7 @@ def test_change_under_load_loses_no_frame_and_mixes_none(client, start_node):
             sent.append(last + len(sent) + 1)
             client.send(sent[-1])
             # A camera that waits for its answer: not one frame may be skipped.
-            client.wait_for(lambda: client.received['detections']
-                            and client.received['detections'][-1].header.stamp.sec == sent[-1])
+            client.wait_for_answer(sent[-1], 'detections')
 
     send_for(0.2)
     before_s = time.monotonic()
