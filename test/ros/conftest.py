@@ -130,6 +130,12 @@ class Client:
             self.send(number)
         pytest.fail(f'image {number} was sent eight times and never answered on {topic}')
 
+    def spin_for(self, seconds: float) -> None:
+        """Spin; before a look at the log, because reading loses what is written meanwhile."""
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            self.executor.spin_once(timeout_sec=0.02)
+
     def send_until(self, condition: Callable[[], Any], first: int = 1) -> int:
         """Publish numbered images until the condition holds; return the last number."""
         number = first

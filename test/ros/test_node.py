@@ -108,6 +108,7 @@ def test_bad_frames_are_reported_once_and_end_nothing(client, start_node, capfd)
 
     def is_reported():
         client.send(0, encoding='64FC7')    # again and again: best effort may lose one
+        client.spin_for(0.5)
         log.append(capfd.readouterr().err)
         return 'frame dropped' in ''.join(log)
     client.wait_for(is_reported)
@@ -131,6 +132,7 @@ def test_undecodable_encoding_names_itself_and_the_accepted_ones(client, start_n
     for _ in range(10):
         client.send(0, encoding='64FC7')
         client.executor.spin_once(timeout_sec=0.02)
+    client.spin_for(1.0)
     client.wait_for(lambda: '64FC7' in log())
     client.send_until(lambda: True)
     assert log().count('64FC7') == 1, 'one message, not one per frame'

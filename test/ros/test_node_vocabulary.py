@@ -163,6 +163,7 @@ def test_failed_encoding_keeps_the_old_words_and_can_be_tried_again(client, star
     client.listen('detections')
     last = client.send_until(lambda: client.received['detections'])
     assert client.set(vocabulary__things=['cannot be encoded'])[0].successful
+    client.spin_for(1.0)
     client.wait_for(lambda: 'the fake tower refuses' in capfd.readouterr().err)
     client.received['detections'].clear()
     client.send_until(lambda: client.received['detections'], first=last + 1)
