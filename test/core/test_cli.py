@@ -8,7 +8,7 @@ import json
 import subprocess
 import sys
 
-from cli_case import make_checkpoint, make_pictures, names_in, ROOT, WORDS
+from cli_case import names_in, ROOT, WORDS
 import pytest
 import torch
 
@@ -17,19 +17,9 @@ from eov_seg_core.checkpoint import CheckpointError, read_checkpoint
 from eov_seg_core.cli import main
 
 
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return make_checkpoint(tmp_path_factory.mktemp('weights'))
-
-
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    return make_pictures(tmp_path / 'pictures')
 
 
 @pytest.mark.parametrize(('arguments', 'words'), [

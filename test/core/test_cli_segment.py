@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from cli_case import make_checkpoint, make_pictures, make_video, names_in, read, ROOT, WORDS
+from cli_case import make_video, names_in, read, ROOT, WORDS
 import cv2
 import numpy as np
 import pytest
@@ -21,19 +21,9 @@ from eov_seg_core.cli import main
 from eov_seg_core.export import read_panoptic_png
 
 
-@pytest.fixture(scope='module')
-def checkpoint(tmp_path_factory):
-    return make_checkpoint(tmp_path_factory.mktemp('weights'))
-
-
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
-
-
-@pytest.fixture
-def pictures(tmp_path):
-    return make_pictures(tmp_path / 'pictures')
 
 
 @pytest.fixture
