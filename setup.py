@@ -34,7 +34,8 @@ ROS_WHEELS = [f'ros-{ROS_DISTRO}-{name}' for name in (
 
 EXTRAS_REQUIRE = {
     'ros': ROS_WHEELS,
-    'training': ['scipy>=1.11'],
+    'training': ['scipy>=1.11', 'lightning>=2.4,<3', 'tensorboard>=2.14', 'torchmetrics>=1.4,<2',
+                 'pycocotools>=2.0.8'],
     'demo': ['scikit-image>=0.22'],  # photographs that a wheel ships
     'test': ['pytest>=7', 'hypothesis>=6', 'catkin_pkg>=1.0'],
     'dev': ['ruff>=0.6', 'mypy>=1.11', 'pre-commit>=3', 'codespell>=2.2'],
