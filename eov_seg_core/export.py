@@ -56,7 +56,8 @@ def read_panoptic_png(path: str | Path) -> npt.NDArray[np.int32]:
         OSError: The file cannot be read.
         ValueError: It is no picture.
     """
-    bgr = cv2.imdecode(np.frombuffer(Path(path).read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    data = np.frombuffer(Path(path).read_bytes(), np.uint8)
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
     if bgr is None:
         raise ValueError(f'{path} is no picture; expected a COCO panoptic PNG')
     return rgb_to_ids(np.asarray(bgr[:, :, ::-1], np.uint8))

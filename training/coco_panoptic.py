@@ -9,13 +9,26 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 
 from eov_seg_core.export import MAX_ID, read_panoptic_png
 
 _T = TypeVar('_T')
+
+
+class CategoryEntry(NamedTuple):
+    """One category as the JSON describes it.
+
+    Attributes:
+        id: Its id.
+        name: Its name, or `name,synonym`.
+        is_thing: Whether it is countable.
+    """
+
+    id: int
+    name: str
+    is_thing: bool
 
 
 class Segment(NamedTuple):
@@ -46,6 +59,41 @@ class Annotation(NamedTuple):
     segments: tuple[Segment, ...]
 
 
+class PanopticFile(NamedTuple):
+    """A whole COCO panoptic JSON.
+
+    Attributes:
+        images: Image id -> file name of the image, relative to its folder.
+        annotations: Image id -> annotation, in the order of the JSON.
+        categories: In the order of the JSON, ids differ.
+    """
+
+    images: dict[int | str, str]
+    annotations: dict[int | str, Annotation]
+    categories: tuple[CategoryEntry, ...]
+
+
+def read_panoptic_file(path: Path) -> PanopticFile:
+    """Read images, annotations and categories of a COCO panoptic JSON.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no such JSON; the message names file and entry.
+    """
+    content = _load(path)
+    images: dict[int | str, str] = {}
+    for index, entry in enumerate(_list_of(content, 'images', path)):
+        image_id, file_name = _parsed(_image, entry, path, f'image {index}')
+        if image_id in images:
+            raise ValueError(f'{path}: there are two images with id {image_id}')
+        images[image_id] = file_name
+    categories = tuple(
+        _parsed(_category_entry, entry, path, f'category {index}')
+        for index, entry in enumerate(_list_of(content, 'categories', path)))
+    _categories(content, path)      # refuses ids that occur twice
+    return PanopticFile(images, _annotations(content, path), categories)
+
+
 def read_annotations(path: Path) -> dict[int | str, Annotation]:
     """Read the annotations of a COCO panoptic JSON: image id -> annotation, in its order.
 
@@ -53,8 +101,12 @@ def read_annotations(path: Path) -> dict[int | str, Annotation]:
         OSError: The file cannot be read.
         ValueError: It is no such JSON; the message names file and image.
     """
+    return _annotations(_load(path), path)
+
+
+def _annotations(content: Any, path: Path) -> dict[int | str, Annotation]:
     annotations: dict[int | str, Annotation] = {}
-    for index, entry in enumerate(_list_of(path, 'annotations')):
+    for index, entry in enumerate(_list_of(content, 'annotations', path)):
         image_id = _parsed(_image_id, entry, path, f'annotation {index}')
         if image_id in annotations:
             raise ValueError(f'{path}: there are two annotations of image {image_id}')
@@ -70,8 +122,12 @@ def read_categories(path: Path) -> dict[int, bool]:
         OSError: The file cannot be read.
         ValueError: It is no such JSON, or an id occurs twice; the message names the file.
     """
+    return _categories(_load(path), path)
+
+
+def _categories(content: Any, path: Path) -> dict[int, bool]:
     categories: dict[int, bool] = {}
-    for index, entry in enumerate(_list_of(path, 'categories')):
+    for index, entry in enumerate(_list_of(content, 'categories', path)):
         key, is_thing = _parsed(_category, entry, path, f'category {index}')
         if key in categories:
             raise ValueError(f'{path}: there are two categories with id {key}')
@@ -86,17 +142,17 @@ def read_ids(path: Path) -> npt.NDArray[np.int32]:
         OSError: The file cannot be read.
         ValueError: It is damaged or no picture; the message names it.
     """
-    try:
-        return read_panoptic_png(path)
-    except cv2.error as error:   # an empty file
-        raise ValueError(f'{path} is no picture; expected a COCO panoptic PNG') from error
+    return read_panoptic_png(path)
 
 
-def _list_of(path: Path, key: str) -> list[Any]:
+def _load(path: Path) -> Any:
     try:
-        content = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except ValueError as error:   # no JSON, or no text at all
         raise ValueError(f'{path} is no JSON: {error}') from error
+
+
+def _list_of(content: Any, key: str, path: Path) -> list[Any]:
     entries = content.get(key) if isinstance(content, dict) else None
     if not isinstance(entries, list):
         raise ValueError(f"{path} has no list '{key}'; expected a COCO panoptic JSON")
@@ -125,15 +181,29 @@ def _category(entry: Any) -> tuple[int, bool]:
     return _whole(entry, 'id'), bool(_whole(entry, 'isthing'))
 
 
-def _image_id(entry: Any) -> int | str:
-    value = entry['image_id']
-    return value if isinstance(value, str) else _whole(entry, 'image_id')
+def _category_entry(entry: Any) -> CategoryEntry:
+    key, is_thing = _category(entry)
+    return CategoryEntry(key, _text(entry, 'name'), is_thing)
+
+
+def _text(entry: Any, key: str) -> str:
+    value = entry[key]
+    if not isinstance(value, str) or not value:
+        raise ValueError(f'{key!r} must be text, got {value!r}')
+    return value
+
+
+def _image_id(entry: Any, key: str = 'image_id') -> int | str:
+    value = entry[key]
+    return value if isinstance(value, str) else _whole(entry, key)
+
+
+def _image(entry: Any) -> tuple[int | str, str]:
+    return _image_id(entry, 'id'), _text(entry, 'file_name')
 
 
 def _annotation(entry: Any) -> Annotation:
-    file_name = entry['file_name']
-    if not isinstance(file_name, str) or not file_name:
-        raise ValueError(f"'file_name' must be text, got {file_name!r}")
+    file_name = _text(entry, 'file_name')
     segments = tuple(_segment(segment) for segment in entry['segments_info'])
     ids = [segment.id for segment in segments]
     if len(set(ids)) < len(ids):

@@ -1,0 +1,192 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Any data set in COCO's panoptic format: images, a JSON, and a PNG of ids for each image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from eov_seg_core.vocabulary import Category, split_synonyms, Vocabulary
+from training.coco_panoptic import CategoryEntry, PanopticFile, read_ids, read_panoptic_file
+from training.datasets.files import check_present, read_rgb
+from training.samples import PanopticSample, SegmentLabel
+
+_OWN_FILES = 'See docs/datasets.md for the layout'
+
+ImagePath = Callable[['int | str', str], str]
+"""Image id and file name of the JSON -> path of the image, relative to the folder of images."""
+
+
+class _Record(NamedTuple):
+    """One image of the data set."""
+
+    image: Path
+    png: Path
+    name: str
+    segments: tuple[SegmentLabel, ...]
+
+
+class CocoPanopticFolder:
+    """A data set in COCO's panoptic format.
+
+    Opening reads the JSON and looks whether all files are there; a picture that is damaged is
+    found when it is read.  `python -m training.prepare FOLDER --check` reads all of them.
+
+    Args:
+        images: Folder of the images that the JSON names.
+        annotations: The JSON.
+        panoptic: Folder of the PNGs that the JSON names.
+        vocabulary: Classes, to which the JSON's categories are assigned by name; None: one class
+            for each category of the JSON, in its order, `name,synonym` being split at commas.
+        category_ids: Id of the category of each class of the vocabulary, instead of names.
+        image_path: How to find an image; None: by the file name that the JSON states.
+        drop_covered: Leave out segments that the JSON lists but that have no pixel, instead of
+            refusing the image.
+        remedy: Sentence for messages about missing files: how to get them.
+
+    Raises:
+        FileNotFoundError: A file is missing; the message names it and what it should hold.
+        ValueError: The JSON is damaged, contradicts itself, has no image, or uses a category that
+            the vocabulary lacks; the message names it.
+
+    Attributes:
+        vocabulary: The classes; a segment's `class_index` counts in its order.
+    """
+
+    vocabulary: Vocabulary
+
+    def __init__(self, images: str | Path, annotations: str | Path, panoptic: str | Path,
+                 vocabulary: Vocabulary | None = None, *,
+                 category_ids: Sequence[int] | None = None, image_path: ImagePath | None = None,
+                 drop_covered: bool = False, remedy: str = _OWN_FILES) -> None:
+        path = Path(annotations)
+        check_present([path], 'annotations in COCO panoptic format', remedy)
+        file = read_panoptic_file(path)
+        if not file.annotations:
+            raise ValueError(f'{path} annotates no image; expected at least one')
+        self.vocabulary = vocabulary or _own_vocabulary(file.categories, path)
+        classes = _class_of_category(self.vocabulary, file.categories, category_ids, path)
+        self._drop_covered = drop_covered
+        self._records = _records(file, path, classes, image_path or _named, Path(images),
+                                 Path(panoptic))
+        check_present((record.image for record in self._records), 'an image', remedy)
+        check_present((record.png for record in self._records), 'its segment ids', remedy)
+
+    def __len__(self) -> int:
+        """Return the number of images."""
+        return len(self._records)
+
+    def __getitem__(self, index: int) -> PanopticSample:
+        """Read one image with its segments.
+
+        Raises:
+            IndexError: There is no such image.
+            OSError: A file cannot be read.
+            ValueError: A file is damaged, sizes differ, or PNG and JSON name different segments.
+        """
+        record = self._records[index]
+        image, ids = read_rgb(record.image), read_ids(record.png)
+        if image.shape[:2] != ids.shape:
+            raise ValueError(f'{record.png} has {_size(ids)} pixels, but its image {record.image} '
+                             f'has {_size(image)}; both must be of one size')
+        present = _present_ids(ids)
+        listed = {segment.id for segment in record.segments}
+        if present - listed:
+            raise ValueError(f'{record.png} has segments {_some(present - listed)} that its JSON '
+                             'does not list')
+        if listed - present and not self._drop_covered:
+            raise ValueError(f'{record.png} has no pixel of segments {_some(listed - present)} '
+                             'that its JSON lists')
+        segments = tuple(segment for segment in record.segments if segment.id in present)
+        return PanopticSample(record.name, image, ids, segments)
+
+
+def _named(image_id: int | str, file_name: str) -> str:
+    return file_name
+
+
+def _own_vocabulary(categories: Sequence[CategoryEntry], path: Path) -> Vocabulary:
+    try:
+        return Vocabulary.from_categories(
+            Category(split_synonyms(entry.name), entry.is_thing) for entry in categories)
+    except ValueError as error:
+        raise ValueError(f'{path}: its categories make no vocabulary: {error}') from error
+
+
+def _class_of_category(vocabulary: Vocabulary, categories: Sequence[CategoryEntry],
+                       category_ids: Sequence[int] | None, path: Path) -> dict[int, int]:
+    """Return the class index of each category that has one."""
+    if category_ids is not None:
+        found = {key: index for index, key in enumerate(category_ids)}
+        classes = {entry.id: found[entry.id] for entry in categories if entry.id in found}
+    else:
+        classes = _classes_by_name(vocabulary, categories, path)
+    for entry in categories:
+        if entry.id in classes and vocabulary.is_thing[classes[entry.id]] != entry.is_thing:
+            raise ValueError(f'{path}: category {entry.id} ({entry.name!r}) is '
+                             f'{_kind(entry.is_thing)}, but the vocabulary says '
+                             f'{_kind(not entry.is_thing)}; correct one of them')
+    return classes
+
+
+def _classes_by_name(vocabulary: Vocabulary, categories: Sequence[CategoryEntry], path: Path
+                     ) -> dict[int, int]:
+    classes = {}
+    for entry in categories:
+        names = {name.strip() for name in split_synonyms(entry.name)}
+        fitting = [index for index, category in enumerate(vocabulary.categories)
+                   if not names.isdisjoint(category.names)]
+        if len(fitting) > 1:
+            raise ValueError(f'{path}: category {entry.id} ({entry.name!r}) fits '
+                             f'{len(fitting)} classes of the vocabulary, '
+                             f'{" and ".join(repr(vocabulary.names[i]) for i in fitting[:2])}; '
+                             'rename it')
+        if fitting:
+            classes[entry.id] = fitting[0]
+    return classes
+
+
+def _records(file: PanopticFile, path: Path, classes: dict[int, int], image_path: ImagePath,
+             images: Path, panoptic: Path) -> list[_Record]:
+    names = {entry.id: entry.name for entry in file.categories}
+    records = []
+    for image_id, annotation in file.annotations.items():
+        if image_id not in file.images:
+            raise ValueError(f"{path}: image {image_id} is annotated, but missing under 'images'")
+        for segment in annotation.segments:
+            if segment.category_id not in classes:
+                raise ValueError(
+                    f'{path}: segment {segment.id} of image {image_id} is of category '
+                    f'{segment.category_id} ({names.get(segment.category_id, "not defined")!r}), '
+                    'which the vocabulary lacks; add it there')
+        name = image_path(image_id, file.images[image_id])
+        records.append(_Record(images / name, panoptic / annotation.file_name, name, tuple(
+            SegmentLabel(segment.id, classes[segment.category_id], segment.is_crowd)
+            for segment in annotation.segments)))
+    return records
+
+
+def _present_ids(ids: npt.NDArray[np.int32]) -> set[int]:
+    """Return the ids above 0; the starts of runs are far fewer than pixels."""
+    flat = ids.ravel()
+    starts = np.flatnonzero(np.diff(flat, prepend=-1))
+    return set(np.unique(flat[starts]).tolist()) - {0}
+
+
+def _size(array: npt.NDArray[np.generic]) -> str:
+    return f'{array.shape[1]} x {array.shape[0]}'
+
+
+def _kind(is_thing: bool) -> str:
+    return 'a thing' if is_thing else 'stuff'
+
+
+def _some(ids: set[int]) -> str:
+    """Name at most five ids."""
+    more = f' and {len(ids) - 5} more' if len(ids) > 5 else ''
+    return ', '.join(map(str, sorted(ids)[:5])) + more
