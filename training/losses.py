@@ -22,6 +22,7 @@ from eov_seg_core.decoder import StageOutput
 from training.matcher import match, Matches, matching_cost, TermWeights
 from training.point_sampling import (
     draw_uniform,
+    image_by_image,
     sample_logits,
     sample_masks,
     uncertain_points,
@@ -115,7 +116,7 @@ class PanopticLoss(nn.Module):
         self.config = config or LossConfig()
 
     def forward(self, stages: Sequence[StageOutput], targets: Sequence[Target],
-                draw: UniformDraws = draw_uniform) -> Loss:
+                draw: UniformDraws | Sequence[UniformDraws] = draw_uniform) -> Loss:
         """Compute the loss of a batch in float32, also under autocast.
 
         The draws, for each stage: (1, P, 2) for the matching of each image, then, M being the
@@ -125,15 +126,19 @@ class PanopticLoss(nn.Module):
         Args:
             stages: Of `EOVSeg.forward_stages`.
             targets: One for each image, on the same device.
-            draw: Source of uniform draws.
+            draw: Source of uniform draws; or one for each image, which then gets the same points
+                in any batch.
 
         Raises:
-            ValueError: Targets do not fit the batch.
+            ValueError: Targets do not fit the batch, or the sources do not.
         """
         targets = [self._checked(target, index, stages[0]) for index, target in enumerate(targets)]
         if len(targets) != len(stages[0].class_logits_BQK):
             raise ValueError(f'{len(targets)} targets for a batch of '
                              f'{len(stages[0].class_logits_BQK)} images; give one for each')
+        if not callable(draw) and len(draw) != len(targets):
+            raise ValueError(f'{len(draw)} sources of draws for {len(targets)} images; give one '
+                             'for each, or one for all')
         terms: dict[str, Tensor] = {}
         matches = []
         with torch.autocast(stages[0].mask_logits_BQhw.device.type, enabled=False):
@@ -180,10 +185,11 @@ class PanopticLoss(nn.Module):
 
     @torch.no_grad()
     def _match(self, stage: StageOutput, targets: Sequence[Target],
-               draw: UniformDraws) -> list[Matches]:
+               draw: UniformDraws | Sequence[UniformDraws]) -> list[Matches]:
         matches = []
-        for class_logits_QK, mask_logits_Qhw, target in zip(*stage, targets):
-            points_1P2 = draw((1, self.config.num_points, 2), mask_logits_Qhw.device)
+        draws = [draw] * len(targets) if callable(draw) else draw
+        for class_logits_QK, mask_logits_Qhw, target, draw_one in zip(*stage, targets, draws):
+            points_1P2 = draw_one((1, self.config.num_points, 2), mask_logits_Qhw.device)
             cost_QT = matching_cost(
                 class_logits_QK, sample_logits(mask_logits_Qhw[None], points_1P2)[0],
                 target.labels_T, sample_masks(target.masks_Thw, points_1P2, _padded_size(stage)),
@@ -208,16 +214,18 @@ class PanopticLoss(nn.Module):
 
     def _mask_losses(self, stage: StageOutput, targets: Sequence[Target],
                      matches: Sequence[Matches], normalizers: _Normalizers,
-                     draw: UniformDraws) -> dict[str, Tensor]:
+                     draw: UniformDraws | Sequence[UniformDraws]) -> dict[str, Tensor]:
         """Return cross-entropy and dice loss of the matched masks at the chosen points."""
         config = self.config
         device = stage.mask_logits_BQhw.device
         logits_Mhw = torch.cat([
             masks_Qhw[match.queries.to(device)]
             for masks_Qhw, match in zip(stage.mask_logits_BQhw, matches)])
+        counts = [len(match.queries) for match in matches]
         points_MP2 = uncertain_points(
-            logits_Mhw, config.num_points, config.oversampling, config.importance, draw)
-        points_per_image = points_MP2.split([len(match.queries) for match in matches])
+            logits_Mhw, config.num_points, config.oversampling, config.importance,
+            draw if callable(draw) else image_by_image(draw, counts))
+        points_per_image = points_MP2.split(counts)
         target_MP = torch.cat([
             sample_masks(target.masks_Thw[match.segments.to(device)], points, _padded_size(stage))
             for target, match, points in zip(targets, matches, points_per_image)])

@@ -8,7 +8,7 @@ Points are (x, y) in 0..1 of the padded input: (0, 0) is the outer corner of its
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -21,6 +21,14 @@ UniformDraws = Callable[[tuple[int, ...], torch.device], Tensor]
 def draw_uniform(shape: tuple[int, ...], device: torch.device) -> Tensor:
     """Draw from PyTorch's global generator of the device, as the published code does."""
     return torch.rand(shape, device=device)
+
+
+def image_by_image(draws: Sequence[UniformDraws], counts: Sequence[int]) -> UniformDraws:
+    """Make one source of several: of the rows of a draw, the first `counts[0]` from the first."""
+    def draw(shape: tuple[int, ...], device: torch.device) -> Tensor:
+        return torch.cat([draw_one((count, *shape[1:]), device)
+                          for draw_one, count in zip(draws, counts)])
+    return draw
 
 
 def sample_logits(logits_BChw: Tensor, points_BP2: Tensor) -> Tensor:

@@ -1,0 +1,91 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures for TensorBoard: image, truth and prediction side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import lightning
+from lightning.pytorch.loggers import TensorBoardLogger
+import numpy as np
+import numpy.typing as npt
+
+from eov_seg_core.panoptic import PanopticResult, Segment
+from eov_seg_core.segmenter import Segmenter
+from eov_seg_core.visualization import colorize, draw_overlay
+from eov_seg_core.vocabulary import Vocabulary
+from training.losses import Target
+from training.module import TrainingModule
+from training.prediction import predicting
+from training.recipe import ReportConfig
+from training.samples import TrainingData, TrainingExample
+from training.stream import panel_generator
+
+
+def truth_of(target: Target, size: tuple[int, int], vocabulary: Vocabulary) -> PanopticResult:
+    """Return true segments as a result, so that they can be drawn like one.
+
+    Args:
+        target: Labels are class indices of the vocabulary; empty masks are left out.
+        size: Height and width of the image in pixels.
+        vocabulary: Names of the classes.
+    """
+    instance = np.zeros(size, np.int32)
+    segments: list[Segment] = []
+    for label, mask in zip(target.labels_T.tolist(), target.masks_Thw.cpu().numpy()):
+        rows, columns = np.nonzero(mask)
+        if not rows.size:
+            continue
+        number = len(segments) + 1
+        instance[rows, columns] = number
+        box = (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)
+        segments.append(Segment(number, label + 1, vocabulary.names[label],
+                                vocabulary.is_thing[label], 1.0, rows.size, box))
+    return PanopticResult(instance, segments)
+
+
+def draw_panel(example: TrainingExample, segmenter: Segmenter,
+               vocabulary: Vocabulary) -> npt.NDArray[np.uint8]:
+    """Draw an image, its true segments and what is predicted, from left to right.
+
+    Returns:
+        (H, 3 W, 3) uint8 RGB.
+    """
+    image_rgb = np.ascontiguousarray(example.pixels_CHW.permute(1, 2, 0).cpu().numpy())
+    truth = truth_of(example.target, image_rgb.shape[:2], vocabulary)
+    prediction = segmenter(image_rgb)
+    return np.concatenate([image_rgb, colorize(truth), draw_overlay(image_rgb, prediction, 0.7)],
+                          axis=1)
+
+
+class Panels(lightning.Callback):
+    """Every so often, write panels of always the same training images to TensorBoard.
+
+    Args:
+        data: What is trained on.
+        config: How many images, and how often.
+        seed: Of the augmentation of the images.
+    """
+
+    def __init__(self, data: TrainingData, config: ReportConfig, seed: int) -> None:
+        self._data = data
+        self._config = config
+        self._examples = [data.example(index, panel_generator(seed, index))
+                          for index in range(min(config.panels, len(data)))]
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule,
+                           outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Draw in the main process, if it is time."""
+        step = trainer.global_step
+        is_time = step % self._config.panels_every == 0 or step == trainer.max_steps
+        if not (self._examples and is_time and trainer.is_global_zero):
+            return
+        if (isinstance(pl_module, TrainingModule)
+                and isinstance(trainer.logger, TensorBoardLogger)):
+            vocabulary = self._data.vocabulary
+            with predicting(pl_module.model, pl_module.device, vocabulary, None) as segmenter:
+                for index, example in enumerate(self._examples):
+                    trainer.logger.experiment.add_image(
+                        f'panel/{index}', draw_panel(example, segmenter, vocabulary), step,
+                        dataformats='HWC')

@@ -1,0 +1,52 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From the name in a recipe to the data behind it."""
+
+from __future__ import annotations
+
+from training.augmentation import LargeScaleJitter
+from training.datasets import open_dataset, PanopticTrainingData, SemanticFolder
+from training.recipe import Recipe
+from training.samples import PanopticData, TrainingData
+
+WORLD = 'world'
+"""Name of the built-in world, which is rendered instead of read."""
+
+
+def training_data(recipe: Recipe) -> TrainingData:
+    """Open what a recipe trains on.
+
+    Raises:
+        FileNotFoundError: A file is missing; the message says how to get it.
+        ValueError: The data cannot be trained on, or contradicts itself.
+    """
+    augmentation = recipe.augmentation
+    if recipe.data.name == WORLD:
+        raise ValueError('the built-in world cannot be trained on yet')
+    height, width = augmentation.size_hw
+    if height != width:
+        raise ValueError(f'augmentation.size must be one number for {recipe.data.name}, got '
+                         f'{augmentation.size}: large-scale jitter makes squares')
+    jitter = LargeScaleJitter(height, (augmentation.min_scale, augmentation.max_scale),
+                              augmentation.flip)
+    return PanopticTrainingData(_panoptic(recipe, recipe.data.split), jitter)
+
+
+def validation_data(recipe: Recipe) -> PanopticData | None:
+    """Open what a recipe is validated on; None if it says so.
+
+    Raises:
+        FileNotFoundError: As for `training_data`.
+        ValueError: As for `training_data`.
+    """
+    if recipe.validation.split is None:
+        return None
+    return _panoptic(recipe, recipe.validation.split)
+
+
+def _panoptic(recipe: Recipe, split: str) -> PanopticData:
+    data = open_dataset(recipe.data.name, recipe.data.root, split)
+    if isinstance(data, SemanticFolder):
+        raise ValueError(f'{recipe.data.name} has no segments, only classes of pixels; choose '
+                         'panoptic data')
+    return data

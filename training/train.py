@@ -1,0 +1,60 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Train from a recipe.
+
+    python -m training.train config/training/s_coco.yaml optimizer.lr=2e-4 --output runs/s
+
+Run again with the same output folder it goes on where it was, also after a crash.  Ctrl-C and
+SIGTERM end it after the current step; the exit status is then 130 or 143.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import logging
+from pathlib import Path
+import sys
+
+from training.engine import Place, train
+from training.recipe_file import read_recipe
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format='%(levelname)s %(name)s: %(message)s')
+    place = Place(output=options.output or Path('runs') / options.recipe.stem,
+                  accelerator=options.accelerator, devices=options.devices,
+                  machines=options.machines)
+    try:
+        stopped_by = train(read_recipe(options.recipe, options.override), place)
+    except (ValueError, OSError) as error:
+        print(f'training.train: {error}', file=sys.stderr)  # noqa: T201
+        return 1
+    if stopped_by is None:
+        return 0
+    print(f'stopped; the same command goes on from {place.output}',  # noqa: T201
+          file=sys.stderr)
+    return 128 + stopped_by
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='python -m training.train', formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=__doc__)
+    parser.add_argument('recipe', type=Path, help='YAML file; docs/training.md lists its fields')
+    parser.add_argument('override', nargs='*', metavar='key=value',
+                        help='fields that differ, as optimizer.lr=2e-4')
+    parser.add_argument('--output', type=Path,
+                        help='folder of the run (default: runs/NAME_OF_RECIPE)')
+    parser.add_argument('--accelerator', default='auto', choices=('auto', 'cpu', 'cuda'))
+    parser.add_argument('--devices', type=int,
+                        help='devices of this machine (default: all GPUs, or one CPU)')
+    parser.add_argument('--machines', type=int, default=1,
+                        help='machines; each is told its part by torchrun or SLURM')
+    return parser
+
+
+if __name__ == '__main__':
+    sys.exit(main())
