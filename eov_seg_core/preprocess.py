@@ -70,13 +70,25 @@ def preprocess(images: Sequence[npt.NDArray[np.uint8]], *,
     padded_size = (_round_up(max(height for height, _ in network_sizes)),
                    _round_up(max(width for _, width in network_sizes)))
     pixels_BCHW = torch.zeros(len(images), 3, *padded_size, device=device)
-    mean_C11 = torch.tensor(PIXEL_MEAN, device=device).view(3, 1, 1)
-    std_C11 = torch.tensor(PIXEL_STD, device=device).view(3, 1, 1)
     for pixels, target_CHW in zip(resized, pixels_BCHW):
         inside_CHW = target_CHW[:, :pixels.shape[0], :pixels.shape[1]]
         inside_CHW.copy_(torch.from_numpy(pixels).to(device).permute(2, 0, 1))
-        inside_CHW.sub_(mean_C11).div_(std_C11)
+        normalize_(inside_CHW)
     return ImageBatch(pixels_BCHW, padded_size, network_sizes, wanted)
+
+
+def normalize_(pixels: Tensor) -> Tensor:
+    """Bring RGB values to what both CLIP towers expect, in place.
+
+    Args:
+        pixels: (..., 3, H, W) float values 0..255.
+
+    Returns:
+        The same tensor.
+    """
+    mean_C11 = torch.tensor(PIXEL_MEAN, device=pixels.device).view(3, 1, 1)
+    std_C11 = torch.tensor(PIXEL_STD, device=pixels.device).view(3, 1, 1)
+    return pixels.sub_(mean_C11).div_(std_C11)
 
 
 def resized_size(height: int, width: int, input_size: int, max_input_size: int) -> tuple[int, int]:

@@ -100,9 +100,9 @@ class FrameSet:
         return hashlib.sha256(content.encode()).hexdigest()[:12]
 
 
-CLIP_FRAMES = FrameSet(first_seed=500_000, rooms=6000)
+CLIP_FRAMES = FrameSet(first_seed=500_000, rooms=4000)
 """Rooms of everything, for CLIP's training: boxes and captions only."""
-MASK_FRAMES = FrameSet(first_seed=0, rooms=8000, categories=MASK_CATEGORIES)
+MASK_FRAMES = FrameSet(first_seed=0, rooms=5000, categories=MASK_CATEGORIES)
 """Rooms of base categories, for the training of the masks."""
 
 
