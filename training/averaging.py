@@ -30,7 +30,8 @@ class AveragedWeights(lightning.Callback):
     def on_train_start(self, trainer: lightning.Trainer,
                        pl_module: lightning.LightningModule) -> None:
         """Start from the weights, or put what a checkpoint held onto their device."""
-        self._average = {name: self._average.get(name, weight.detach()).to(weight.device, copy=True)
+        known = self._average
+        self._average = {name: known.get(name, weight.detach()).to(weight.device, copy=True)
                          for name, weight in _trained(pl_module)}
 
     @torch.no_grad()

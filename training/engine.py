@@ -154,8 +154,8 @@ def _trainer(recipe: Recipe, place: Place, callbacks: Iterable[lightning.Callbac
         enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
         default_root_dir=place.output)
     if recipe.batch_size % trainer.world_size:
-        raise ValueError(f'batch_size is {recipe.batch_size}, which {trainer.world_size} processes '
-                         'cannot share evenly; choose a multiple, or another number of devices')
+        raise ValueError(f'{trainer.world_size} processes cannot share a batch_size of '
+                         f'{recipe.batch_size} evenly; choose a multiple, or other devices')
     return trainer
 
 

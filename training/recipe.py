@@ -95,7 +95,7 @@ class OptimizerConfig:
         _check(0 < self.lr < math.inf, 'lr', self.lr, 'above 0')
         _check(0 <= self.weight_decay < math.inf, 'weight_decay', self.weight_decay, 'at least 0')
         _check(all(0 <= beta < 1 for beta in self.betas), 'betas', self.betas, 'two in 0..1')
-        _check(0 < self.max_grad_norm, 'max_grad_norm', self.max_grad_norm, 'above 0 (.inf: off)')
+        _check(self.max_grad_norm > 0, 'max_grad_norm', self.max_grad_norm, 'above 0 (.inf: off)')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +125,27 @@ class ScheduleConfig:
             if self.kind == 'cosine' and getattr(self, name) != getattr(ScheduleConfig, name):
                 raise ValueError(f'{name} is not read by the schedule cosine; remove it, or '
                                  'choose kind multi_step')
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuxiliaryConfig:
+    """Further losses for short trainings; the network that comes out is the same without them.
+
+    Attributes:
+        ground_truth_queries: Most segments of an image that get a query which starts from their
+            disturbed true mask; 0: none.
+        ground_truth_weight: Of these queries' loss.
+        dense_text_weight: Of the comparison of every pixel with the words; 0: none.
+    """
+
+    ground_truth_queries: int = 0
+    ground_truth_weight: float = 0.5
+    dense_text_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse negative values."""
+        for name in ('ground_truth_queries', 'ground_truth_weight', 'dense_text_weight'):
+            _check(0 <= getattr(self, name) < math.inf, name, getattr(self, name), 'at least 0')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,6 +224,7 @@ class Recipe:
         optimizer: AdamW and gradient clipping.
         schedule: Learning rate over the steps.
         loss: Weights and points of matching and loss.
+        auxiliary: Further losses, off as published.
         precision: Arithmetic of both CLIPs and the aggregator: 32, bf16 or 16; the decoder and
             the loss are always computed in float32.
         sync_batch_norm: Take batch statistics over all processes.
@@ -228,6 +250,7 @@ class Recipe:
     optimizer: OptimizerConfig = OptimizerConfig()
     schedule: ScheduleConfig = ScheduleConfig()
     loss: LossConfig = LossConfig()
+    auxiliary: AuxiliaryConfig = AuxiliaryConfig()
     precision: Literal['32', 'bf16', '16'] = '32'
     sync_batch_norm: bool = True
     ema_decay: float | None = None

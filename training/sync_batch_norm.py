@@ -8,10 +8,27 @@ processes is that of one with all their images, there as on GPUs.
 
 from __future__ import annotations
 
+from typing import Any
+
 from lightning.pytorch.plugins.layer_sync import LayerSync, TorchSyncBatchNorm
 import torch
 from torch import distributed, nn, Tensor
-from torch.distributed.nn.functional import all_reduce
+
+
+class _SumOverProcesses(torch.autograd.Function):
+    """Sum of a tensor over all processes; so is its gradient, because each of them uses the sum."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone()
+        distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        total = gradients[0].clone()
+        distributed.all_reduce(total)
+        return total
 
 
 class CPUSyncBatchNorm(nn.BatchNorm2d):
@@ -36,10 +53,10 @@ def _statistics(input_BChw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return the number of pixels of all processes, and their mean and variance, (C,) each."""
     sums = torch.cat([input_BChw.sum((0, 2, 3)),
                       input_BChw.new_tensor([input_BChw[:, 0].numel()])])
-    sums = all_reduce(sums)
+    sums = _SumOverProcesses.apply(sums)
     count, mean_C = sums[-1], sums[:-1] / sums[-1]
     squares_C = (input_BChw - mean_C[:, None, None]).square().sum((0, 2, 3))
-    return count, mean_C, all_reduce(squares_C) / count
+    return count, mean_C, _SumOverProcesses.apply(squares_C) / count
 
 
 class SyncBatchNorms(LayerSync):

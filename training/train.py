@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import logging
 from pathlib import Path
 import sys
+import warnings
 
 from training.engine import Place, train
 from training.recipe_file import read_recipe
@@ -23,7 +24,7 @@ from training.recipe_file import read_recipe
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     options = _parser().parse_args(arguments)
-    logging.basicConfig(level=logging.INFO, format='%(levelname)s %(name)s: %(message)s')
+    _configure_logging()
     place = Place(output=options.output or Path('runs') / options.recipe.stem,
                   accelerator=options.accelerator, devices=options.devices,
                   machines=options.machines)
@@ -37,6 +38,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f'stopped; the same command goes on from {place.output}',  # noqa: T201
           file=sys.stderr)
     return 128 + stopped_by
+
+
+def _configure_logging() -> None:
+    """Show what this package says, and of Lightning what is no advertisement."""
+    logging.basicConfig(level=logging.INFO, format='%(levelname)s %(name)s: %(message)s')
+    for name in ('lightning.pytorch', 'lightning.fabric'):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # the frozen towers are meant to be in evaluation mode; few workers are a choice
+    for message in ('Found .* in eval mode', '.*does not have many workers', '.*LeafSpec'):
+        warnings.filterwarnings('ignore', message)
 
 
 def _parser() -> argparse.ArgumentParser:
