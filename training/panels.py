@@ -10,16 +10,17 @@ import lightning
 from lightning.pytorch.loggers import TensorBoardLogger
 import numpy as np
 import numpy.typing as npt
+import torch
 
+from eov_seg_core.model import EOVSeg
 from eov_seg_core.panoptic import PanopticResult, Segment
-from eov_seg_core.segmenter import Segmenter
-from eov_seg_core.visualization import colorize, draw_overlay
+from eov_seg_core.visualization import draw_overlay
 from eov_seg_core.vocabulary import Vocabulary
 from training.losses import Target
 from training.module import TrainingModule
 from training.prediction import predicting
 from training.recipe import ReportConfig
-from training.samples import TrainingData, TrainingExample
+from training.samples import TrainingBatch, TrainingData
 from training.stream import panel_generator
 
 
@@ -45,18 +46,24 @@ def truth_of(target: Target, size: tuple[int, int], vocabulary: Vocabulary) -> P
     return PanopticResult(instance, segments)
 
 
-def draw_panel(example: TrainingExample, segmenter: Segmenter,
-               vocabulary: Vocabulary) -> npt.NDArray[np.uint8]:
+def draw_panel(model: EOVSeg, device: torch.device, batch: TrainingBatch
+               ) -> npt.NDArray[np.uint8]:
     """Draw an image, its true segments and what is predicted, from left to right.
+
+    Args:
+        model: The network; it is in training mode afterwards.
+        device: Where it is.
+        batch: Of one image.
 
     Returns:
         (H, 3 W, 3) uint8 RGB.
     """
-    image_rgb = np.ascontiguousarray(example.pixels_CHW.permute(1, 2, 0).cpu().numpy())
-    truth = truth_of(example.target, image_rgb.shape[:2], vocabulary)
-    prediction = segmenter(image_rgb)
-    return np.concatenate([image_rgb, colorize(truth), draw_overlay(image_rgb, prediction, 0.7)],
-                          axis=1)
+    image_rgb = np.ascontiguousarray(batch.pixels_BCHW[0].permute(1, 2, 0).numpy())
+    truth = truth_of(batch.targets[0], image_rgb.shape[:2], batch.vocabulary)
+    with predicting(model, device, batch.vocabulary, None) as segmenter:
+        prediction = segmenter(image_rgb)
+    pictures = [draw_overlay(image_rgb, result, 0.7) for result in (truth, prediction)]
+    return np.concatenate([image_rgb, *pictures], axis=1)
 
 
 class Panels(lightning.Callback):
@@ -69,23 +76,19 @@ class Panels(lightning.Callback):
     """
 
     def __init__(self, data: TrainingData, config: ReportConfig, seed: int) -> None:
-        self._data = data
         self._config = config
-        self._examples = [data.example(index, panel_generator(seed, index))
-                          for index in range(min(config.panels, len(data)))]
+        self._batches = [data.collate([data.example(index, panel_generator(seed, index))], [index])
+                         for index in range(min(config.panels, len(data)))]
 
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule,
                            outputs: Any, batch: Any, batch_idx: int) -> None:
         """Draw in the main process, if it is time."""
         step = trainer.global_step
         is_time = step % self._config.panels_every == 0 or step == trainer.max_steps
-        if not (self._examples and is_time and trainer.is_global_zero):
-            return
-        if (isinstance(pl_module, TrainingModule)
+        if not (is_time and trainer.is_global_zero and isinstance(pl_module, TrainingModule)
                 and isinstance(trainer.logger, TensorBoardLogger)):
-            vocabulary = self._data.vocabulary
-            with predicting(pl_module.model, pl_module.device, vocabulary, None) as segmenter:
-                for index, example in enumerate(self._examples):
-                    trainer.logger.experiment.add_image(
-                        f'panel/{index}', draw_panel(example, segmenter, vocabulary), step,
-                        dataformats='HWC')
+            return
+        for index, batch in enumerate(self._batches):
+            trainer.logger.experiment.add_image(
+                f'panel/{index}', draw_panel(pl_module.model, pl_module.device, batch), step,
+                dataformats='HWC')

@@ -8,6 +8,7 @@ from training.augmentation import LargeScaleJitter
 from training.datasets import open_dataset, PanopticTrainingData, SemanticFolder
 from training.recipe import Recipe
 from training.samples import PanopticData, TrainingData
+from training.world_data import WorldTrainingData
 
 WORLD = 'world'
 """Name of the built-in world, which is rendered instead of read."""
@@ -22,7 +23,7 @@ def training_data(recipe: Recipe) -> TrainingData:
     """
     augmentation = recipe.augmentation
     if recipe.data.name == WORLD:
-        raise ValueError('the built-in world cannot be trained on yet')
+        return WorldTrainingData(augmentation.size_hw, augmentation.flip, recipe.seed)
     height, width = augmentation.size_hw
     if height != width:
         raise ValueError(f'augmentation.size must be one number for {recipe.data.name}, got '
@@ -41,6 +42,9 @@ def validation_data(recipe: Recipe) -> PanopticData | None:
     """
     if recipe.validation.split is None:
         return None
+    if recipe.data.name == WORLD:
+        raise ValueError('the built-in world has no split for validation; set validation.split '
+                         'to null')
     return _panoptic(recipe, recipe.validation.split)
 
 

@@ -16,7 +16,7 @@ from torch import distributed, nn, Tensor
 
 
 class _SumOverProcesses(torch.autograd.Function):
-    """Sum of a tensor over all processes; so is its gradient, because each of them uses the sum."""
+    """Sum of a tensor over all processes; its gradient is summed as well, as all use the sum."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
