@@ -66,6 +66,14 @@ class MaskResize:
         """Cut the columns of the output into windows of at most this length."""
         return list(_windows(self._column_taps, length, self._device))
 
+    def row_window(self, output: slice) -> Window:
+        """Return the window of these rows of the output."""
+        return _window(self._row_taps, output, self._device)
+
+    def column_window(self, output: slice) -> Window:
+        """Return the window of these columns of the output."""
+        return _window(self._column_taps, output, self._device)
+
 
 def resize_tile(source_Qhw: Tensor, rows: Window, columns: Window) -> Tensor:
     """Return the logits of a tile of the output.
@@ -83,15 +91,19 @@ def resize_tile(source_Qhw: Tensor, rows: Window, columns: Window) -> Tensor:
 
 def _windows(taps: tuple[_Indices, _Weights], length: int, device: torch.device
              ) -> Iterator[Window]:
-    indices, weights = taps
-    for start in range(0, len(indices), length):
-        output = slice(start, min(start + length, len(indices)))
-        first, last = int(indices[output].min()), int(indices[output].max())
-        matrix = np.zeros((output.stop - start, last + 1 - first), np.float32)
-        positions = np.arange(len(matrix))
-        for column, weight in zip(indices[output].T, weights[output].T):
-            matrix[positions, column - first] += weight
-        yield Window(output, slice(first, last + 1), torch.from_numpy(matrix).to(device))
+    size = len(taps[0])
+    for start in range(0, size, length):
+        yield _window(taps, slice(start, min(start + length, size)), device)
+
+
+def _window(taps: tuple[_Indices, _Weights], output: slice, device: torch.device) -> Window:
+    indices, weights = (tap[output] for tap in taps)
+    first, last = int(indices.min()), int(indices.max())
+    matrix = np.zeros((len(indices), last + 1 - first), np.float32)
+    positions = np.arange(len(matrix))
+    for column, weight in zip(indices.T, weights.T):
+        matrix[positions, column - first] += weight
+    return Window(output, slice(first, last + 1), torch.from_numpy(matrix).to(device))
 
 
 def _two_step_taps(mask: int, padded: int, network: int, output: int

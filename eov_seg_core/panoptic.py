@@ -23,6 +23,7 @@ from torch import Tensor
 from eov_seg_core.instances import find_instances, Instances, late_semantic_scores, semantic_scores
 from eov_seg_core.mask_resize import MaskResize
 from eov_seg_core.pixel_assignment import assign_pixels, PixelAssignment
+from eov_seg_core.semantic_argmax import late_semantic_argmax, semantic_argmax
 
 _CHUNK_PIXELS = 1 << 20
 """Pixels that are looked up at a time; bounds the memory of 64-bit indices."""
@@ -73,6 +74,7 @@ class PanopticResult:
         instance: (H, W) int32 segment id, 0 = unlabeled.
         segments: In the published order; ids 1, 2, 3, ...
         semantic_scores: (K, H, W) float32 on request: the published semantic inference.
+        semantic_argmax: (H, W) int32 on request: class index 0..K-1 of the highest semantic score.
         instances: On request: the published instance inference.
         raw: On request: the network's output.
     """
@@ -80,6 +82,7 @@ class PanopticResult:
     instance: npt.NDArray[np.int32]
     segments: list[Segment]
     semantic_scores: npt.NDArray[np.float32] | None = None
+    semantic_argmax: npt.NDArray[np.int32] | None = None
     instances: Instances | None = None
     raw: RawResult | None = None
 
@@ -101,6 +104,7 @@ def postprocess(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, *, padded_size: t
                 network_size: tuple[int, int], output_size: tuple[int, int],
                 names: Sequence[str], is_thing: Sequence[bool], score_threshold: float,
                 overlap_threshold: float, keep_semantic: bool | Literal['late'] = False,
+                keep_semantic_argmax: bool | Literal['late'] = False,
                 keep_instances: bool = False) -> PanopticResult:
     """Turn the network's output for one image into a result of the wanted size.
 
@@ -115,6 +119,7 @@ def postprocess(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, *, padded_size: t
         score_threshold: A query is kept if its score is above this.
         overlap_threshold: A query is dropped if it wins fewer pixels than this share of its mask.
         keep_semantic: Return `semantic_scores`; `late` for scores before the resize.
+        keep_semantic_argmax: Return `semantic_argmax`, in the same two ways.
         keep_instances: Return `instances`.
 
     Raises:
@@ -141,6 +146,11 @@ def postprocess(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, *, padded_size: t
             class_probs_QK, mask_logits_Qhw, padded_size, network_size, output_size)
     elif keep_semantic:
         result.semantic_scores = semantic_scores(class_probs_QK, mask_logits_Qhw, resize)
+    if keep_semantic_argmax == 'late':
+        result.semantic_argmax = late_semantic_argmax(
+            class_probs_QK, mask_logits_Qhw, padded_size, network_size, output_size)
+    elif keep_semantic_argmax:
+        result.semantic_argmax = semantic_argmax(class_probs_QK, mask_logits_Qhw, resize)
     if keep_instances:
         result.instances = find_instances(class_probs_QK, mask_logits_Qhw, resize, is_thing)
     return result

@@ -62,7 +62,7 @@ def assign_pixels(mask_logits_qhw: Tensor, scores_q: Tensor, resize: MaskResize
     queries, device = len(scores_q), scores_q.device
     height, width = _tile_size(queries, resize.output_size, device)
     bands, strips = resize.row_windows(height), resize.column_windows(width)
-    low_BSq, high_BSq = _bounds(mask_logits_qhw, bands, strips)
+    low_BSq, high_BSq = logit_bounds(mask_logits_qhw, bands, strips)
     relevant_BSq = _relevant(low_BSq, high_BSq, scores_q)
     # where a query is left out it lies on one side of zero throughout the tile
     pixels_BS1 = torch.tensor([[[_length(rows) * _length(columns)] for columns in strips]
@@ -91,8 +91,8 @@ def _tile_size(queries: int, output_size: tuple[int, int], device: torch.device
     return max(_GPU_ELEMENTS // (queries * output_size[1]), 1), output_size[1]
 
 
-def _bounds(mask_logits_qhw: Tensor, bands: list[Window], strips: list[Window]
-            ) -> tuple[Tensor, Tensor]:
+def logit_bounds(mask_logits_qhw: Tensor, bands: list[Window], strips: list[Window]
+                 ) -> tuple[Tensor, Tensor]:
     """Return limits of the interpolated logits in each tile, two of (bands, strips, q)."""
     low_BSq, high_BSq = (_reduce(mask_logits_qhw, bands, strips, reduction)
                          for reduction in (torch.amin, torch.amax))
@@ -122,25 +122,35 @@ def _relevant(low_BSq: Tensor, high_BSq: Tensor, scores_q: Tensor) -> Tensor:
 def _compete(logits_qhw: Tensor, scores_q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Find the winner of each pixel of a tile; the logits are overwritten.
 
-    `torch.argmax` over the few queries walks them one by one on a CPU.  The maximum, a comparison
-    with it, and the maximum of falling numbers where it holds take a fifth of its time.
-
     Returns:
         (h, w) int64 first query of the highest score x probability; (h, w) bool whether its
         probability is at least one half; (q,) int64 number of pixels where a query's is.
     """
-    queries = len(logits_qhw)
     probs_qhw = logits_qhw.sigmoid_()
     # comparisons into floats: on a CPU those into bools take five times as long
     is_inside_qhw = torch.ge(probs_qhw, 0.5, out=torch.empty_like(probs_qhw))
     area_q = is_inside_qhw.sum(dim=(1, 2)).long()
-    probs_qhw.mul_(scores_q[:, None, None])
-    is_best_qhw = torch.eq(probs_qhw, probs_qhw.amax(dim=0),
-                           out=torch.empty_like(probs_qhw))
-    falling_q = torch.arange(queries, 0, -1, device=scores_q.device)
-    rank = is_best_qhw.mul_(falling_q[:, None, None]).amax(dim=0).long()
-    winner = queries - rank.clamp_(min=1)   # 0 where a logit is not a number: nothing equals that
+    winner = first_maximum(probs_qhw.mul_(scores_q[:, None, None]))
     return winner, is_inside_qhw.gather(0, winner[None]).squeeze(0).bool(), area_q
+
+
+def first_maximum(values_Qhw: Tensor) -> Tensor:
+    """Return the index of the first maximum along the first axis, (h, w) int64.
+
+    `torch.argmax` over an axis of few walks it one by one on a CPU.  The maximum, a comparison
+    with it, and the maximum of falling numbers where it holds take a fifth of its time.
+
+    Args:
+        values_Qhw: (Q, h, w) float32.
+
+    Returns:
+        The last index where a value is not a number: nothing equals that.
+    """
+    is_best_Qhw = torch.eq(values_Qhw, values_Qhw.amax(dim=0), out=torch.empty_like(values_Qhw))
+    count = len(values_Qhw)
+    falling_Q = torch.arange(count, 0, -1, device=values_Qhw.device)
+    rank = is_best_Qhw.mul_(falling_Q[:, None, None]).amax(dim=0).long()
+    return count - rank.clamp_(min=1)
 
 
 def _summarise(codes: Tensor, original_q: Tensor) -> PixelAssignment:

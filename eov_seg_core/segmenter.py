@@ -62,6 +62,8 @@ class Segmenter:
         overlap_threshold: Least share of its mask that a query must win; 0..1, published 0.8.
         keep_semantic: Return semantic scores; `late` for the published semantic-only order
             (scores first, then the resize).
+        keep_semantic_argmax: Return the class of the highest semantic score at every pixel, `True`
+            or `late` as above; far cheaper than the scores.
         keep_instances: Return the published instance inference.
         keep_raw: Return the network's raw output.
         embedding_cache_dir: Folder of the text-embedding cache; None: a folder in the user's
@@ -74,12 +76,15 @@ class Segmenter:
     def __init__(self, model: EOVSeg, device: str | torch.device = 'auto', precision: str = 'auto',
                  input_size: int | None = 640, max_input_size: int = 2560,
                  score_threshold: float = 0.0, overlap_threshold: float = 0.8, *,
-                 keep_semantic: bool | Literal['late'] = False, keep_instances: bool = False,
-                 keep_raw: bool = False,
+                 keep_semantic: bool | Literal['late'] = False,
+                 keep_semantic_argmax: bool | Literal['late'] = False,
+                 keep_instances: bool = False, keep_raw: bool = False,
                  embedding_cache_dir: str | os.PathLike[str] | None = None) -> None:
         _check_sizes(input_size, max_input_size)
-        if keep_semantic not in (False, True, 'late'):
-            raise ValueError(f"keep_semantic must be False, True or 'late', got {keep_semantic!r}")
+        for name, value in (('keep_semantic', keep_semantic),
+                            ('keep_semantic_argmax', keep_semantic_argmax)):
+            if value not in (False, True, 'late'):
+                raise ValueError(f"{name} must be False, True or 'late', got {value!r}")
         self.device = resolve_device(device)
         self.precision = resolve_precision(precision, self.device)
         self.model = model.to(self.device).eval()
@@ -88,6 +93,7 @@ class Segmenter:
         self.score_threshold = score_threshold
         self.overlap_threshold = overlap_threshold
         self.keep_semantic = keep_semantic
+        self.keep_semantic_argmax = keep_semantic_argmax
         self.keep_instances = keep_instances
         self.keep_raw = keep_raw
         self._prepared: PreparedVocabulary | None = None
@@ -241,6 +247,7 @@ class Segmenter:
             names=vocabulary.names, is_thing=vocabulary.is_thing,
             score_threshold=self.score_threshold,
             overlap_threshold=self.overlap_threshold, keep_semantic=self.keep_semantic,
+            keep_semantic_argmax=self.keep_semantic_argmax,
             keep_instances=self.keep_instances)
         if self.keep_raw:
             result.raw = RawResult(log_probs_QK.cpu().numpy(), mask_logits_Qhw.cpu().numpy())
