@@ -19,7 +19,7 @@ Stricter than there: in the ground truth, too, PNG and JSON must name the same s
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 import json
 from pathlib import Path
@@ -74,6 +74,20 @@ class _Tally:
                 'rq': self.matched / weight}
 
 
+class Comparison(NamedTuple):
+    """What one image counts for.
+
+    Attributes:
+        matches: Category id and IoU of each match.
+        spurious: Category id of each prediction that is a false positive.
+        missed: Category id of each true segment that nothing matches.
+    """
+
+    matches: tuple[tuple[int, float], ...]
+    spurious: tuple[int, ...]
+    missed: tuple[int, ...]
+
+
 class PanopticQuality:
     """Panoptic quality of a stream of images; keeps four numbers for each class.
 
@@ -86,22 +100,22 @@ class PanopticQuality:
         self._tallies = {category: _Tally() for category in is_thing}
 
     def add(self, truth: PanopticMap, prediction: PanopticMap) -> None:
-        """Compare one image's prediction with its ground truth.
+        """Compare one image's prediction with its ground truth, and count it.
 
         Raises:
-            ValueError: The two differ in size, a map and its list of segments contradict each
-                other, or a category is unknown; nothing is counted then.
+            ValueError: As for `compare`; nothing is counted then.
         """
-        if truth.ids_HW.shape != prediction.ids_HW.shape:
-            raise ValueError(f'{prediction.source} has {_size(prediction)} pixels, but its ground '
-                             f'truth {truth.source} has {_size(truth)}; save predictions at the '
-                             'size of the ground truth')
-        overlaps = count_overlaps(truth.ids_HW, prediction.ids_HW)
-        true_areas = self._checked_areas(truth, [(ids[0], n) for ids, n in overlaps.items()])
-        areas = self._checked_areas(prediction, [(ids[1], n) for ids, n in overlaps.items()])
-        true_areas |= {segment.id: segment.area for segment in truth.segments
-                       if segment.area is not None}
-        self._count(truth.segments, prediction.segments, overlaps, true_areas, areas)
+        self.count(compare(truth, prediction, self._is_thing))
+
+    def count(self, comparison: Comparison) -> None:
+        """Count an image that was compared before."""
+        for category, iou in comparison.matches:
+            self._tallies[category].matched += 1
+            self._tallies[category].iou_sum += iou
+        for category in comparison.spurious:
+            self._tallies[category].spurious += 1
+        for category in comparison.missed:
+            self._tallies[category].missed += 1
 
     def compute(self) -> dict[str, Any]:
         """Return `All`, `Things`, `Stuff` with PQ, SQ, RQ in 0..1 and n classes, and `per_class`.
@@ -115,6 +129,10 @@ class PanopticQuality:
         result['per_class'] = {str(key): tally.qualities() for key, tally in self._tallies.items()}
         return result
 
+    def occurring(self) -> set[int]:
+        """Return the categories that are averaged: matched, missed or predicted in some image."""
+        return {category for category, tally in self._tallies.items() if tally.occurs}
+
     def _average(self, categories: Iterable[int]) -> dict[str, float]:
         qualities = [self._tallies[category].qualities() for category in categories
                      if self._tallies[category].occurs]
@@ -123,56 +141,87 @@ class PanopticQuality:
                  for name in ('pq', 'sq', 'rq')}
         return {**means, 'n': count}
 
-    def _checked_areas(self, panoptic: PanopticMap, counts: Iterable[tuple[int, int]]
-                       ) -> dict[int, int]:
-        """Return the pixels of every segment; refuse a map that its list does not describe."""
-        areas: dict[int, int] = {}
-        for segment_id, pixels in counts:
-            areas[segment_id] = areas.get(segment_id, 0) + pixels
-        areas.pop(VOID, None)
-        listed = {segment.id for segment in panoptic.segments}
-        if areas.keys() - listed:
-            raise ValueError(f'{panoptic.source} has segments {_some(areas.keys() - listed)} that '
-                             'its JSON does not list')
-        if listed - areas.keys():
-            raise ValueError(f'{panoptic.source} has no pixel of segments '
-                             f'{_some(listed - areas.keys())} that its JSON lists')
-        for segment in panoptic.segments:
-            if segment.category_id not in self._tallies:
-                raise ValueError(f'segment {segment.id} of {panoptic.source} is of category '
-                                 f'{segment.category_id}, which the ground truth does not define')
-        return areas
 
-    def _count(self, truth: Sequence[Segment], prediction: Sequence[Segment],
-               overlaps: Mapping[tuple[int, int], int], true_areas: Mapping[int, int],
-               areas: Mapping[int, int]) -> None:
-        true_segments = {segment.id: segment for segment in truth}
-        segments = {segment.id: segment for segment in prediction}
-        matched_true: set[int] = set()
-        matched: set[int] = set()
-        for (true_id, segment_id), overlap in overlaps.items():
-            true, segment = true_segments.get(true_id), segments.get(segment_id)
-            if true is None or segment is None or true.is_crowd \
-                    or true.category_id != segment.category_id:
-                continue
-            union = (true_areas[true_id] + areas[segment_id] - overlap
-                     - overlaps.get((VOID, segment_id), 0))
-            if overlap / union > 0.5:
-                tally = self._tallies[segment.category_id]
-                tally.matched += 1
-                tally.iou_sum += overlap / union
-                matched_true.add(true_id)
-                matched.add(segment_id)
-        crowds = {true.category_id: true.id for true in truth if true.is_crowd}
-        for true in truth:
-            if not true.is_crowd and true.id not in matched_true:
-                self._tallies[true.category_id].missed += 1
-        for segment in prediction:
-            excused = overlaps.get((VOID, segment.id), 0)
-            if segment.category_id in crowds:
-                excused += overlaps.get((crowds[segment.category_id], segment.id), 0)
-            if segment.id not in matched and excused / areas[segment.id] <= 0.5:
-                self._tallies[segment.category_id].spurious += 1
+def compare(truth: PanopticMap, prediction: PanopticMap, categories: Container[int]
+            ) -> Comparison:
+    """Compare one image's prediction with its ground truth.
+
+    Args:
+        truth: Ground truth.
+        prediction: Of the same size.
+        categories: Ids that a segment may have.
+
+    Raises:
+        ValueError: The two differ in size, a map and its list of segments contradict each other,
+            or a category is unknown.
+    """
+    if truth.ids_HW.shape != prediction.ids_HW.shape:
+        raise ValueError(f'{prediction.source} has {_size(prediction)} pixels, but its ground '
+                         f'truth {truth.source} has {_size(truth)}; save predictions at the '
+                         'size of the ground truth')
+    overlaps = count_overlaps(truth.ids_HW, prediction.ids_HW)
+    true_areas = _checked_areas(
+        truth, [(ids[0], n) for ids, n in overlaps.items()], categories)
+    areas = _checked_areas(
+        prediction, [(ids[1], n) for ids, n in overlaps.items()], categories)
+    true_areas |= {segment.id: segment.area for segment in truth.segments
+                   if segment.area is not None}
+    return _compare(truth.segments, prediction.segments, overlaps, true_areas, areas)
+
+
+def _checked_areas(panoptic: PanopticMap, counts: Iterable[tuple[int, int]],
+                   categories: Container[int]) -> dict[int, int]:
+    """Return the pixels of every segment; refuse a map that its list does not describe."""
+    areas: dict[int, int] = {}
+    for segment_id, pixels in counts:
+        areas[segment_id] = areas.get(segment_id, 0) + pixels
+    areas.pop(VOID, None)
+    listed = {segment.id for segment in panoptic.segments}
+    if areas.keys() - listed:
+        raise ValueError(f'{panoptic.source} has segments {_some(areas.keys() - listed)} that '
+                         'its JSON does not list')
+    if listed - areas.keys():
+        raise ValueError(f'{panoptic.source} has no pixel of segments '
+                         f'{_some(listed - areas.keys())} that its JSON lists')
+    for segment in panoptic.segments:
+        if segment.category_id not in categories:
+            raise ValueError(f'segment {segment.id} of {panoptic.source} is of category '
+                             f'{segment.category_id}, which the ground truth does not define')
+    return areas
+
+
+def _compare(truth: Sequence[Segment], prediction: Sequence[Segment],
+             overlaps: Mapping[tuple[int, int], int], true_areas: Mapping[int, int],
+             areas: Mapping[int, int]) -> Comparison:
+    true_segments = {segment.id: segment for segment in truth}
+    segments = {segment.id: segment for segment in prediction}
+    iou_of_match: dict[tuple[int, int], float] = {}
+    for (true_id, segment_id), overlap in overlaps.items():
+        true, segment = true_segments.get(true_id), segments.get(segment_id)
+        if true is None or segment is None or true.is_crowd \
+                or true.category_id != segment.category_id:
+            continue
+        union = (true_areas[true_id] + areas[segment_id] - overlap
+                 - overlaps.get((VOID, segment_id), 0))
+        if overlap / union > 0.5:
+            iou_of_match[true_id, segment_id] = overlap / union
+    matched_true = {true_id for true_id, _ in iou_of_match}
+    matched = {segment_id for _, segment_id in iou_of_match}
+    crowds = {true.category_id: true.id for true in truth if true.is_crowd}
+
+    def is_excused(segment: Segment) -> bool:
+        excused = overlaps.get((VOID, segment.id), 0)
+        if segment.category_id in crowds:
+            excused += overlaps.get((crowds[segment.category_id], segment.id), 0)
+        return excused / areas[segment.id] > 0.5
+
+    return Comparison(
+        matches=tuple((segments[segment_id].category_id, iou)
+                      for (_, segment_id), iou in iou_of_match.items()),
+        spurious=tuple(segment.category_id for segment in prediction
+                       if segment.id not in matched and not is_excused(segment)),
+        missed=tuple(true.category_id for true in truth
+                     if not true.is_crowd and true.id not in matched_true))
 
 
 def count_overlaps(first_HW: Ids, second_HW: Ids) -> dict[tuple[int, int], int]:
