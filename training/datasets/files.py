@@ -21,8 +21,12 @@ _DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error,
 _EIGHT_BIT = frozenset({'1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'RGBX', 'CMYK', 'YCbCr'})
 
 
-def read_rgb(path: Path) -> npt.NDArray[np.uint8]:
-    """Read an image, turned upright, as (H, W, 3) uint8 RGB whatever it holds.
+def read_rgb(path: Path, upright: bool = True) -> npt.NDArray[np.uint8]:
+    """Read an image as (H, W, 3) uint8 RGB whatever it holds.
+
+    Args:
+        path: Of the image.
+        upright: Turn it as its EXIF data say; `eov-seg segment` does so, too.
 
     Raises:
         OSError: The file cannot be read.
@@ -32,7 +36,7 @@ def read_rgb(path: Path) -> npt.NDArray[np.uint8]:
     if image.mode not in _EIGHT_BIT:
         raise ValueError(f'{path} has pixels of the kind {image.mode}; expected RGB or grey of '
                          'eight bits')
-    return np.array(ImageOps.exif_transpose(image).convert('RGB'))
+    return np.array((ImageOps.exif_transpose(image) if upright else image).convert('RGB'))
 
 
 def read_labels(path: Path) -> npt.NDArray[np.int32]:
