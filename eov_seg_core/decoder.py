@@ -173,7 +173,7 @@ class Decoder(nn.Module):
             vocabulary: The names to look for.
         """
         features = self.vas(aggregated_BDhw, vocabulary.guide_NE)
-        queries, masks = self._initial(features)
+        queries, masks = self.initial(features)
         for stage in self._stages():
             queries = stage.update_queries(queries, masks, features)
             masks = stage.predict_masks(queries, features)
@@ -188,24 +188,36 @@ class Decoder(nn.Module):
                    vocabulary: VocabularyEmbedding) -> list[StageOutput]:
         """Predict with every stage, as the training loss needs; arguments as `forward`."""
         features = self.vas(aggregated_BDhw, vocabulary.guide_NE)
-        upscaled = self.spatial_upscaler(tokens_BChw)
+        return self.run_stages(*self.initial(features), features,
+                               self.spatial_upscaler(tokens_BChw), vocabulary)
 
+    def run_stages(self, queries_BQD: Tensor, mask_logits_BQhw: Tensor, features_BDhw: Tensor,
+                   upscaled_BChw: Tensor, vocabulary: VocabularyEmbedding) -> list[StageOutput]:
+        """Refine queries and masks, whatever they start from, and predict with every stage.
+
+        Args:
+            queries_BQD: Any number of queries.
+            mask_logits_BQhw: The mask that each of them starts from.
+            features_BDhw: Vocabulary-aware features, stride 4.
+            upscaled_BChw: Spatial features, stride 4.
+            vocabulary: The names to look for.
+        """
         def pool_spatial(mask_BQhw: Tensor) -> Tensor:
-            return mask_pool(upscaled, mask_BQhw)
+            return mask_pool(upscaled_BChw, mask_BQhw)
 
-        queries, masks = self._initial(features)
         outputs = []
         for stage in self._stages():
-            queries = stage.update_queries(queries, masks, features)
-            masks = stage.predict_masks(queries, features)
-            logits = stage.classify(queries, masks, features, pool_spatial, vocabulary)
-            outputs.append(StageOutput(logits, masks))
+            queries_BQD = stage.update_queries(queries_BQD, mask_logits_BQhw, features_BDhw)
+            mask_logits_BQhw = stage.predict_masks(queries_BQD, features_BDhw)
+            logits_BQK = stage.classify(
+                queries_BQD, mask_logits_BQhw, features_BDhw, pool_spatial, vocabulary)
+            outputs.append(StageOutput(logits_BQK, mask_logits_BQhw))
         return outputs
 
     def _stages(self) -> list[DecoderStage]:
         return cast('list[DecoderStage]', list(self.stages))
 
-    def _initial(self, features_BDhw: Tensor) -> tuple[Tensor, Tensor]:
+    def initial(self, features_BDhw: Tensor) -> tuple[Tensor, Tensor]:
         """Return the learned queries (B, Q, D) and the masks that they make."""
         queries = self.queries.weight.expand(features_BDhw.shape[0], -1, -1)
         return queries, mask_logits(queries, features_BDhw)

@@ -116,7 +116,8 @@ class PanopticLoss(nn.Module):
         self.config = config or LossConfig()
 
     def forward(self, stages: Sequence[StageOutput], targets: Sequence[Target],
-                draw: UniformDraws | Sequence[UniformDraws] = draw_uniform) -> Loss:
+                draw: UniformDraws | Sequence[UniformDraws] = draw_uniform,
+                matches: list[Matches] | None = None) -> Loss:
         """Compute the loss of a batch in float32, also under autocast.
 
         The draws, for each stage: (1, P, 2) for the matching of each image, then, M being the
@@ -128,6 +129,8 @@ class PanopticLoss(nn.Module):
             targets: One for each image, on the same device.
             draw: Source of uniform draws; or one for each image, which then gets the same points
                 in any batch.
+            matches: Which query answers for which segment of each image; None to choose it anew
+                after every stage.  Without the matching, its draws fall away.
 
         Raises:
             ValueError: Targets do not fit the batch, or the sources do not.
@@ -140,17 +143,18 @@ class PanopticLoss(nn.Module):
             raise ValueError(f'{len(draw)} sources of draws for {len(targets)} images; give one '
                              'for each, or one for all')
         terms: dict[str, Tensor] = {}
-        matches = []
+        all_matches = []
         with torch.autocast(stages[0].mask_logits_BQhw.device.type, enabled=False):
             normalizers = self._normalizers(stages[0], targets)
             for number, stage in enumerate(stages):
-                matches.append(self._match(stage, targets, draw))
+                chosen = matches or self._match(stage, targets, draw)
+                all_matches.append(chosen)
                 losses = {
-                    'ce': self._class_loss(stage, targets, matches[-1], normalizers),
-                    **self._mask_losses(stage, targets, matches[-1], normalizers, draw)}
+                    'ce': self._class_loss(stage, targets, chosen, normalizers),
+                    **self._mask_losses(stage, targets, chosen, normalizers, draw)}
                 terms |= {f's{number}_loss_{name}': getattr(self.config.loss, name) * loss
                           for name, loss in losses.items()}
-            return Loss(torch.stack(list(terms.values())).sum(), terms, matches)
+            return Loss(torch.stack(list(terms.values())).sum(), terms, all_matches)
 
     def _checked(self, target: Target, index: int, stage: StageOutput) -> Target:
         """Refuse what would crash a GPU or be silently wrong; leave out empty masks if asked."""

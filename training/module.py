@@ -13,11 +13,12 @@ import torch
 from torch import nn, Tensor
 
 from eov_seg_core.checkpoint import weights_digest
-from eov_seg_core.decoder import StageOutput
 from eov_seg_core.embedding_cache import EmbeddingCache
-from eov_seg_core.model import EOVSeg
+from eov_seg_core.model import EOVSeg, ImageFeatures
 from eov_seg_core.preprocess import PIXEL_MEAN, PIXEL_STD
 from eov_seg_core.text_encoder import TextEncoder
+from eov_seg_core.vocabulary import Vocabulary
+from training.auxiliary import AuxiliaryLosses, DecoderInputs
 from training.losses import PanopticLoss
 from training.optimization import lr_factor, make_optimizer
 from training.point_sampling import UniformDraws
@@ -37,6 +38,7 @@ class TrainingModule(lightning.LightningModule):
 
     Attributes:
         model: The network.
+        auxiliary: Further losses; no part of the network.
         grad_norm: Length of the whole gradient of the last step, before clipping.
     """
 
@@ -50,34 +52,38 @@ class TrainingModule(lightning.LightningModule):
         self.strict_loading = False     # checkpoints leave out what is frozen
         self._recipe = recipe
         self._loss = PanopticLoss(recipe.loss)
+        self.auxiliary = AuxiliaryLosses(recipe.auxiliary, model.config)
         self._encoder = _text_encoder(model)
         self._extract = (torch.compile(model.extract_features) if recipe.compile
                          else model.extract_features)
-        self._decode = (torch.compile(model.decoder.all_stages) if recipe.compile
-                        else model.decoder.all_stages)
+        self._decode = (torch.compile(model.decoder.run_stages) if recipe.compile
+                        else model.decoder.run_stages)
         for name, values in (('mean_C11', PIXEL_MEAN), ('std_C11', PIXEL_STD)):
             self.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
 
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> dict[str, Any]:
         """Return the loss to minimise, and its `terms`: name -> scalar."""
-        stages = self._forward(batch)
-        terms = self._loss(stages, batch.targets, self._draws(batch.positions)).terms
+        # in the run's precision: both CLIPs and the aggregator.  Then float32: features are summed
+        # inside masks, which float16 cannot hold and bfloat16 rounds to 8 bits
+        features = self._extract((batch.pixels_BCHW - self.mean_C11) / self.std_C11)
+        with torch.autocast(self.device.type, enabled=False):
+            inputs = self._decoder_inputs(features, batch.vocabulary)
+            decoder, draws = self.model.decoder, self._draws(batch.positions)
+            stages = self._decode(*decoder.initial(inputs.features_BDhw), inputs.features_BDhw,
+                                  inputs.upscaled_BChw, inputs.vocabulary)
+            terms = self._loss(stages, batch.targets, draws).terms
+            terms |= self.auxiliary(decoder, inputs, batch.targets, self._loss, draws)
         return {'loss': torch.stack(list(terms.values())).sum(),
                 'terms': {name: term.detach() for name, term in terms.items()}}
 
-    def _forward(self, batch: TrainingBatch) -> list[StageOutput]:
-        """Run both CLIPs and the aggregator in the run's precision, the decoder in float32.
-
-        Features are summed inside masks, which float16 cannot hold and bfloat16 rounds to 8 bits.
-        """
-        pixels_BCHW = (batch.pixels_BCHW - self.mean_C11) / self.std_C11
-        features = self._extract(pixels_BCHW)
-        with torch.autocast(self.device.type, enabled=False):
-            vocabulary = self.model.embed_vocabulary(
-                self._encoder.encode(batch.vocabulary.synonyms, self.model.text_tower),
-                batch.vocabulary.synonym_class, (True,) * len(batch.vocabulary))
-            return self._decode(features.aggregated_BDhw.float(), features.tokens_BChw.float(),
-                                vocabulary)
+    def _decoder_inputs(self, features: ImageFeatures, words: Vocabulary) -> DecoderInputs:
+        decoder = self.model.decoder
+        vocabulary = self.model.embed_vocabulary(
+            self._encoder.encode(words.synonyms, self.model.text_tower),
+            words.synonym_class, (True,) * len(words))
+        aggregated_BDhw = features.aggregated_BDhw.float()
+        return DecoderInputs(aggregated_BDhw, decoder.vas(aggregated_BDhw, vocabulary.guide_NE),
+                             decoder.spatial_upscaler(features.tokens_BChw.float()), vocabulary)
 
     def _draws(self, positions: Sequence[int]) -> list[UniformDraws]:
         """Return for each image the source of its random points."""
@@ -91,7 +97,7 @@ class TrainingModule(lightning.LightningModule):
 
     def configure_optimizers(self) -> Any:
         """Return AdamW and the learning-rate schedule, which changes it after every step."""
-        optimizer = make_optimizer(self.model, self._recipe.optimizer)
+        optimizer = make_optimizer(self.model, self.auxiliary, self._recipe.optimizer)
         scheduler = torch.optim.lr_scheduler.LambdaLR(
             optimizer, partial(lr_factor, self._recipe.schedule, self._recipe.steps))
         return {'optimizer': optimizer,

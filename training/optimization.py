@@ -16,15 +16,16 @@ from training.recipe import OptimizerConfig, ScheduleConfig
 _WITHOUT_DECAY = (nn.modules.batchnorm._NormBase, nn.LayerNorm, nn.GroupNorm, nn.Embedding)
 
 
-def make_optimizer(model: EOVSeg, config: OptimizerConfig) -> torch.optim.AdamW:
-    """Return AdamW over the trainable weights.
+def make_optimizer(model: EOVSeg, auxiliary: nn.Module,
+                   config: OptimizerConfig) -> torch.optim.AdamW:
+    """Return AdamW over the trainable weights of the network and of its further losses.
 
     As published, norm layers and embeddings do not decay, except the norm of the spatial branch,
     which is a class of its own there and decays like any other weight.
     """
     decaying: list[nn.Parameter] = []
     others: list[nn.Parameter] = []
-    for module in model.modules():
+    for module in (*model.modules(), *auxiliary.modules()):
         decays = (not isinstance(module, _WITHOUT_DECAY)
                   or module is model.decoder.spatial_upscaler.norm)
         own = [parameter for parameter in module.parameters(recurse=False)

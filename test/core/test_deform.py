@@ -48,10 +48,16 @@ def test_whole_offsets_shift_a_plain_convolution(whole):
     torch.testing.assert_close(actual[..., inside], expected[..., inside])
 
 
-def test_gradients_come_from_torchvision():
-    feature, offset, mask, weight = inputs(1, 4, 5, 1.0, 3, torch.float32)
-    weight.requires_grad_()
+@settings(max_examples=40, deadline=None)
+@given(batch=st.integers(1, 2), height=st.integers(1, 6), width=st.integers(1, 6),
+       reach=st.sampled_from([0.3, 2.0, 20.0]), seed=st.integers(0, 99))
+def test_gradients_equal_those_of_torchvision(batch, height, width, reach, seed):
+    tensors = [tensor.requires_grad_() for tensor in inputs(batch, height, width, reach, seed)]
+    feature, offset, mask, weight = tensors
+    expected = deform_conv2d(feature, offset, weight, padding=(1, 1), mask=mask)
     actual = modulated_deform_conv(feature, offset, mask, weight)
-    assert torch.equal(actual, deform_conv2d(feature, offset, weight, padding=(1, 1), mask=mask))
-    actual.sum().backward()
-    assert weight.grad.abs().sum() > 0
+    torch.testing.assert_close(actual, expected)
+    direction = torch.linspace(-1, 2, actual.numel(), dtype=actual.dtype).view_as(actual)
+    for gradient, reference in zip(torch.autograd.grad(actual, tensors, direction),
+                                   torch.autograd.grad(expected, tensors, direction)):
+        torch.testing.assert_close(gradient, reference)
