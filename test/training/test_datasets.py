@@ -13,7 +13,8 @@ from PIL import Image
 import pytest
 import torch
 
-from eov_seg_core.export import ids_to_rgb
+from eov_seg_core.export import CocoWriter, ids_to_rgb
+from eov_seg_core.panoptic import PanopticResult, Segment
 from eov_seg_core.vocabulary import Category, Vocabulary
 from training.augmentation import LargeScaleJitter
 from training.datasets import CocoPanopticFolder, open_dataset, PanopticTrainingData
@@ -40,9 +41,25 @@ def test_folder(tmp_path):
     np.testing.assert_array_equal(sample.ids, room()[0])
     assert sample.segments == (
         SegmentLabel(7, 1), SegmentLabel(300, 0), SegmentLabel(70000, 0), SegmentLabel(8, 0, True))
-    assert data[1].ids.shape == (50, 40)
+    assert data[1].ids.shape == data[-1].ids.shape == (50, 40)
+    assert [sample.name for sample in data] == ['room_0.jpg', 'room_1.jpg']
     with pytest.raises(IndexError):
         data[2]
+
+
+def test_results_of_eov_seg_are_such_a_folder(tmp_path):
+    ids, _ = room()
+    found = [Segment(7, 2, 'floor', False, 0.9, 1, (0, 0, 1, 1)),
+             Segment(8, 1, 'chair', True, 0.8, 1, (0, 0, 1, 1))]
+    instance = np.where(ids == 0, 7, np.where(ids == 7, 7, 8)).astype(np.int32)
+    writer = CocoWriter(tmp_path, ['chair', 'floor'], [True, False])
+    writer.add(PanopticResult(instance, found), 'kitchen', 'kitchen.jpg')
+    writer.save()
+    save(tmp_path / 'images/kitchen.jpg', photo())
+    data = open_dataset(tmp_path)
+    assert data.vocabulary == Vocabulary(['chair'], ['floor'])
+    assert data[0].segments == (SegmentLabel(7, 1), SegmentLabel(8, 0))
+    np.testing.assert_array_equal(data[0].ids, instance)
 
 
 def test_folder_with_splits_and_below_root(tmp_path):
@@ -199,7 +216,7 @@ def test_broken_json_is_refused_when_it_is_opened(tmp_path, damage, message):
 
 @pytest.mark.parametrize(('name', 'message'), [
     ('panoptic.json', r'panoptic\.json: there is no such file; expected annotations'),
-    ('images/room_1.jpg', r'images/room_1\.jpg: there is no such file; expected an image\. See'),
+    ('images/room_1.jpg', r'images/room_1\.jpg: there is no such file; expected an image\. docs'),
     ('panoptic/room_0.png', r'panoptic/room_0\.png: there is no such file; expected its segment'),
 ])
 def test_missing_file(tmp_path, name, message):

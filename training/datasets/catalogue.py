@@ -6,9 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+import shlex
 
 from eov_seg_core.vocabulary import Category, Vocabulary
 from training.datasets.coco_folder import CocoPanopticFolder
+from training.datasets.files import Remedies
 from training.datasets.semantic_folder import SemanticFolder
 from training.samples import PanopticData, SemanticData
 
@@ -23,6 +25,23 @@ COCO_IDS = (*range(1, 12), *range(13, 26), 27, 28, *range(31, 45), *range(46, 66
 """Category id of each class of the vocabulary `coco_panoptic`."""
 CITYSCAPES_IDS = (7, 8, 11, 12, 13, 17, *range(19, 29), 31, 32, 33)
 """Label id of each class of the vocabulary `cityscapes`."""
+
+DOWNLOADS = {
+    'coco_panoptic': 'Download images and panoptic annotations of 2017 from cocodataset.org, and '
+                     'unpack the PNGs as well',
+    'ade20k_150': 'Download ADEChallengeData2016.zip and annotations_instance.tar of the scene '
+                  'parsing challenge from sceneparsing.csail.mit.edu; the second belongs in the '
+                  'folder of the first',
+    'ade20k_847': 'Download the full data set, release of 2021-01-17, from '
+                  'groups.csail.mit.edu/vision/datasets/ADE20K',
+    'cityscapes': 'Download gtFine_trainvaltest.zip and leftImg8bit_trainvaltest.zip from '
+                  'cityscapes-dataset.com, and unpack them in the folder cityscapes',
+    'pascal_voc': 'Download VOCtrainval_11-May-2012.tar from host.robots.ox.ac.uk/pascal/VOC',
+    'pascal_context': 'Download VOCtrainval_03-May-2010.tar from host.robots.ox.ac.uk/pascal/VOC, '
+                      'and put into VOCdevkit/VOC2010 the file trainval_merged.json and the '
+                      'folder trainval, which docs/datasets.md tells where to get',
+}
+"""How to get what the published data sets are made from; unpacked in the root."""
 
 _BACKGROUND = (
     'background', 'crops', 'bush', 'shrub', 'tiles', 'pavement', 'rug', 'carpet', 'box', 'boxes',
@@ -87,8 +106,9 @@ def _open_folder(name: str, root: str | Path | None, split: str, vocabulary: Voc
         folder / 'images', folder / 'panoptic.json', folder / 'panoptic', vocabulary)
 
 
-def _command(name: str, root: Path) -> str:
-    return f'Make it with `python -m training.prepare {name} --root {root}`'
+def _making(name: str, root: Path) -> str:
+    return (f'`python -m training.prepare {name} --root {shlex.quote(str(root))}` makes what is '
+            'missing; remove what is broken before')
 
 
 def _coco(root: Path, split: str) -> CocoPanopticFolder:
@@ -97,8 +117,7 @@ def _coco(root: Path, split: str) -> CocoPanopticFolder:
         folder / f'{split}2017', folder / 'annotations' / f'panoptic_{split}2017.json',
         folder / f'panoptic_{split}2017', Vocabulary.preset('coco_panoptic'),
         category_ids=COCO_IDS,
-        remedy='Download images and panoptic annotations of 2017 from cocodataset.org, and '
-               'unpack the PNGs as well')
+        remedies=Remedies(DOWNLOADS['coco_panoptic'], DOWNLOADS['coco_panoptic']))
 
 
 def _ade20k(root: Path, split: str) -> CocoPanopticFolder:
@@ -106,14 +125,16 @@ def _ade20k(root: Path, split: str) -> CocoPanopticFolder:
     return CocoPanopticFolder(
         folder / 'images' / FOLDERS[split], folder / f'ade20k_panoptic_{split}.json',
         folder / f'ade20k_panoptic_{split}', Vocabulary.preset('ade20k_150'),
-        category_ids=range(150), drop_covered=True, remedy=_command('ade20k_150', root))
+        category_ids=range(150), drop_covered=True,
+        remedies=Remedies(DOWNLOADS['ade20k_150'], _making('ade20k_150', root)))
 
 
 def _ade20k_semantic(root: Path, split: str) -> SemanticFolder:
     folder, part = root / 'ADEChallengeData2016', FOLDERS[split]
     return SemanticFolder(
         folder / 'images' / part, folder / 'annotations_detectron2' / part,
-        Vocabulary.preset('ade20k_150'), remedy=_command('ade20k_150_semantic', root))
+        Vocabulary.preset('ade20k_150'),
+        remedies=Remedies(DOWNLOADS['ade20k_150'], _making('ade20k_150_semantic', root)))
 
 
 def _ade20k_full(root: Path, split: str) -> SemanticFolder:
@@ -121,7 +142,7 @@ def _ade20k_full(root: Path, split: str) -> SemanticFolder:
     return SemanticFolder(
         folder / 'images_detectron2' / part, folder / 'annotations_detectron2' / part,
         Vocabulary.preset('ade20k_847'), suffix='.tif', ignore=65535,
-        remedy=_command('ade20k_847', root))
+        remedies=Remedies(*[_making('ade20k_847', root)] * 2))
 
 
 def _cityscapes(root: Path, split: str) -> CocoPanopticFolder:
@@ -129,7 +150,8 @@ def _cityscapes(root: Path, split: str) -> CocoPanopticFolder:
     return CocoPanopticFolder(
         folder / 'leftImg8bit' / split, folder / 'gtFine' / f'cityscapes_panoptic_{split}.json',
         folder / 'gtFine' / f'cityscapes_panoptic_{split}', Vocabulary.preset('cityscapes'),
-        category_ids=CITYSCAPES_IDS, image_path=_in_city, remedy=_command('cityscapes', root))
+        category_ids=CITYSCAPES_IDS, image_path=_in_city,
+        remedies=Remedies(DOWNLOADS['cityscapes'], _making('cityscapes', root)))
 
 
 def _in_city(image_id: int | str, file_name: str) -> str:
@@ -171,7 +193,7 @@ def _pascal(root: Path, name: str, split: str, vocabulary: Vocabulary) -> Semant
     return SemanticFolder(
         root / folder / 'images' / FOLDERS[split], root / folder / labels / FOLDERS[split],
         vocabulary, suffix='.tif' if is_wide else '.png', ignore=65535 if is_wide else 255,
-        remedy=_command(name, root))
+        remedies=Remedies(*[_making(name, root)] * 2))
 
 
 _OPENERS: dict[str, Callable[[Path, str], CocoPanopticFolder | SemanticFolder]] = {

@@ -13,22 +13,22 @@ import numpy.typing as npt
 
 from eov_seg_core.vocabulary import Category, split_synonyms, Vocabulary
 from training.coco_panoptic import CategoryEntry, PanopticFile, read_ids, read_panoptic_file
-from training.datasets.files import check_present, read_rgb
+from training.datasets.files import advising, check_present, read_rgb, Remedies
 from training.samples import PanopticSample, SegmentLabel
 
-_OWN_FILES = 'See docs/datasets.md for the layout'
+_OWN_FILES = Remedies(*['docs/datasets.md says what is expected'] * 2)
 
 ImagePath = Callable[['int | str', str], str]
 """Image id and file name of the JSON -> path of the image, relative to the folder of images."""
 
 
-class _Record(NamedTuple):
-    """One image of the data set."""
+class _Index(NamedTuple):
+    """What is known of all images: few objects, because processes that load data share them."""
 
-    image: Path
-    png: Path
-    name: str
-    segments: tuple[SegmentLabel, ...]
+    images: list[str]
+    pngs: list[str]
+    segments: npt.NDArray[np.int32]     # (S, 3): id, class index, whether it is a crowd
+    starts: npt.NDArray[np.int64]       # (images + 1,): where the segments of an image start
 
 
 class CocoPanopticFolder:
@@ -47,7 +47,7 @@ class CocoPanopticFolder:
         image_path: How to find an image; None: by the file name that the JSON states.
         drop_covered: Leave out segments that the JSON lists but that have no pixel, instead of
             refusing the image.
-        remedy: Sentence for messages about missing files: how to get them.
+        remedies: For messages about missing and broken files.
 
     Raises:
         FileNotFoundError: A file is missing; the message names it and what it should hold.
@@ -63,23 +63,27 @@ class CocoPanopticFolder:
     def __init__(self, images: str | Path, annotations: str | Path, panoptic: str | Path,
                  vocabulary: Vocabulary | None = None, *,
                  category_ids: Sequence[int] | None = None, image_path: ImagePath | None = None,
-                 drop_covered: bool = False, remedy: str = _OWN_FILES) -> None:
+                 drop_covered: bool = False, remedies: Remedies = _OWN_FILES) -> None:
         path = Path(annotations)
-        check_present([path], 'annotations in COCO panoptic format', remedy)
+        check_present([path], 'annotations in COCO panoptic format', remedies.truth)
         file = read_panoptic_file(path)
         if not file.annotations:
             raise ValueError(f'{path} annotates no image; expected at least one')
-        self.vocabulary = vocabulary or _own_vocabulary(file.categories, path)
+        self.vocabulary = (_own_vocabulary(file.categories, path) if vocabulary is None
+                           else vocabulary)
         classes = _class_of_category(self.vocabulary, file.categories, category_ids, path)
         self._drop_covered = drop_covered
-        self._records = _records(file, path, classes, image_path or _named, Path(images),
-                                 Path(panoptic))
-        check_present((record.image for record in self._records), 'an image', remedy)
-        check_present((record.png for record in self._records), 'its segment ids', remedy)
+        self._remedies = remedies
+        self._images, self._panoptic = Path(images), Path(panoptic)
+        self._index = _index(file, path, classes, image_path or _named)
+        check_present((self._images / name for name in self._index.images), 'an image',
+                      remedies.images)
+        check_present((self._panoptic / name for name in self._index.pngs), 'its segment ids',
+                      remedies.truth)
 
     def __len__(self) -> int:
         """Return the number of images."""
-        return len(self._records)
+        return len(self._index.images)
 
     def __getitem__(self, index: int) -> PanopticSample:
         """Read one image with its segments.
@@ -89,21 +93,33 @@ class CocoPanopticFolder:
             OSError: A file cannot be read.
             ValueError: A file is damaged, sizes differ, or PNG and JSON name different segments.
         """
-        record = self._records[index]
-        image, ids = read_rgb(record.image), read_ids(record.png)
-        if image.shape[:2] != ids.shape:
-            raise ValueError(f'{record.png} has {_size(ids)} pixels, but its image {record.image} '
-                             f'has {_size(image)}; both must be of one size')
+        index = range(len(self))[index]
+        name = self._index.images[index]
+        image_path, png_path = self._images / name, self._panoptic / self._index.pngs[index]
+        with advising(self._remedies.images):
+            image = read_rgb(image_path)
+        with advising(self._remedies.truth):
+            ids = read_ids(png_path)
+            if image.shape[:2] != ids.shape:
+                raise ValueError(f'{png_path} has {_size(ids)} pixels, but its image {image_path} '
+                                 f'has {_size(image)}; both must be of one size')
+            return PanopticSample(name, image, ids, self._segments(index, ids, png_path))
+
+    def _segments(self, index: int, ids: npt.NDArray[np.int32], png: Path
+                  ) -> tuple[SegmentLabel, ...]:
+        """Return the segments that have pixels; refuse ids that contradict the JSON."""
+        start, stop = self._index.starts[[index, index + 1]]
+        segments = [SegmentLabel(key, class_index, bool(is_crowd)) for key, class_index, is_crowd
+                    in self._index.segments[start:stop].tolist()]
+        listed = {segment.id for segment in segments}
         present = _present_ids(ids)
-        listed = {segment.id for segment in record.segments}
         if present - listed:
-            raise ValueError(f'{record.png} has segments {_some(present - listed)} that its JSON '
+            raise ValueError(f'{png} has segments {_some(present - listed)} that its JSON '
                              'does not list')
         if listed - present and not self._drop_covered:
-            raise ValueError(f'{record.png} has no pixel of segments {_some(listed - present)} '
+            raise ValueError(f'{png} has no pixel of segments {_some(listed - present)} '
                              'that its JSON lists')
-        segments = tuple(segment for segment in record.segments if segment.id in present)
-        return PanopticSample(record.name, image, ids, segments)
+        return tuple(segment for segment in segments if segment.id in present)
 
 
 def _named(image_id: int | str, file_name: str) -> str:
@@ -151,24 +167,24 @@ def _classes_by_name(vocabulary: Vocabulary, categories: Sequence[CategoryEntry]
     return classes
 
 
-def _records(file: PanopticFile, path: Path, classes: dict[int, int], image_path: ImagePath,
-             images: Path, panoptic: Path) -> list[_Record]:
+def _index(file: PanopticFile, path: Path, classes: dict[int, int], image_path: ImagePath
+           ) -> _Index:
     names = {entry.id: entry.name for entry in file.categories}
-    records = []
+    images, segments, starts = [], [], [0]
     for image_id, annotation in file.annotations.items():
         if image_id not in file.images:
             raise ValueError(f"{path}: image {image_id} is annotated, but missing under 'images'")
+        images.append(image_path(image_id, file.images[image_id]))
         for segment in annotation.segments:
             if segment.category_id not in classes:
                 raise ValueError(
                     f'{path}: segment {segment.id} of image {image_id} is of category '
                     f'{segment.category_id} ({names.get(segment.category_id, "not defined")!r}), '
                     'which the vocabulary lacks; add it there')
-        name = image_path(image_id, file.images[image_id])
-        records.append(_Record(images / name, panoptic / annotation.file_name, name, tuple(
-            SegmentLabel(segment.id, classes[segment.category_id], segment.is_crowd)
-            for segment in annotation.segments)))
-    return records
+            segments.append((segment.id, classes[segment.category_id], segment.is_crowd))
+        starts.append(len(segments))
+    pngs = [annotation.file_name for annotation in file.annotations.values()]
+    return _Index(images, pngs, np.array(segments, np.int32).reshape(-1, 3), np.array(starts))
 
 
 def _present_ids(ids: npt.NDArray[np.int32]) -> set[int]:

@@ -8,9 +8,11 @@ OpenCV 4 returns the upper part of a JPEG that was cut off, and no error.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 import io
 from pathlib import Path
 import struct
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +21,18 @@ from PIL import Image, ImageOps
 _DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error,
                     Image.DecompressionBombError)
 _EIGHT_BIT = frozenset({'1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'RGBX', 'CMYK', 'YCbCr'})
+
+
+class Remedies(NamedTuple):
+    """Sentences for messages about missing and broken files: how to get them.
+
+    Attributes:
+        images: How to get the images.
+        truth: How to get annotations and label maps.
+    """
+
+    images: str
+    truth: str
 
 
 def read_rgb(path: Path, upright: bool = True) -> npt.NDArray[np.uint8]:
@@ -120,3 +134,12 @@ def check_present(paths: Iterable[Path], what: str, remedy: str) -> None:
         more = f' and {len(absent) - 1} more' if len(absent) > 1 else ''
         raise FileNotFoundError(f'{absent[0]}{more}: there is no such file; expected {what}. '
                                 f'{remedy}')
+
+
+@contextmanager
+def advising(remedy: str) -> Iterator[None]:
+    """Add a remedy to the message of a ValueError."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f'{error}. {remedy}') from error

@@ -7,9 +7,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from eov_seg_core.vocabulary import Vocabulary
-from training.datasets.files import check_present, read_labels, read_rgb
+from training.datasets.files import advising, check_present, read_labels, read_rgb, Remedies
 from training.samples import SemanticSample
 
 
@@ -25,7 +26,7 @@ class SemanticFolder:
         vocabulary: The classes, in the order of the values.
         suffix: Ending of the label maps.
         ignore: Value of pixels that are not judged.
-        remedy: Sentence for messages about missing files: how to get them.
+        remedies: For messages about missing and broken files.
 
     Raises:
         FileNotFoundError: There is no image, or a label map is missing.
@@ -37,14 +38,15 @@ class SemanticFolder:
     vocabulary: Vocabulary
 
     def __init__(self, images: Path, labels: Path, vocabulary: Vocabulary, *,
-                 suffix: str = '.png', ignore: int = 255, remedy: str) -> None:
+                 suffix: str = '.png', ignore: int = 255, remedies: Remedies) -> None:
         self.vocabulary = vocabulary
         self._ignore = ignore
+        self._remedies = remedies
         self._images = sorted(images.glob('*.jpg'))
         self._labels = [labels / f'{image.stem}{suffix}' for image in self._images]
         if not self._images:
-            raise FileNotFoundError(f'{images} holds no image *.jpg. {remedy}')
-        check_present(self._labels, 'the class of every pixel', remedy)
+            raise FileNotFoundError(f'{images} holds no image *.jpg. {remedies.images}')
+        check_present(self._labels, 'the class of every pixel', remedies.truth)
 
     def __len__(self) -> int:
         """Return the number of images."""
@@ -58,16 +60,22 @@ class SemanticFolder:
             OSError: A file cannot be read.
             ValueError: A file is damaged, sizes differ, or a value is no class.
         """
-        path = self._labels[index]
-        image, values = read_rgb(self._images[index]), read_labels(path)
+        with advising(self._remedies.images):
+            image = read_rgb(self._images[index])
+        with advising(self._remedies.truth):
+            classes = self._classes(self._labels[index], image)
+        return SemanticSample(self._images[index].name, image, classes)
+
+    def _classes(self, path: Path, image: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
+        values = read_labels(path)
         if image.shape[:2] != values.shape:
             raise ValueError(f'{path} has {values.shape[1]} x {values.shape[0]} pixels, but its '
-                             f'image {self._images[index]} has {image.shape[1]} x '
-                             f'{image.shape[0]}; both must be of one size')
-        classes = np.where(values == self._ignore, -1, values).astype(np.int32)
-        wrong = values[(classes < -1) | (classes >= len(self.vocabulary))]
+                             f'image has {image.shape[1]} x {image.shape[0]}; both must be of one '
+                             'size')
+        is_judged = values != self._ignore
+        wrong = values[is_judged & ((values < 0) | (values >= len(self.vocabulary)))]
         if wrong.size:
             raise ValueError(f'{path} has the value {wrong[0]}; expected 0..'
                              f'{len(self.vocabulary) - 1}, or {self._ignore} for pixels that are '
                              'not judged')
-        return SemanticSample(self._images[index].name, image, classes)
+        return np.where(is_judged, values, -1).astype(np.int32)

@@ -47,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.jobs < 1:
         parser.error(f'--jobs must be at least 1, got {options.jobs}')
     try:
-        for split in options.split:
+        for split in _splits(options.name, options.split, options.check):
             if options.check:
                 _check(options.name, options.root, split, options.jobs)
             else:
@@ -59,6 +59,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f'{parser.prog}: stopped; run it again to go on\n')
         return 130
     return 0
+
+
+def _splits(name: str, splits: Sequence[str], is_check: bool) -> Sequence[str]:
+    """Return the splits to work on; a folder that has none is checked once."""
+    return splits[:1] if is_check and (Path(name) / 'panoptic.json').exists() else splits
 
 
 def _prepare(name: str, root: Path | None, split: str, jobs: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eov_seg_core.vocabulary import Vocabulary
-from training.datasets.catalogue import FOLDERS
+from training.datasets.catalogue import DOWNLOADS, FOLDERS
 from training.datasets.files import (
     check_present,
     image_size,
@@ -29,11 +29,7 @@ from training.prepare.steps import (
     write_panoptic,
 )
 
-_CHALLENGE = ('Download ADEChallengeData2016.zip and annotations_instance.tar of the scene '
-              'parsing challenge from sceneparsing.csail.mit.edu, and unpack the second in the '
-              'folder of the first')
-_FULL = ('Download the full data set, release of 2021-01-17, from '
-         'groups.csail.mit.edu/vision/datasets/ADE20K and unpack it in the root')
+_CHALLENGE, _FULL = DOWNLOADS['ade20k_150'], DOWNLOADS['ade20k_847']
 _SHORT_SIDE = 512
 _JPEG_QUALITY = 75
 _T = TypeVar('_T', np.uint8, np.int32)

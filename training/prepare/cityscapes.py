@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from eov_seg_core.vocabulary import Vocabulary
-from training.datasets.catalogue import CITYSCAPES_IDS
+from training.datasets.catalogue import CITYSCAPES_IDS, DOWNLOADS
 from training.datasets.files import read_labels
 from training.prepare.steps import PanopticImage, PanopticTarget, Task, write_panoptic
 
@@ -24,10 +24,8 @@ def prepare_panoptic(task: Task) -> None:
     sources = {path.name.replace(_SOURCE, _TARGET): path
                for path in sorted((folder / task.split).glob(f'*/*{_SOURCE}'))}
     if not sources:
-        raise FileNotFoundError(
-            f'{folder / task.split} holds no maps */*{_SOURCE}. Download gtFine_trainvaltest.zip '
-            'and leftImg8bit_trainvaltest.zip from cityscapes-dataset.com, and unpack them in '
-            f'{folder.parent}')
+        raise FileNotFoundError(f'{folder / task.split} holds no maps */*{_SOURCE}. '
+                                f'{DOWNLOADS["cityscapes"]}')
     vocabulary = Vocabulary.preset('cityscapes')
     is_thing = dict(zip(CITYSCAPES_IDS, vocabulary.is_thing))
 

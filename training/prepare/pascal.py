@@ -19,7 +19,7 @@ from pycocotools import mask as coco_mask
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from training.datasets.catalogue import FOLDERS, PASCAL_FOLDERS
+from training.datasets.catalogue import DOWNLOADS, FOLDERS, PASCAL_FOLDERS
 from training.datasets.files import check_present, read_labels
 from training.prepare.steps import encoded, fill_folder, Task
 
@@ -33,11 +33,7 @@ _JSON = 'trainval_merged.json'
 _MATLAB_ERRORS = (OSError, ValueError, TypeError, KeyError, IndexError, NotImplementedError,
                   struct.error, zlib.error, MatReadError)
 _Entry = dict[str, Any]
-_VOC = ('Download VOCtrainval_11-May-2012.tar from host.robots.ox.ac.uk/pascal/VOC and unpack it '
-        'in the root')
-_CONTEXT = ('Download VOCtrainval_03-May-2010.tar from host.robots.ox.ac.uk/pascal/VOC and unpack '
-            'it in the root; put trainval_merged.json, and trainval/ from trainval.tar.gz, both '
-            'of cs.stanford.edu/~roozbeh/pascal-context, in VOCdevkit/VOC2010')
+_VOC, _CONTEXT = DOWNLOADS['pascal_voc'], DOWNLOADS['pascal_context']
 
 
 def prepare_voc_20(task: Task) -> None:
