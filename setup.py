@@ -73,7 +73,7 @@ setup(
     maintainer_email='maintainers@users.noreply.example',
     python_requires='>=3.10',
     packages=find_packages(include=['eov_seg_core*', 'eov_seg_ros*']),
-    package_data={'eov_seg_core': ['presets/*.yaml']},
+    package_data={'eov_seg_core': ['presets/*.yaml', 'assets/*']},
     data_files=[
         ('share/ament_index/resource_index/packages', files(f'resource/{PACKAGE}')),
         (f'share/{PACKAGE}', ['package.xml']),
@@ -86,6 +86,7 @@ setup(
     entry_points={'console_scripts': [
         'eov-seg = eov_seg_core.cli:main',
         'segment_node = eov_seg_ros.segment_node:main',
+        'world_camera_node = eov_seg_ros.world_camera_node:main',
         'eov_seg_demo = eov_seg_ros.demo:main',
     ]},
 )

@@ -1,22 +1,16 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Messages to numpy and results to messages.
-
-Own conversions instead of cv_bridge: the apt module is tied to the numpy it was compiled against,
-the one on PyPI to OpenCV 4, and neither is needed for the few lines below.
-"""
+"""Results to messages: label images, their compressed twins, detections and class maps."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from fractions import Fraction
-import sys
-from typing import Any, NamedTuple, TYPE_CHECKING
+from collections.abc import Sequence
+from typing import Any, TYPE_CHECKING
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import (
     Detection2D,
@@ -28,126 +22,55 @@ from vision_msgs.msg import (
 
 from eov_seg_core.visualization import draw_overlay
 from eov_seg_ros.class_ids import LabelSpace, UNLABELED
+from eov_seg_ros.image_bridge import CvBridge, make_bridge
 
 if TYPE_CHECKING:
     from eov_seg_core.panoptic import PanopticResult, Segment
 
 Pixels = npt.NDArray[Any]
 RGB = npt.NDArray[np.uint8]
+_DTYPES = {'mono8': np.uint8, 'mono16': np.uint16, '32SC1': np.int32}
 
 
-class _Layout(NamedTuple):
-    """How an encoding stores its pixels.
-
-    Attributes:
-        samples: Samples per pixel in a row.
-        to_rgb: Turns the rows, (rows, width * samples), into (H, W, 3) uint8 RGB.
-        sample_bytes: Bytes per sample.
-        rows: Rows of data per row of the image (planar chroma adds half as many).
-        even: Both sides must be even, or the width, or neither.
-    """
-
-    samples: int
-    to_rgb: Callable[[Pixels], RGB]
-    sample_bytes: int = 1
-    rows: Fraction = Fraction(1)
-    even: str = ''
-
-
-def _color(samples: int, code: int | None) -> _Layout:
-    def to_rgb(rows: Pixels) -> RGB:
-        image = rows.reshape(rows.shape[0], -1, samples) if samples > 1 else rows
-        return image if code is None else cv2.cvtColor(image, code)
-
-    return _Layout(samples, to_rgb)
-
-
-def _deep_gray_to_rgb(rows: Pixels) -> RGB:
-    gray = cv2.convertScaleAbs(rows, alpha=255 / 65535)
-    return cv2.cvtColor(gray, cv2.COLOR_GRAY2RGB)
-
-
-_GRAY = _color(1, cv2.COLOR_GRAY2RGB)
-_BGR = _color(3, cv2.COLOR_BGR2RGB)
-_BGRA = _color(4, cv2.COLOR_BGRA2RGB)
-_UYVY = _color(2, cv2.COLOR_YUV2RGB_UYVY)._replace(even='width')
-_YUYV = _color(2, cv2.COLOR_YUV2RGB_YUY2)._replace(even='width')
-_NV12 = _color(1, cv2.COLOR_YUV2RGB_NV12)._replace(rows=Fraction(3, 2), even='width and height')
-_NV21 = _color(1, cv2.COLOR_YUV2RGB_NV21)._replace(rows=Fraction(3, 2), even='width and height')
-
-_LAYOUTS = {
-    'rgb8': _color(3, None), 'bgr8': _BGR, 'rgba8': _color(4, cv2.COLOR_RGBA2RGB), 'bgra8': _BGRA,
-    'mono8': _GRAY, 'mono16': _Layout(1, _deep_gray_to_rgb, sample_bytes=2),
-    # Without a colour order in the name these are taken as OpenCV and RViz take them.
-    '8UC1': _GRAY, '8UC3': _BGR, '8UC4': _BGRA,
-    # ROS names a mosaic by its first row, OpenCV by the second row from its second pixel on.
-    'bayer_rggb8': _color(1, cv2.COLOR_BayerBG2RGB),
-    'bayer_bggr8': _color(1, cv2.COLOR_BayerRG2RGB),
-    'bayer_gbrg8': _color(1, cv2.COLOR_BayerGR2RGB),
-    'bayer_grbg8': _color(1, cv2.COLOR_BayerGB2RGB),
-    'yuv422': _UYVY, 'uyvy': _UYVY, 'yuv422_yuy2': _YUYV, 'yuyv': _YUYV,
-    'nv12': _NV12, 'nv21': _NV21,
-}
-
-ENCODINGS = tuple(_LAYOUTS)
-"""The encodings that `image_to_rgb` takes."""
-
-
-def image_to_rgb(message: Image) -> RGB:
+def image_to_rgb(message: Image | CompressedImage) -> RGB:
     """Return the image of a message as (H, W, 3) uint8 RGB.
 
-    Padded rows and big-endian samples are honoured; alpha is dropped; 16 bits are scaled to 8.
-    For `rgb8` with packed rows the array shares the message's memory.
-
     Raises:
-        ValueError: The encoding is not one of `ENCODINGS`, the image is empty, or its sizes and
-            its data contradict one another.
+        ValueError: It cannot be decoded, or contradicts itself; says how.
     """
-    layout = _LAYOUTS.get(message.encoding)
-    if layout is None:
-        raise ValueError(f'image encoding {message.encoding!r} is not supported; accepted are '
-                         f'{", ".join(ENCODINGS)}')
-    rows = _packed_rows(message, layout)
-    return np.ascontiguousarray(layout.to_rgb(rows))
-
-
-def _packed_rows(message: Image, layout: _Layout) -> Pixels:
-    """Return the samples of a message as (rows, width * samples), without padding."""
-    height, width, step = message.height, message.width, message.step
-    what = f'{message.encoding} image of {width} x {height}'
-    if not height or not width:
-        raise ValueError(f'{what} is empty')
-    if (layout.even and width % 2) or (layout.even == 'width and height' and height % 2):
-        raise ValueError(f'{what}: {layout.even} must be even')
-    row_bytes = width * layout.samples * layout.sample_bytes
-    if step < row_bytes:
-        raise ValueError(f'{what}: step is {step}, but a row has {row_bytes} bytes')
-    rows = int(height * layout.rows)
-    if len(message.data) != rows * step:
-        raise ValueError(f'{what}: data has {len(message.data)} bytes, expected {rows} rows of '
-                         f'{step} = {rows * step}')
-    data = np.frombuffer(message.data, np.uint8).reshape(rows, step)[:, :row_bytes]
-    if layout.sample_bytes == 1:
-        return np.ascontiguousarray(data)
-    dtype = np.dtype(np.uint16).newbyteorder('>' if message.is_bigendian else '<')
-    return np.ascontiguousarray(data).view(dtype).astype(np.uint16, copy=False)
+    if isinstance(message, CompressedImage):
+        return make_bridge().compressed_imgmsg_to_cv2(message, 'rgb8')
+    return make_bridge().imgmsg_to_cv2(message, 'rgb8')
 
 
 def image_message(header: Header, pixels: Pixels, encoding: str) -> Image:
-    """Return an image message with packed rows.
+    """Return an image message with packed rows; see `CvBridge.cv2_to_imgmsg`.
 
-    Args:
-        header: Used as it is.
-        pixels: (H, W) or (H, W, C), of the dtype that the encoding means.
-        encoding: As in sensor_msgs/image_encodings.
+    Ours always: cv_bridge copies the pixels once more.
     """
-    pixels = np.ascontiguousarray(pixels)
-    height, width = pixels.shape[:2]
-    message = Image(header=header, height=height, width=width, encoding=encoding,
-                    is_bigendian=int(sys.byteorder == 'big'), step=pixels.nbytes // height)
-    # Any other way to fill an array field copies it element by element.
-    message.data.frombytes(pixels.view(np.uint8))
-    return message
+    return CvBridge().cv2_to_imgmsg(pixels, encoding, header)
+
+
+def compress(message: Image) -> CompressedImage:
+    """Return the compressed twin of one of our images: JPEG for `rgb8`, lossless PNG for labels.
+
+    The format strings are those of image_transport, whose subscriber gives the same image back.
+    A PNG has no 32-bit samples: the four bytes of `32SC1` become its four channels, and
+    image_transport, which believes the format string, puts them together again.
+    """
+    if message.encoding == 'rgb8':
+        bgr = cv2.cvtColor(make_bridge().imgmsg_to_cv2(message, 'rgb8'), cv2.COLOR_RGB2BGR)
+        compressed = CvBridge().cv2_to_compressed_imgmsg(bgr, 'jpg')
+        compressed.format = 'rgb8; jpeg compressed bgr8'
+    else:
+        labels = np.frombuffer(message.data, _DTYPES[message.encoding])
+        if message.encoding == '32SC1':
+            labels = labels.view(np.uint8)
+        shape = (message.height, message.width, 4)[:3 if message.encoding == '32SC1' else 2]
+        compressed = CvBridge().cv2_to_compressed_imgmsg(labels.reshape(shape), 'png')
+        compressed.format = f'{message.encoding}; png compressed '
+    compressed.header = message.header
+    return compressed
 
 
 def instance_image(header: Header, result: PanopticResult) -> Image:

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 import time
 from typing import Any
@@ -16,10 +17,14 @@ import rclpy
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
-from vision_msgs.msg import Detection2DArray, LabelInfo
+from vision_msgs.msg import Detection2DArray, LabelInfo, VisionInfo
 
 NODE = 'eov_seg'
+UNTRAINED = ('UNTRAINED WEIGHTS: the segments in the pictures show nothing, or there are none. '
+             'Give the demo a checkpoint: --checkpoint FILE')
 _DTYPES = {'mono8': np.uint8, 'mono16': np.uint16, '32SC1': np.int32, 'rgb8': np.uint8}
+_MOST_PARTIAL = 100
+"""Stamps whose messages are kept while others are missing; the node skips frames."""
 
 
 @dataclass(frozen=True)
@@ -45,29 +50,53 @@ class Received:
         return np.frombuffer(message.data, _DTYPES[message.encoding]).reshape(shape)
 
 
+def latched(depth: int = 1) -> QoSProfile:
+    """Return the QoS that gets the last messages of publishers that keep them."""
+    return QoSProfile(depth=depth, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+
+
 class Collector:
-    """Subscribes to the node's outputs.
+    """Subscribes to topics and joins the messages of one stamp.
 
     Args:
         is_alive: Asked while waiting; false ends the wait with an error.
+        topics: Topics whose messages make a frame, with their types.
+        on_frame: Called with each complete frame.
     """
 
-    TOPICS = {'panoptic': Image, 'semantic': Image, 'instance': Image, 'overlay': Image,
-              'detections': Detection2DArray}
+    OUTPUTS = {f'{NODE}/{name}': Image for name in ('panoptic', 'semantic', 'instance', 'overlay')}
+    OUTPUTS[f'{NODE}/detections'] = Detection2DArray
 
-    def __init__(self, is_alive: Callable[[], bool]) -> None:
+    def __init__(self, is_alive: Callable[[], bool], topics: Mapping[str, type],
+                 on_frame: Callable[[Received], None]) -> None:
         self._is_alive = is_alive
-        self.node = rclpy.create_node('demo_collector')
-        self.frames: list[Received] = []
+        self._topics = topics
+        self._on_frame = on_frame
+        self.node = rclpy.create_node('demo_watcher')
         self.class_map: dict[int, str] = {}
         self.labels_count = 0
+        self.method = ''
+        self.counts: Counter[str] = Counter()
+        self.on_class_map: Callable[[dict[int, str]], None] = lambda class_map: None
         self._partial: dict[int, dict[str, Any]] = {}
-        for topic, message_type in self.TOPICS.items():
+        for topic, message_type in topics.items():
             self.node.create_subscription(
-                message_type, f'{NODE}/{topic}',
+                message_type, topic,
                 lambda message, topic=topic: self._on_message(topic, message), 10)
-        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.node.create_subscription(LabelInfo, f'{NODE}/label_info', self._on_labels, latched)
+        self.node.create_subscription(LabelInfo, f'{NODE}/label_info', self._on_labels, latched())
+        self.node.create_subscription(VisionInfo, f'{NODE}/vision_info', self._on_info, latched())
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the node says that its weights were trained."""
+        return not self.method.endswith('untrained')
+
+    def count(self, topics: Mapping[str, type]) -> None:
+        """Count the messages of further topics in `counts`."""
+        for topic, message_type in topics.items():
+            self.node.create_subscription(
+                message_type, topic,
+                lambda message, topic=topic: self.counts.update([topic]), 10)
 
     def wait_for(self, condition: Callable[[], Any], what: str, timeout_s: float) -> Any:
         """Spin until a condition holds and return its value.
@@ -85,12 +114,22 @@ class Collector:
             rclpy.spin_once(self.node, timeout_sec=0.1)
         return value
 
-    def wait_for_frame(self, name: str, after_ns: int, timeout_s: float) -> Received:
-        """Return the first complete frame of a picture that is stamped after a time."""
-        def find() -> Received | None:
-            return next((frame for frame in self.frames
-                         if frame.name == name and frame.stamp_ns > after_ns), None)
-        return self.wait_for(find, f'an answer to {name}', timeout_s)
+    def wait_for_node(self, timeout_s: float) -> None:
+        """Wait until the node works.
+
+        Raises:
+            RuntimeError: As for `wait_for`.
+        """
+        self.wait_for(lambda: self.labels_count and self.method, 'the node', timeout_s)
+
+    def spin_for(self, seconds: float) -> None:
+        """Spin for a while.
+
+        Raises:
+            RuntimeError: A process has ended.
+        """
+        end_s = time.monotonic() + seconds
+        self.wait_for(lambda: time.monotonic() > end_s, 'the time to pass', seconds + 10)
 
     def set_words(self, things: list[str], stuff: list[str]) -> float:
         """Change both lists at once through the node's parameter service.
@@ -101,13 +140,16 @@ class Collector:
         Raises:
             RuntimeError: The node refused them.
         """
+        return self.set(**{'vocabulary.things': things, 'vocabulary.stuff': stuff})
+
+    def set(self, **values: Any) -> float:
+        """Change parameters of the node at once; as `set_words`."""
         client = self.node.create_client(SetParametersAtomically,
                                          f'{NODE}/set_parameters_atomically')
         self.wait_for(client.service_is_ready, 'the parameter service', 10)
         started_s = time.monotonic()
         future = client.call_async(SetParametersAtomically.Request(parameters=[
-            Parameter('vocabulary.things', value=things).to_parameter_msg(),
-            Parameter('vocabulary.stuff', value=stuff).to_parameter_msg()]))
+            Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]))
         self.wait_for(future.done, 'the answer of the parameter service', 10)
         accepted_ms = 1000 * (time.monotonic() - started_s)
         if not future.result().result.successful:
@@ -121,12 +163,19 @@ class Collector:
     def _on_labels(self, message: LabelInfo) -> None:
         self.class_map = {entry.class_id: entry.class_name for entry in message.class_map}
         self.labels_count += 1
+        self.on_class_map(self.class_map)
+
+    def _on_info(self, message: VisionInfo) -> None:
+        self.method = message.method
 
     def _on_message(self, topic: str, message: Any) -> None:
+        self.counts[topic] += 1
         stamp_ns = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
         messages = self._partial.setdefault(stamp_ns, {})
         messages[topic] = message
-        if len(messages) == len(self.TOPICS):
+        if len(messages) == len(self._topics):
             del self._partial[stamp_ns]
-            self.frames.append(Received(message.header.frame_id, stamp_ns,
-                                        (self.now_ns() - stamp_ns) / 1e6, messages))
+            self._on_frame(Received(message.header.frame_id, stamp_ns,
+                                    (self.now_ns() - stamp_ns) / 1e6, messages))
+        elif len(self._partial) > _MOST_PARTIAL:
+            del self._partial[min(self._partial)]

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from eov_seg_ros.demo_collector import Received
+from eov_seg_ros.demo_collector import NODE, Received
 
 PHOTOGRAPHS = ('astronaut.png', 'chelsea.png', 'coffee.png')
 """Photographs that lie in scikit-image's wheel."""
@@ -64,12 +64,11 @@ def write_frame(frame: Received, folder: Path) -> None:
     """Write one frame's overlay and label images as PNG."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = Path(frame.name).stem
-    overlay_bgr = cv2.cvtColor(frame.pixels('overlay'), cv2.COLOR_RGB2BGR)
-    _write(folder / f'{stem}_overlay.png', overlay_bgr)
+    _write(folder / f'{stem}_overlay.png', _overlay_bgr(frame))
     for topic in ('instance', 'semantic'):
-        _write(folder / f'{stem}_{topic}.png', frame.pixels(topic))
+        _write(folder / f'{stem}_{topic}.png', frame.pixels(f'{NODE}/{topic}'))
     # 32 bits do not fit into a PNG: upper and lower half, as in the message.
-    panoptic = frame.pixels('panoptic').view(np.uint32)
+    panoptic = frame.pixels(f'{NODE}/panoptic').view(np.uint32)
     halves = np.stack([np.zeros_like(panoptic), panoptic & 0xffff, panoptic >> 16], axis=-1)
     _write(folder / f'{stem}_panoptic.png', halves.astype(np.uint16))
 
@@ -91,8 +90,7 @@ def write_summary(played: Mapping[str, Sequence[Received]],
                                             encoding='utf-8')
     columns = [_column('played', [cv2.imread(str(output / 'played' / frame.name))
                                   for frame in next(iter(played.values()))])]
-    columns += [_column(f'{label} words', [cv2.cvtColor(frame.pixels('overlay'), cv2.COLOR_RGB2BGR)
-                                           for frame in frames])
+    columns += [_column(f'{label} words', [_overlay_bgr(frame) for frame in frames])
                 for label, frames in played.items()]
     sheet = np.concatenate(columns, axis=1)
     if warnings:
@@ -107,6 +105,10 @@ def write_summary(played: Mapping[str, Sequence[Received]],
 def _write(path: Path, image: npt.NDArray[Any]) -> None:
     if not cv2.imwrite(str(path), image):
         raise OSError(f'{path} could not be written')
+
+
+def _overlay_bgr(frame: Received) -> BGR:
+    return cv2.cvtColor(frame.pixels(f'{NODE}/overlay'), cv2.COLOR_RGB2BGR)
 
 
 def _photographs() -> list[Path]:
@@ -154,7 +156,7 @@ def _video_frames(path: Path, limit: int) -> Iterator[tuple[str, BGR]]:
 
 
 def _record(frame: Received) -> dict[str, Any]:
-    overlay = frame.messages['overlay']
+    overlay = frame.messages[f'{NODE}/overlay']
     return {
         'picture': frame.name, 'width': overlay.width, 'height': overlay.height,
         'stamp_ns': frame.stamp_ns, 'latency_ms': round(frame.latency_ms, 1),
@@ -164,7 +166,7 @@ def _record(frame: Received) -> dict[str, Any]:
             'score': round(detection.results[0].hypothesis.score, 4),
             'center_xy': [detection.bbox.center.position.x, detection.bbox.center.position.y],
             'size_xy': [detection.bbox.size_x, detection.bbox.size_y],
-        } for detection in frame.messages['detections'].detections]}
+        } for detection in frame.messages[f'{NODE}/detections'].detections]}
 
 
 def _column(title: str, images: Sequence[BGR]) -> BGR:

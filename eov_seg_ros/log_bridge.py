@@ -7,10 +7,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 import logging
+import math
+import re
+import time
 from typing import Any
 
 PACKAGES = ('eov_seg_core', 'eov_seg_ros')
 """The loggers that are forwarded, with all below them."""
+_MOST_TEXTS = 200
 
 
 class RosLogHandler(logging.Handler):
@@ -68,3 +72,25 @@ def forward_logging(ros_logger: Any, level: int = logging.INFO) -> Iterator[None
             logger.removeHandler(handler)
             logger.setLevel(before)
             logger.propagate = True
+
+
+class Repeats:
+    """Says when a complaint is due again, so that a broken camera does not fill the log.
+
+    Args:
+        period_s: Least time between two complaints that differ in numbers only.
+    """
+
+    def __init__(self, period_s: float) -> None:
+        self._period_s = period_s
+        self._said_s: dict[str, float] = {}
+
+    def is_due(self, text: str) -> bool:
+        """Return whether a text should be logged, and take it as logged then."""
+        key, now_s = re.sub(r'\d+', '#', text), time.monotonic()
+        if now_s < self._said_s.get(key, -math.inf) + self._period_s:
+            return False
+        if len(self._said_s) >= _MOST_TEXTS:
+            self._said_s.clear()
+        self._said_s[key] = now_s
+        return True

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray
 
@@ -23,6 +23,9 @@ from eov_seg_ros.parameters import Parameters
 
 if TYPE_CHECKING:
     from eov_seg_core.panoptic import PanopticResult
+
+QOS_OVERRIDES = QoSOverridingOptions.with_default_policies()
+"""Lets parameters override history, depth and reliability of a publisher or subscription."""
 
 
 @dataclass(frozen=True)
@@ -87,33 +90,45 @@ def create_publisher(node: LifecycleNode, message_type: type, name: str,
                      latched: bool = False) -> Any:
     """Create the publisher of `~/name`, whose QoS can be overridden by parameters."""
     return node.create_lifecycle_publisher(
-        message_type, f'~/{name}', output_qos(latched),
-        qos_overriding_options=QoSOverridingOptions.with_default_policies())
+        message_type, f'~/{name}', output_qos(latched), qos_overriding_options=QOS_OVERRIDES)
 
 
 class Outputs:
-    """The publishers of all per-frame topics.
+    """The publishers of one camera's per-frame topics, images also compressed.
 
     Args:
         node: The node that they belong to.
+        prefix: Stands before each topic's name below `~/`.
     """
 
-    def __init__(self, node: LifecycleNode) -> None:
+    def __init__(self, node: LifecycleNode, prefix: str) -> None:
         self._node = node
-        self._publishers = {name: create_publisher(node, output.message_type, name)
-                            for name, output in _OUTPUTS.items()}
+        self._plain = {name: create_publisher(node, output.message_type, prefix + name)
+                       for name, output in _OUTPUTS.items()}
+        self._compressed = {
+            name: create_publisher(node, CompressedImage, f'{prefix}{name}/compressed')
+            for name, output in _OUTPUTS.items() if output.message_type is Image}
 
-    def wanted(self) -> tuple[str, ...]:
-        """Return the topics that somebody subscribes to."""
-        return tuple(name for name, publisher in self._publishers.items()
-                     if publisher.get_subscription_count())
+    def is_wanted(self) -> bool:
+        """Return whether somebody subscribes to any of the topics."""
+        return any(publisher.get_subscription_count()
+                   for publisher in (*self._plain.values(), *self._compressed.values()))
 
-    def publish(self, frame: Frame, names: tuple[str, ...]) -> None:
-        """Build and publish the messages of the named topics."""
-        for name in names:
-            self._publishers[name].publish(_OUTPUTS[name].build(frame))
+    def publish(self, frame: Frame) -> None:
+        """Build and publish the messages that somebody subscribes to."""
+        for name, output in _OUTPUTS.items():
+            is_plain_wanted = self._plain[name].get_subscription_count()
+            is_compressed_wanted = (name in self._compressed
+                                    and self._compressed[name].get_subscription_count())
+            if not (is_plain_wanted or is_compressed_wanted):
+                continue
+            message = output.build(frame)
+            if is_plain_wanted:
+                self._plain[name].publish(message)
+            if is_compressed_wanted:
+                self._compressed[name].publish(conversions.compress(message))
 
     def destroy(self) -> None:
         """Destroy the publishers."""
-        for publisher in self._publishers.values():
+        for publisher in (*self._plain.values(), *self._compressed.values()):
             self._node.destroy_lifecycle_publisher(publisher)

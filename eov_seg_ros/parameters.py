@@ -128,6 +128,12 @@ class Parameters:
     input_size: int = _parameter(
         640, "Short side of the network's input in pixels, 32 or more; 0: the image as it is. "
         'Results always have the size of the image.', read_only=True, bounds=(0, 2560))
+    image_transport: str = _parameter(
+        'raw', '`compressed` subscribes to `image_raw/compressed` instead of `image_raw`.',
+        read_only=True, choices=('raw', 'compressed'))
+    camera_names: tuple[str, ...] = _parameter(
+        (), 'Several cameras: each subscribes to `<name>/image_raw` and publishes below '
+        '`~/<name>`; empty: one camera without a name.', read_only=True)
     embedding_cache_dir: str = _parameter(
         '', "Folder of the text-embedding cache; empty: in the user's cache directory.",
         read_only=True)
@@ -145,6 +151,7 @@ class Parameters:
             raise ValueError(f'input_size must be 0 or at least 32, got {self.input_size}')
         if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', self.device):
             raise ValueError(f'device must be auto, cpu, cuda or cuda:N, got {self.device!r}')
+        _check_camera_names(self.camera_names)
         self.vocabulary  # noqa: B018  refuses what it cannot build
 
     @cached_property
@@ -181,6 +188,15 @@ class Parameters:
         return cls.from_values(values)
 
 
+def _check_camera_names(names: tuple[str, ...]) -> None:
+    for name in names:
+        if not re.fullmatch(r'[A-Za-z_]\w*', name, re.ASCII):
+            raise ValueError(f'camera_names holds {name!r}; expected letters, digits and _, not '
+                             'beginning with a digit, because it becomes a part of topics')
+    if len(set(names)) < len(names):
+        raise ValueError(f'camera_names holds a name twice: {", ".join(names)}')
+
+
 def _value(spec: Spec, value: Any) -> Any:
     """Return a value in the type of its field.
 
@@ -212,22 +228,33 @@ def specs() -> tuple[Spec, ...]:
     return tuple(_SPECS.values())
 
 
-def declare(node: Node) -> None:
-    """Declare all parameters on a node.
+def declare(node: Node, table: Iterable[Spec] = ()) -> None:
+    """Declare parameters on a node.
+
+    Args:
+        node: The node.
+        table: Which; none: those of `segment_node`.
 
     Raises:
         rclpy.exceptions.InvalidParameterTypeException: A given value has another type.
         rclpy.exceptions.InvalidParameterValueException: A given value is out of range.
     """
+    for spec in table or specs():
+        if isinstance(spec.default, tuple):
+            _declare_list(node, spec)
+        else:
+            node.declare_parameter(spec.name, spec.default, _descriptor(spec))
+
+
+def _declare_list(node: Node, spec: Spec) -> None:
+    """Declare a list, an empty one as strings: rclpy alone would take it for bytes."""
     from rclpy.parameter import Parameter
 
-    for spec in specs():
-        is_list = isinstance(spec.default, tuple)
-        default = list(spec.default) if isinstance(spec.default, tuple) else spec.default
-        declared = node.declare_parameter(spec.name, default, _descriptor(spec))
-        if is_list and not declared.value:
-            # An empty default was typed as bytes; `ros2 param get` shall show strings.
-            node.set_parameters([Parameter(spec.name, Parameter.Type.STRING_ARRAY, [])])
+    descriptor = _descriptor(spec)
+    descriptor.read_only = False
+    if not node.declare_parameter(spec.name, [], descriptor).value:
+        node.set_parameters([Parameter(spec.name, Parameter.Type.STRING_ARRAY, [])])
+    node.set_descriptor(spec.name, _descriptor(spec))
 
 
 def _descriptor(spec: Spec) -> ParameterDescriptor:

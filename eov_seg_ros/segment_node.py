@@ -13,27 +13,21 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 import functools
 import logging
-import signal
 import sys
 import time
 from typing import Any
 
 from rcl_interfaces.msg import SetParametersResult
-import rclpy
 from rclpy.clock import Clock, ClockType
-from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from rclpy.logging import LoggingSeverity
 from rclpy.parameter import Parameter
-from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool
 
 from eov_seg_ros.log_bridge import forward_logging
-from eov_seg_ros.outputs import input_qos
 from eov_seg_ros.parameters import declare, Parameters
 from eov_seg_ros.pipeline import Pipeline
+from eov_seg_ros.run import run_node
 from eov_seg_ros.segmenter_factory import free_memory, load_segmenter
 
 Transition = Callable[['SegmentNode', LifecycleState], TransitionCallbackReturn]
@@ -69,7 +63,6 @@ class SegmentNode(LifecycleNode):
         super().__init__('eov_seg', **options)
         self._segmenter_factory = segmenter_factory
         self._pipeline: Pipeline | None = None
-        self._subscription: Any = None
         self._resources = ExitStack()
         debug = self.get_logger().get_effective_level() == LoggingSeverity.DEBUG
         self._resources.enter_context(forward_logging(
@@ -107,18 +100,14 @@ class SegmentNode(LifecycleNode):
 
     @_reporting
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Publish the class map and subscribe to the images."""
+        """Publish the class map and subscribe to the cameras."""
         result = super().on_activate(state)
         self._pipeline.activate()
-        self._subscription = self.create_subscription(
-            Image, 'image_raw', self._pipeline.submit, input_qos(),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies())
         return result
 
     @_reporting
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe, finish the frame in work, stop publishing; keep the model."""
-        self._unsubscribe()
         self._pipeline.deactivate()
         return super().on_deactivate(state)
 
@@ -150,15 +139,9 @@ class SegmentNode(LifecycleNode):
         super().destroy_node()
 
     def _close_pipeline(self) -> None:
-        self._unsubscribe()
         if self._pipeline is not None:
             self._pipeline.close()
             self._pipeline = None
-
-    def _unsubscribe(self) -> None:
-        if self._subscription is not None:
-            self.destroy_subscription(self._subscription)
-            self._subscription = None
 
     def _autostart(self) -> None:
         self.destroy_timer(self._autostart_timer)
@@ -211,15 +194,6 @@ class SegmentNode(LifecycleNode):
         return response
 
 
-def _interrupt_once(signum: int, frame: object) -> None:
-    """Raise KeyboardInterrupt for the first SIGINT only.
-
-    A launch file and a terminal both send it, and the second one must not disturb the cleanup.
-    """
-    signal.signal(signal.SIGINT, lambda *_: None)
-    raise KeyboardInterrupt
-
-
 def main(args: Sequence[str] | None = None,
          segmenter_factory: Callable[[Parameters], Any] = load_segmenter) -> int:
     """Run the node until it is told to end.
@@ -231,26 +205,7 @@ def main(args: Sequence[str] | None = None,
     Returns:
         The exit code: 1 if a given parameter has the wrong type or is out of range.
     """
-    signal.signal(signal.SIGINT, _interrupt_once)
-    rclpy.init(args=args)
-    node = None
-    try:
-        node = SegmentNode(segmenter_factory)
-        executor = SingleThreadedExecutor()
-        executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
-        rclpy.logging.get_logger('eov_seg').fatal(str(error))
-        return 1
-    finally:
-        if node is not None:
-            node.destroy_node()
-        rclpy.try_shutdown()
-        # Python gives SIGINT its deadly default back while it takes PyTorch down, unless ignored.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-    return 0
+    return run_node(lambda: SegmentNode(segmenter_factory), args)
 
 
 if __name__ == '__main__':

@@ -2,9 +2,10 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Set up what is missing, then play photographs into the node and write what comes back.
+# Set up what is missing, then run the whole system for half a minute: a camera, the node, and a
+# watcher that changes the words half-way and writes what comes back.
 #
-#   scripts/demo.sh                                  # photographs that scikit-image ships
+#   scripts/demo.sh                                  # the built-in camera, which knows the truth
 #   scripts/demo.sh PICTURE|FOLDER|VIDEO ... [--checkpoint FILE] [--variant s] [--output DIR]
 #
 # Results go to ./demo_output.  No ROS installation is needed; nothing leaves this machine.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 import contextlib
+import gc
 import os
 from pathlib import Path
 import subprocess
@@ -36,7 +37,7 @@ OUTPUTS = ('panoptic', 'semantic', 'instance', 'confidence', 'overlay', 'detecti
 
 
 @pytest.fixture(scope='session')
-def isolated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def isolated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Set what is not set, refuse what is set otherwise, and return the environment."""
     if rclpy is None:
         pytest.skip('rclpy is not installed: scripts/setup_env.sh')
@@ -46,7 +47,9 @@ def isolated(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
                         'no packet leaves this machine: source scripts/ros_env.sh')
     os.environ.setdefault('ROS_DOMAIN_ID', str(1 + os.getpid() % 101))
     os.environ.setdefault('ROS_LOG_DIR', str(tmp_path_factory.mktemp('ros_log')))
-    return {**os.environ, 'OMP_NUM_THREADS': '1'}
+    gc.freeze()     # so that collecting after each test does not look through PyTorch
+    yield {**os.environ, 'OMP_NUM_THREADS': '1'}
+    gc.unfreeze()
 
 
 @pytest.fixture
@@ -54,6 +57,9 @@ def ros(isolated: dict[str, str]) -> Iterator[None]:
     """Start and end rclpy."""
     rclpy.init()
     yield
+    # A node that is freed only after the next one of its name was made takes that one's /rosout
+    # with it (rcl registers the publisher by the name of the node).
+    gc.collect()
     rclpy.try_shutdown()
 
 
@@ -66,6 +72,7 @@ class Client:
     """
 
     def __init__(self, namespace: str = '/', image: str = 'image_raw') -> None:
+        from rcl_interfaces.msg import Log
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.node import Node
         from rclpy.qos import DurabilityPolicy, qos_profile_sensor_data, QoSProfile
@@ -80,7 +87,20 @@ class Client:
         self._types = dict.fromkeys(OUTPUTS, Image)
         self._types |= {'detections': Detection2DArray, 'label_info': LabelInfo,
                         'vision_info': VisionInfo}
-        self._latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._log = self.listen_to('/rosout', Log, latched=True)
+
+    @property
+    def log(self) -> str:
+        """What nodes have logged so far, one message a line."""
+        return '\n'.join(message.msg for message in self._log)
+
+    def listen_to(self, topic: str, message_type: type, latched: bool = False) -> list[Any]:
+        """Subscribe to any topic; return the list that its messages come into."""
+        messages: list[Any] = []
+        self.node.create_subscription(message_type, topic, messages.append,
+                                      self._latched if latched else 10)
+        return messages
 
     def listen(self, *names: str) -> None:
         """Subscribe to outputs and wait for the match."""
@@ -97,8 +117,9 @@ class Client:
         end_s = time.monotonic() + timeout_s
         while not (value := condition()):
             if time.monotonic() > end_s:
-                pytest.fail(f'nothing came within {timeout_s:g} s; received '
-                            f'{ {name: len(got) for name, got in self.received.items()} }')
+                received = {name: len(got) for name, got in self.received.items()}
+                pytest.fail(f'nothing came within {timeout_s:g} s; received {received}; the log '
+                            f'is\n{self.log}')
             self.executor.spin_once(timeout_sec=0.02)
         return value
 
@@ -131,7 +152,7 @@ class Client:
         pytest.fail(f'image {number} was sent eight times and never answered on {topic}')
 
     def spin_for(self, seconds: float) -> None:
-        """Spin; before a look at the log, because reading loses what is written meanwhile."""
+        """Spin for a while."""
         end_s = time.monotonic() + seconds
         while time.monotonic() < end_s:
             self.executor.spin_once(timeout_sec=0.02)
@@ -209,19 +230,14 @@ def client(make_client: Callable[..., Client]) -> Client:
 
 
 @pytest.fixture
-def start_node(ros: None) -> Iterator[Callable[..., Any]]:
-    """Return a function that runs a node with a given segmenter in a thread."""
+def spin_node(ros: None) -> Iterator[Callable[[Callable[[], Any]], Any]]:
+    """Return a function that makes a node and runs it in a thread."""
     from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
-    from rclpy.parameter import Parameter
-
-    from eov_seg_ros.segment_node import SegmentNode
 
     running = []
 
-    def start(segmenter: Any, **parameters: Any) -> SegmentNode:
-        overrides = [Parameter(name.replace('__', '.'), value=value)
-                     for name, value in parameters.items()]
-        node = SegmentNode(lambda _: segmenter, parameter_overrides=overrides)
+    def start(make_node: Callable[[], Any]) -> Any:
+        node = make_node()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
 
@@ -239,6 +255,23 @@ def start_node(ros: None) -> Iterator[Callable[..., Any]]:
         executor.shutdown()
         thread.join(10)
         node.destroy_node()
+
+
+@pytest.fixture
+def start_node(spin_node: Callable[[Callable[[], Any]], Any]) -> Callable[..., Any]:
+    """Return a function that runs the segmentation node with a given segmenter in a thread."""
+    from rclpy.parameter import Parameter
+
+    from eov_seg_ros.segment_node import SegmentNode
+
+    def start(segmenter: Any, **parameters: Any) -> SegmentNode:
+        overrides = [Parameter(name.replace('__', '.'), value=value)
+                     for name, value in parameters.items() if name != 'namespace']
+        return spin_node(lambda: SegmentNode(
+            lambda _: segmenter, parameter_overrides=overrides,
+            namespace=parameters.get('namespace', '')))
+
+    return start
 
 
 @pytest.fixture

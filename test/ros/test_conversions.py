@@ -20,7 +20,8 @@ from std_msgs.msg import Header  # noqa: E402
 from eov_seg_core.panoptic import PanopticResult, Segment  # noqa: E402
 from eov_seg_ros import conversions  # noqa: E402
 from eov_seg_ros.class_ids import LabelSpace  # noqa: E402
-from eov_seg_ros.conversions import ENCODINGS, image_to_rgb  # noqa: E402
+from eov_seg_ros.conversions import image_to_rgb  # noqa: E402
+from eov_seg_ros.image_bridge import ENCODINGS  # noqa: E402
 
 
 def message_of(rows: np.ndarray, encoding: str, height: int, width: int, padding: int = 0,

@@ -1,6 +1,6 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The demo from end to end, with the real model in its smallest size and untrained weights."""
+"""The demo from end to end, with the real model in its smallest size and random weights."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed: scripts/setup_env.sh')
 
-from eov_seg_ros import demo, demo_files  # noqa: E402
+from eov_seg_core.world import generate_scene  # noqa: E402
+from eov_seg_ros import demo, demo_files, demo_report, demo_world  # noqa: E402
 
 
 @pytest.fixture
@@ -29,14 +30,69 @@ def pictures(tmp_path):
     return folder
 
 
-@pytest.mark.ros
-@pytest.mark.slow
-def test_real_model_between_real_processes(isolated, pictures, tmp_path):
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
     from eov_seg_core.checkpoint import save_checkpoint
     from eov_seg_core.model import EOVSeg
 
-    checkpoint = tmp_path / 'tiny.safetensors'
-    save_checkpoint(EOVSeg.from_variant('t'), checkpoint)
+    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
+    save_checkpoint(EOVSeg.from_variant('t'), path)
+    return path
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_the_built_in_world_from_camera_to_figures(isolated, checkpoint, tmp_path):
+    output = tmp_path / 'out'
+    finished = subprocess.run(
+        [sys.executable, '-m', 'eov_seg_ros.demo', '--seconds', '4', '--checkpoint',
+         str(checkpoint), '--output', str(output)],
+        env={**isolated, 'XDG_CACHE_HOME': str(tmp_path / 'cache')}, text=True, timeout=150,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    assert finished.returncode == 0, finished.stdout
+    assert 'Traceback' not in finished.stdout, finished.stdout
+    assert 'UNTRAINED' not in finished.stdout
+    figures = json.loads((output / 'figures.json').read_text(encoding='utf-8'))
+    assert figures['switch']['names_with_unchanged_ids'] == ['floor', 'wall', 'ceiling', 'rug']
+    for name in ('before', 'after'):
+        assert figures[name]['frames'] > 0
+        assert figures[name]['latency_ms']['p50'] <= figures[name]['latency_ms']['p99']
+        assert 0 <= figures[name]['panoptic_quality'] <= 100
+    assert cv2.imread(str(output / 'contact_sheet.png')).shape[1] == 3 * 320
+    video = cv2.VideoCapture(str(output / 'demo.mp4'))
+    assert video.get(cv2.CAP_PROP_FRAME_COUNT) >= 20
+    assert video.read()[0]
+
+
+def test_words_of_the_world_are_categories_then_the_colours_of_the_room():
+    scene = generate_scene(7)
+    before, after = demo_world.phases_of(scene)
+    assert 'sofa' in before.things
+    assert 'white sofa' in after.things
+    assert before.stuff == after.stuff == ['floor', 'wall', 'ceiling', 'rug']
+    assert len(set(after.things)) == len(after.things)
+
+
+def test_video_lasts_as_long_as_its_frames(tmp_path):
+    video = demo_report.Video(tmp_path / 'v.mp4')
+    picture = np.zeros((48, 64, 3), np.uint8)
+    for stamp_s in (100.0, 100.25, 102.0):
+        video.add(stamp_s, demo_report.Shown(picture, picture, picture), 'title')
+    video.close()
+    capture = cv2.VideoCapture(str(tmp_path / 'v.mp4'))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == pytest.approx(21, abs=1)
+    demo_report.Video(tmp_path / 'none.mp4').close()
+
+
+def test_sampling_is_even_and_takes_no_more_than_there_is():
+    assert demo_report.sample([1, 2, 3, 4, 5], 3) == [1, 3, 5]
+    assert demo_report.sample([1], 3) == [1]
+    assert demo_report.sample([], 3) == []
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_real_model_between_real_processes(isolated, checkpoint, pictures, tmp_path):
     output = tmp_path / 'out'
     finished = subprocess.run(
         [sys.executable, '-m', 'eov_seg_ros.demo', str(pictures), '--variant', 't',
@@ -45,7 +101,7 @@ def test_real_model_between_real_processes(isolated, pictures, tmp_path):
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert finished.returncode == 0, finished.stdout
     assert 'Traceback' not in finished.stdout, finished.stdout
-    assert 'NO CHECKPOINT' not in finished.stdout
+    assert 'UNTRAINED' not in finished.stdout
     assert 'unchanged class ids: flag = 5, wall = 6' in finished.stdout
     assert cv2.imread(str(output / 'overview.png')) is not None
     content = json.loads((output / 'detections.json').read_text(encoding='utf-8'))

@@ -22,7 +22,8 @@ def values_of(status):
 
 
 def status_of(monitor, counts=None, **options):
-    options = {'is_active': True, 'fell_back': False, **options}
+    options = {'is_active': True, 'fell_back': False, 'why_silent': lambda: 'nobody publishes it',
+               'transport_advice': lambda: 'larger buffers', **options}
     return monitor.status('name', {'device': 'cpu'}, counts or Counts(), **options)
 
 
@@ -56,13 +57,17 @@ def test_rates_are_those_since_the_last_call():
 def test_warnings():
     monitor = Monitor(0.01)
     time.sleep(0.02)
-    assert 'no image for' in status_of(monitor).message
+    assert 'no image for 0 s: nobody publishes it' in status_of(monitor).message
     assert status_of(monitor, is_active=False).message == 'inactive'
-    monitor.image_came()
-    monitor.frame_done(Timing(-200.0, -201.0, 0.0, 1.0, 0.0))
+    assert monitor.image_came(-200.0)
+    assert not monitor.image_came(-20.0)
+    monitor.images_lost(3)
     status = status_of(monitor, fell_back=True)
     assert status.level == DiagnosticStatus.WARN
-    assert 'stamps lie 200 ms in the future' in status.message
+    assert 'stamps lie in the future' in status.message
+    assert '3 images were sent and lost on the way: larger buffers' in status.message
+    values = values_of(status)
+    assert (values['future_stamps'], values['lost_images']) == ('1', '3')
     assert 'CPU' in status.message
     assert 'no image' not in status_of(Monitor(0.0)).message
 
@@ -70,10 +75,13 @@ def test_warnings():
 def test_a_failure_is_a_warning_once_and_stays_as_last_error():
     monitor = Monitor(5.0)
     monitor.failed(ValueError('bad frame'))
-    assert 'bad frame' in status_of(monitor, Counts(failed=1)).message
-    status = status_of(monitor, Counts(failed=1))
+    assert 'bad frame' in status_of(monitor).message
+    status = status_of(monitor)
     assert status.message == 'running'
+    assert values_of(status)['failed_frames'] == '1'
     assert values_of(status)['last_error'] == 'bad frame [ValueError]'
+    monitor.vocabulary_failed(RuntimeError('no text'))
+    assert 'old vocabulary stays: no text' in status_of(monitor).message
 
 
 @pytest.mark.ros

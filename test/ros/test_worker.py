@@ -13,14 +13,15 @@ from eov_seg_ros.worker import Counts, LatestWorker
 
 
 class Gate:
-    """A process function that waits at a gate and notes what it saw."""
+    """A process function that waits at a gate and notes what it saw in the slot without a name."""
 
     def __init__(self):
         self.seen = []
         self.entered = threading.Semaphore(0)
         self.open = threading.Semaphore(0)
 
-    def __call__(self, item):
+    def __call__(self, items):
+        item, = items.values()
         self.entered.release()
         assert self.open.acquire(timeout=5)
         if isinstance(item, Exception):
@@ -54,7 +55,30 @@ def test_newest_item_replaces_the_waiting_one(worker, gate):
     assert gate.entered.acquire(timeout=5)
     worker.drain()
     assert gate.seen == [1, 4]
-    assert worker.counts() == Counts(received=4, processed=2, skipped=2)
+    assert worker.counts() == Counts(received=4, taken=2, skipped=2)
+
+
+def test_each_slot_keeps_its_newest_and_all_are_taken_together():
+    gate, batches = threading.Event(), []
+
+    def process(items):
+        batches.append(dict(items))
+        gate.wait(5)
+
+    worker = LatestWorker(process, print, 'test')
+    worker.submit('first', 'left')
+    while not batches:
+        time.sleep(0.001)
+    for number in range(3):
+        worker.submit(f'left {number}', 'left')
+    worker.submit('right 0', 'right')
+    gate.set()
+    while len(batches) < 2:
+        time.sleep(0.001)
+    worker.stop(5)
+    assert batches == [{'left': 'first'}, {'left': 'left 2', 'right': 'right 0'}]
+    assert worker.counts('left') == Counts(received=4, taken=2, skipped=2)
+    assert worker.counts('right') == Counts(received=1, taken=1)
 
 
 def test_nothing_submitted(worker):
@@ -68,11 +92,10 @@ def test_an_error_is_reported_and_ends_nothing(worker, gate):
         gate.open.release()
         worker.submit(item)
         assert gate.entered.acquire(timeout=5)
-        while worker.counts().processed + worker.counts().failed < 1 + (item == 'good'):
-            time.sleep(0.001)
+        worker.drain()
     assert worker.errors == [error]
     assert gate.seen == ['good']
-    assert worker.counts() == Counts(received=2, processed=1, failed=1)
+    assert worker.counts() == Counts(received=2, taken=2)
 
 
 def test_actions_run_in_order_between_two_items_and_are_never_dropped(worker, gate):
@@ -127,7 +150,8 @@ def test_stop_gives_up_after_its_time():
 
 def test_rate_limit_takes_the_newest_when_its_time_has_come():
     seen = []
-    worker = LatestWorker(lambda item: seen.append((item, time.monotonic())), print, 'test', 10.0)
+    worker = LatestWorker(lambda items: seen.append((items[''], time.monotonic())), print, 'test',
+                          10.0)
     for item in range(6):
         worker.submit(item)
         time.sleep(0.03)
@@ -141,7 +165,7 @@ def test_rate_limit_takes_the_newest_when_its_time_has_come():
 
 def test_a_new_rate_limit_holds_for_the_waiting_item():
     seen = []
-    worker = LatestWorker(seen.append, print, 'test', 0.01)
+    worker = LatestWorker(lambda items: seen.append(items['']), print, 'test', 0.01)
     worker.submit(1)
     while not seen:
         time.sleep(0.001)

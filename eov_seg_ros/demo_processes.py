@@ -1,0 +1,87 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The demo's child processes: their output is passed on, and they end when the demo does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+import signal
+import subprocess
+import sys
+import threading
+from typing import Any
+
+_END_S = 15.0
+"""Longest wait for a process to end by itself."""
+
+
+class Child:
+    """A process of ours.
+
+    Args:
+        name: Stands before each line of its output.
+        command: Module and arguments for this Python.
+    """
+
+    def __init__(self, name: str, command: Sequence[str]) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, '-m', *command], text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+        self.has_failed = False
+        self._name = name
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def is_alive(self) -> bool:
+        """Return whether the process runs and has not reported a failed transition."""
+        return self.process.poll() is None and not self.has_failed
+
+    def write(self, line: str) -> None:
+        """Write a line to its standard input."""
+        if self.process.stdin is not None:
+            self.process.stdin.write(f'{line}\n')
+            self.process.stdin.flush()
+
+    def stop(self) -> int:
+        """End the process as Ctrl-C would, by force if it has to be; return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(_END_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._reader.join(5)
+        return self.process.returncode
+
+    def _read(self) -> None:
+        for line in self.process.stdout or ():
+            print(f'  {self._name} | {line.rstrip()}')
+            self.has_failed |= 'failed: ' in line
+
+
+@contextmanager
+def running(name: str, command: Sequence[str]) -> Iterator[Child]:
+    """Run a process while the context is open.
+
+    Raises:
+        RuntimeError: It ended with another exit code than 0, though nothing else went wrong.
+    """
+    child = Child(name, command)
+    try:
+        yield child
+    except BaseException:
+        child.stop()
+        raise
+    if code := child.stop():
+        raise RuntimeError(f'the process "{name}" ended with exit code {code} instead of 0')
+
+
+def node_command(parameters: Mapping[str, Any]) -> list[str]:
+    """Return the command that starts the segmentation node; empty values are left out."""
+    command = ['eov_seg_ros.segment_node', '--ros-args']
+    for name, value in parameters.items():
+        if value not in ('', None):
+            command += ['-p', f'{name}:={value}']
+    return command

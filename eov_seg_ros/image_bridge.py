@@ -1,0 +1,293 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Image messages to RGB and back, with cv_bridge's names: its converter where it works, or ours.
+
+cv_bridge comes compiled for the numpy of its distribution and fails beside another one; the one
+on PyPI fails with OpenCV 5 and numpy 2.  `CvBridge` here has its names and results and needs numpy
+and OpenCV only.  `make_bridge` takes the installed cv_bridge for the encodings in which it gives
+the same pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+import functools
+import logging
+import sys
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+_log = logging.getLogger(__name__)
+
+Pixels = npt.NDArray[Any]
+RGB = npt.NDArray[np.uint8]
+
+JPEG_QUALITY = 90
+PNG_LEVEL = 1
+"""The fastest; label images are small whatever the level."""
+_TOLERANCE = 1
+"""Largest difference of a sample that counts as the same result: 16 bits are rounded to 8."""
+
+
+class _Layout(NamedTuple):
+    """How an encoding stores its pixels.
+
+    Attributes:
+        samples: Samples per pixel in a row.
+        to_rgb: Turns the rows, (rows, width * samples), into (H, W, 3) uint8 RGB.
+        sample_bytes: Bytes per sample.
+        rows: Rows of data per row of the image (planar chroma adds half as many).
+        even: Both sides must be even, or the width, or neither.
+    """
+
+    samples: int
+    to_rgb: Callable[[Pixels], RGB]
+    sample_bytes: int = 1
+    rows: Fraction = Fraction(1)
+    even: str = ''
+
+
+def _color(samples: int, code: int | None) -> _Layout:
+    def to_rgb(rows: Pixels) -> RGB:
+        image = rows.reshape(rows.shape[0], -1, samples) if samples > 1 else rows
+        return image if code is None else cv2.cvtColor(image, code)
+
+    return _Layout(samples, to_rgb)
+
+
+def _to_8_bits(pixels: Pixels) -> Pixels:
+    """Scale 16 bits to 8."""
+    return cv2.convertScaleAbs(pixels, alpha=255 / 65535)
+
+
+def _deep_gray_to_rgb(rows: Pixels) -> RGB:
+    return cv2.cvtColor(_to_8_bits(rows), cv2.COLOR_GRAY2RGB)
+
+
+_GRAY = _color(1, cv2.COLOR_GRAY2RGB)
+_BGR = _color(3, cv2.COLOR_BGR2RGB)
+_BGRA = _color(4, cv2.COLOR_BGRA2RGB)
+_UYVY = _color(2, cv2.COLOR_YUV2RGB_UYVY)._replace(even='width')
+_YUYV = _color(2, cv2.COLOR_YUV2RGB_YUY2)._replace(even='width')
+_NV12 = _color(1, cv2.COLOR_YUV2RGB_NV12)._replace(rows=Fraction(3, 2), even='width and height')
+_NV21 = _color(1, cv2.COLOR_YUV2RGB_NV21)._replace(rows=Fraction(3, 2), even='width and height')
+
+_LAYOUTS = {
+    'rgb8': _color(3, None), 'bgr8': _BGR, 'rgba8': _color(4, cv2.COLOR_RGBA2RGB), 'bgra8': _BGRA,
+    'mono8': _GRAY, 'mono16': _Layout(1, _deep_gray_to_rgb, sample_bytes=2),
+    # Without a colour order in the name these are taken as OpenCV and RViz take them.
+    '8UC1': _GRAY, '8UC3': _BGR, '8UC4': _BGRA,
+    # ROS names a mosaic by its first row, OpenCV by the second row from its second pixel on.
+    'bayer_rggb8': _color(1, cv2.COLOR_BayerBG2RGB),
+    'bayer_bggr8': _color(1, cv2.COLOR_BayerRG2RGB),
+    'bayer_gbrg8': _color(1, cv2.COLOR_BayerGR2RGB),
+    'bayer_grbg8': _color(1, cv2.COLOR_BayerGB2RGB),
+    'yuv422': _UYVY, 'uyvy': _UYVY, 'yuv422_yuy2': _YUYV, 'yuyv': _YUYV,
+    'nv12': _NV12, 'nv21': _NV21,
+}
+
+ENCODINGS = tuple(_LAYOUTS)
+"""The encodings of images that are taken."""
+
+
+class CvBridge:
+    """What we need of cv_bridge, under its names."""
+
+    def imgmsg_to_cv2(self, img_msg: Image, desired_encoding: str = 'rgb8') -> RGB:
+        """Return the image of a message as (H, W, 3) uint8 RGB.
+
+        Padded rows and big-endian samples are honoured; alpha is dropped; 16 bits are scaled to 8.
+        For `rgb8` with packed rows the array shares the message's memory.
+
+        Raises:
+            ValueError: The encoding is not one of `ENCODINGS`, the image is empty, or its sizes
+                and its data contradict one another; or another result than `rgb8` is desired.
+        """
+        _check_desired(desired_encoding)
+        layout = _layout(img_msg.encoding)
+        return np.ascontiguousarray(layout.to_rgb(_packed_rows(img_msg, layout)))
+
+    def cv2_to_imgmsg(self, cvim: Pixels, encoding: str, header: Header | None = None) -> Image:
+        """Return an image message with packed rows.
+
+        Args:
+            cvim: (H, W) or (H, W, C), of the dtype that the encoding means.
+            encoding: As in sensor_msgs/image_encodings.
+            header: Used as it is.
+        """
+        pixels = np.ascontiguousarray(cvim)
+        height, width = pixels.shape[:2]
+        message = Image(header=header or Header(), height=height, width=width, encoding=encoding,
+                        is_bigendian=int(sys.byteorder == 'big'), step=pixels.nbytes // height)
+        # Any other way to fill an array field copies it element by element.
+        message.data.frombytes(pixels.view(np.uint8))
+        return message
+
+    def compressed_imgmsg_to_cv2(self, cmprs_img_msg: CompressedImage,
+                                 desired_encoding: str = 'rgb8') -> RGB:
+        """Return the image of a compressed message as (H, W, 3) uint8 RGB.
+
+        Raises:
+            ValueError: It is no JPEG, PNG or the like that OpenCV can read; or another result than
+                `rgb8` is desired.
+        """
+        _check_desired(desired_encoding)
+        data = np.frombuffer(cmprs_img_msg.data, np.uint8)
+        # unchanged: neither turned as a photograph's EXIF says, nor reduced to 8 bits
+        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+        if pixels is None:
+            raise ValueError(f'compressed image with format {cmprs_img_msg.format!r} and '
+                             f'{data.size} bytes is none that OpenCV can read')
+        if pixels.dtype == np.uint16:
+            pixels = _to_8_bits(pixels)
+        if pixels.dtype != np.uint8:
+            raise ValueError(f'compressed image with format {cmprs_img_msg.format!r} has '
+                             f'{pixels.dtype} samples; expected 8 or 16 bits')
+        return _decoded_to_rgb(pixels, cmprs_img_msg.format)
+
+    def cv2_to_compressed_imgmsg(self, cvim: Pixels, dst_format: str = 'jpg') -> CompressedImage:
+        """Return a compressed message, in the format that image_transport writes and reads.
+
+        Args:
+            cvim: (H, W, 3) uint8 BGR; for `png` also (H, W) uint8 or uint16.
+            dst_format: `jpg` or `png`.
+        """
+        is_jpeg = dst_format == 'jpg'
+        parameters = ([cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY] if is_jpeg
+                      else [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])
+        is_written, data = cv2.imencode(f'.{dst_format}', cvim, parameters)
+        if not is_written:
+            raise ValueError(f'an image of shape {cvim.shape} cannot be written as {dst_format}')
+        message = CompressedImage(format=dst_format)
+        message.data.frombytes(data.view(np.uint8))
+        return message
+
+
+class _InstalledBridge(CvBridge):
+    """cv_bridge where it gives the same results, ours for the rest.
+
+    Args:
+        installed: An object of the installed `cv_bridge.CvBridge`.
+        encodings: In which it agrees with ours.
+    """
+
+    def __init__(self, installed: Any, encodings: frozenset[str]) -> None:
+        self._installed = installed
+        self._encodings = encodings
+
+    def imgmsg_to_cv2(self, img_msg: Image, desired_encoding: str = 'rgb8') -> RGB:
+        """Return the image of a message as (H, W, 3) uint8 RGB; see `CvBridge`."""
+        if img_msg.encoding not in self._encodings or not _is_plain(img_msg):
+            return super().imgmsg_to_cv2(img_msg, desired_encoding)
+        return np.ascontiguousarray(self._installed.imgmsg_to_cv2(img_msg, desired_encoding))
+
+
+@functools.cache
+def make_bridge() -> CvBridge:
+    """Return the installed cv_bridge for what it does as ours does, with ours for the rest."""
+    try:
+        from cv_bridge import CvBridge as Installed
+        installed = Installed()
+    except (ImportError, AttributeError, RuntimeError) as error:  # AttributeError: another numpy
+        _log.debug('images are converted without cv_bridge: %s', error)
+        return CvBridge()
+    encodings = frozenset(name for name in ENCODINGS if _agrees(installed, name))
+    _log.debug('cv_bridge converts %s', ', '.join(sorted(encodings)) or 'nothing')
+    return _InstalledBridge(installed, encodings) if encodings else CvBridge()
+
+
+def sample_message(encoding: str) -> Image:
+    """Return a message of 6 x 4 random pixels in an encoding."""
+    layout = _LAYOUTS[encoding]
+    width, height = 6, 4
+    step = width * layout.samples * layout.sample_bytes
+    data = np.random.default_rng(0).integers(
+        0, 256, int(height * layout.rows) * step, dtype=np.uint8)
+    message = Image(width=width, height=height, step=step, encoding=encoding)
+    message.data.frombytes(data)
+    return message
+
+
+def _agrees(installed: Any, encoding: str) -> bool:
+    message = sample_message(encoding)
+    expected = CvBridge().imgmsg_to_cv2(message)
+    try:
+        got = np.asarray(installed.imgmsg_to_cv2(message, 'rgb8'))
+    except Exception:  # noqa: BLE001  whatever it fails with, ours takes over
+        return False
+    return (got.shape == expected.shape and got.dtype == expected.dtype
+            and int(np.abs(got.astype(int) - expected).max()) <= _TOLERANCE)
+
+
+def _check_desired(encoding: str) -> None:
+    if encoding != 'rgb8':
+        raise ValueError(f"the desired encoding must be 'rgb8', got {encoding!r}")
+
+
+def _is_plain(message: Image) -> bool:
+    """Say whether a message has packed rows, little-endian samples and all its data.
+
+    cv_bridge reckons the width from the step, and trusts what a message says about itself.
+    """
+    layout = _LAYOUTS[message.encoding]
+    row_bytes = message.width * layout.samples * layout.sample_bytes
+    return (message.step == row_bytes and message.height > 0 and row_bytes > 0
+            and not message.is_bigendian and not _is_odd(message, layout)
+            and len(message.data) == int(message.height * layout.rows) * row_bytes)
+
+
+def _layout(encoding: str) -> _Layout:
+    if encoding not in _LAYOUTS:
+        raise ValueError(f'image encoding {encoding!r} is not supported; accepted are '
+                         f'{", ".join(ENCODINGS)}')
+    return _LAYOUTS[encoding]
+
+
+def _is_odd(message: Image, layout: _Layout) -> bool:
+    return bool((layout.even and message.width % 2)
+                or (layout.even == 'width and height' and message.height % 2))
+
+
+def _packed_rows(message: Image, layout: _Layout) -> Pixels:
+    """Return the samples of a message as (rows, width * samples), without padding."""
+    height, width, step = message.height, message.width, message.step
+    what = f'{message.encoding} image of {width} x {height}'
+    if not height or not width:
+        raise ValueError(f'{what} is empty')
+    if _is_odd(message, layout):
+        raise ValueError(f'{what}: {layout.even} must be even')
+    row_bytes = width * layout.samples * layout.sample_bytes
+    if step < row_bytes:
+        raise ValueError(f'{what}: step is {step}, but a row has {row_bytes} bytes')
+    rows = int(height * layout.rows)
+    if len(message.data) != rows * step:
+        raise ValueError(f'{what}: data has {len(message.data)} bytes, expected {rows} rows of '
+                         f'{step} = {rows * step}')
+    data = np.frombuffer(message.data, np.uint8).reshape(rows, step)[:, :row_bytes]
+    if layout.sample_bytes == 1:
+        return np.ascontiguousarray(data)
+    dtype = np.dtype(np.uint16).newbyteorder('>' if message.is_bigendian else '<')
+    return np.ascontiguousarray(data).view(dtype).astype(np.uint16, copy=False)
+
+
+def _decoded_to_rgb(pixels: Pixels, text: str) -> RGB:
+    """Turn what OpenCV decoded into RGB.
+
+    The text is image_transport's: `rgb8; jpeg compressed bgr8`, the encoding of the camera and
+    that of the file.  Cameras that compress themselves write just `jpeg`.
+    """
+    encoding, _, stored = (part.strip() for part in text.partition(';'))
+    if pixels.ndim == 2:
+        layout = _LAYOUTS[encoding] if encoding.startswith('bayer_') and encoding in _LAYOUTS \
+            else _GRAY
+        return np.ascontiguousarray(layout.to_rgb(pixels))
+    if 'compressed rgb' in stored:  # the file's channels are swapped, as old versions wrote it
+        return np.ascontiguousarray(pixels[..., :3])
+    code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGB
+    return cv2.cvtColor(pixels, code)

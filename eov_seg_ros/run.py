@@ -1,0 +1,61 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How our processes start, spin and end: Ctrl-C and SIGTERM end them cleanly, with exit code 0."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+import signal
+
+import rclpy
+from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+def run_node(make_node: Callable[[], Node], args: Sequence[str] | None = None) -> int:
+    """Run a node until it is told to end.
+
+    Args:
+        make_node: Makes the node once ROS is there.
+        args: Command line with ROS arguments; None: the process's.
+
+    Returns:
+        The exit code: 1 if a given parameter has the wrong type or is out of range.
+    """
+    for signum in _SIGNALS:
+        signal.signal(signum, _interrupt_once)
+    rclpy.init(args=args)
+    node = None
+    try:
+        node = make_node()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+        rclpy.logging.get_logger('eov_seg_ros').fatal(str(error))
+        return 1
+    finally:
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+        # Python gives signals their deadly defaults back while it takes PyTorch down, unless
+        # they are ignored.
+        for signum in _SIGNALS:
+            signal.signal(signum, signal.SIG_IGN)
+    return 0
+
+
+def _interrupt_once(signum: int, frame: object) -> None:
+    """Raise KeyboardInterrupt for the first signal only, wherever the program is.
+
+    A launch file and a terminal both send SIGINT, and the second one must not disturb the cleanup.
+    rclpy alone would let SIGTERM wait until a model is loaded.
+    """
+    for handled in _SIGNALS:
+        signal.signal(handled, lambda *_: None)
+    raise KeyboardInterrupt
