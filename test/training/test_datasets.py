@@ -151,7 +151,7 @@ BROKEN_PICTURES = {
     'unlisted': (unlisted, r'room_0\.png has segments 8 that its JSON does not list'),
     'uncovered': (uncovered, r'room_0\.png has no pixel of segments 99 that its JSON lists'),
     '16 bits': (lambda folder: Image.new('I;16', (60, 40)).save(
-        folder / 'images/room_0.jpg', 'PNG'), 'pixels of the kind I;16'),
+        folder / 'images/room_0.jpg', 'PNG'), 'pixels of the kind I'),
 }
 
 

@@ -413,31 +413,30 @@ def test_line_that_was_cut_off_counts_for_nothing(tmp_path):
     assert [path.name for path in folder.glob('.*')] == []
 
 
-def test_killed_at_any_moment(tmp_path, checkout):
-    """Kill the command again and again; what it makes in the end is what it makes at once."""
+def test_stopped_at_any_moment(tmp_path, checkout):
+    """Kill the command, stop it as Ctrl-C does, run it again: the result is that of one run."""
     once, often = tmp_path / 'once', tmp_path / 'often'
     for root in (once, often):
         write_ade(root, 150)
     command = [sys.executable, '-m', 'training.prepare', 'ade20k_150', '--split', 'val',
-               '--jobs', '1', '--root']
+               '--jobs', '1', '--root', str(often)]
     progress = often / 'ADEChallengeData2016/ade20k_panoptic_val'
-    kills = 0
-    for share in (20, 90):
-        process = subprocess.Popen([*command, str(often)], cwd=checkout,
-                                   stdout=subprocess.DEVNULL)
+    stopped = 0
+    for share, how, status in ((20, signal.SIGKILL, -signal.SIGKILL), (60, signal.SIGINT, 130)):
+        process = subprocess.Popen(command, cwd=checkout, stdout=subprocess.DEVNULL)
         while process.poll() is None and len(list(progress.glob('*.png'))) < share:
             time.sleep(0.001)
-        process.send_signal(signal.SIGKILL)
-        kills += process.wait(60) == -signal.SIGKILL
-    assert kills, 'the command was done before it could be killed'
+        process.send_signal(how)
+        stopped += process.wait(60) == status
+    assert stopped, 'the command was done before it could be stopped'
     assert prepare('ade20k_150', often) == 0
     assert prepare('ade20k_150', once) == 0
     name = 'ADEChallengeData2016/ade20k_panoptic_val.json'
     assert (often / name).read_bytes() == (once / name).read_bytes()
     data = open_dataset('ade20k_150', often)
     assert len(data) == 150
-    for index in range(150):
-        np.testing.assert_array_equal(classes_of(data[index]), expected_ade())
+    for sample in data:
+        np.testing.assert_array_equal(classes_of(sample), expected_ade())
 
 
 # --- The command -----------------------------------------------------------------------------
