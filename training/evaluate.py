@@ -1,0 +1,226 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Measure panoptic, semantic and instance quality and the frame rate on a data set.
+
+    python -m training.evaluate --data ade20k_150 --root DIR --variant s --checkpoint FILE
+
+docs/evaluation.md describes figures, files and options.  Exit status: 0 done; 1 something cannot
+be used or written; 130 stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+import hashlib
+import json
+import os
+from pathlib import Path
+import sys
+from typing import Any
+
+import torch
+
+from eov_seg_core.export import replace_file
+from eov_seg_core.precision import resolve_device
+from eov_seg_core.segmenter import Segmenter
+from eov_seg_core.vocabulary import Vocabulary
+from training.datasets import data_sets, open_dataset
+from training.evaluation import choose_tasks, evaluate, gather, TASKS
+from training.evaluation_image import Data
+from training.evaluation_run import RunFolder
+from training.evaluation_scores import Scores
+from training.evaluation_workers import evaluate_in_processes, Work
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a process needs in order to build its segmenter and to open the data.
+
+    Attributes:
+        data: Name of a published data set, or a folder.
+        root: Folder of the published data sets.
+        split: `train` or `val`.
+        variant: `t`, `s`, `m` or `l`.
+        checkpoint: Weights; None: those that come with the variant.
+        device: `auto`, `cpu`, `cuda` or `cuda:N`; `auto` and `cuda` spread over all GPUs.
+        options: Of the `Segmenter`.
+    """
+
+    data: str
+    root: Path | None
+    split: str
+    variant: str
+    checkpoint: Path | None
+    device: str
+    options: dict[str, Any]
+
+    def __call__(self, rank: int) -> tuple[Segmenter, Data]:
+        """Build the segmenter of a process and open the data.
+
+        Raises:
+            ValueError: Weights, options or data cannot be used.
+            OSError: A file cannot be read.
+        """
+        return self.segmenter(rank), self.open_data()
+
+    def open_data(self) -> Data:
+        """Open the data."""
+        return open_dataset(self.data, self.root, self.split)
+
+    def segmenter(self, rank: int) -> Segmenter:
+        """Build the segmenter of a process."""
+        device = resolve_device(self.device)
+        if device.type == 'cuda' and device.index is None:
+            device = torch.device('cuda', rank % torch.cuda.device_count())
+        return Segmenter.from_pretrained(
+            self.variant, self.checkpoint, device=device, **self.options)
+
+    def identity(self, segmenter: Segmenter, data: Data, tasks: Sequence[str],
+                 is_fine_tuned: bool) -> dict[str, Any]:
+        """Return what the figures depend on, for `RunFolder`."""
+        return {
+            'variant': self.variant, 'weights': segmenter.model.weights_digest,
+            'data': self.data if self.data in data_sets() else str(Path(self.data).resolve()),
+            'split': self.split, 'images': len(data), 'vocabulary': _digest(data.vocabulary),
+            'tasks': list(tasks), 'fine_tuned': is_fine_tuned,
+            'device': segmenter.device.type, 'precision': segmenter.precision, **self.options}
+
+
+def _digest(vocabulary: Vocabulary) -> str:
+    return hashlib.sha256(repr(vocabulary.categories).encode()).hexdigest()
+
+
+def run(options: argparse.Namespace) -> Scores:
+    """Evaluate as the options of the command say.
+
+    Raises:
+        ValueError: Data, weights or an option cannot be used, or an image is broken.
+        OSError: A file cannot be read or written.
+        RuntimeError: A process gave up.
+    """
+    setup = _setup(options)
+    data = setup.open_data()
+    tasks = choose_tasks(data, options.tasks)
+    segmenter = setup.segmenter(0)
+    names = data.vocabulary.synonyms if options.fine_tuned else None
+    processes = options.processes or _default_processes(segmenter.device, options.device)
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    common: dict[str, Any] = {'limit': options.limit, 'skip_broken': options.skip_broken}
+    if options.output is not None:
+        common['folder'] = RunFolder(
+            options.output, setup.identity(segmenter, data, tasks, options.fine_tuned))
+    try:
+        if processes == 1:
+            return evaluate(segmenter, data, tasks, training_names=names, **common)
+        # encoded once, the texts come out of the cache on the disk in all processes
+        segmenter.prepare_vocabulary(data.vocabulary, names)
+        del segmenter
+        folder = common.get('folder')
+        work = Work(setup, tasks, names, folder and folder.png_folder,
+                    options.threads or max(_cores() // processes, 1))
+        return gather(lambda indices: evaluate_in_processes(work, indices, processes), data,
+                      tasks, **common)
+    finally:
+        if 'folder' in common:
+            common['folder'].close()
+
+
+def _setup(options: argparse.Namespace) -> Setup:
+    return Setup(options.data, options.root, options.split, options.variant, options.checkpoint,
+                 options.device, {
+                     'precision': options.precision, 'input_size': options.input_size or None,
+                     'max_input_size': options.max_input_size,
+                     'score_threshold': options.score_threshold,
+                     'overlap_threshold': options.overlap_threshold})
+
+
+def _default_processes(device: torch.device, wanted: str) -> int:
+    """Return one for each GPU, unless one GPU was named."""
+    names_one = ':' in wanted
+    return 1 if device.type != 'cuda' or names_one else torch.cuda.device_count()
+
+
+def _cores() -> int:
+    if hasattr(os, 'sched_getaffinity'):    # not on every system
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser of the command."""
+    parser = argparse.ArgumentParser(
+        prog='python -m training.evaluate',
+        description='Measure panoptic, semantic and instance quality and the frame rate.')
+    data = parser.add_argument_group('data')
+    data.add_argument('--data', required=True, metavar='NAME_OR_FOLDER',
+                      help=f'one of {", ".join(data_sets())}, or a folder in COCO panoptic format')
+    data.add_argument('--root', type=Path, metavar='DIR', help='folder of the published data sets')
+    data.add_argument('--split', default='val', choices=('train', 'val'))
+    data.add_argument('--limit', type=_positive, metavar='N', help='only the first N images')
+    data.add_argument('--skip-broken', action='store_true',
+                      help='leave out and count images that cannot be used, instead of stopping')
+    weights = parser.add_argument_group('weights')
+    weights.add_argument('--variant', required=True, choices=('t', 's', 'm', 'l'))
+    weights.add_argument('--checkpoint', type=Path, metavar='FILE',
+                         help='a published .pth or our .safetensors')
+    weights.add_argument('--fine-tuned', action='store_true',
+                         help='the weights were trained with the classes of this data set: all '
+                              'of them count as seen')
+    _add_inference(parser.add_argument_group('inference'))
+    output = parser.add_argument_group('output')
+    output.add_argument('--tasks', type=lambda text: text.split(','), metavar='TASK[,TASK...]',
+                        help=f'some of {",".join(TASKS)}; all that the data allow otherwise')
+    output.add_argument('--output', type=Path, metavar='DIR',
+                        help='save predictions here; started again, go on from here')
+    output.add_argument('--json', type=Path, metavar='FILE', help='write all figures')
+    output.add_argument('--csv', type=Path, metavar='FILE', help='write the figures of each class')
+    return parser
+
+
+def _add_inference(group: Any) -> None:
+    group.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    group.add_argument('--precision', default='auto', help='auto, fp32, fp16 or bf16')
+    group.add_argument('--processes', type=_positive, metavar='N',
+                       help='work in N processes; otherwise one for each GPU, or one')
+    group.add_argument('--threads', type=_positive, metavar='N',
+                       help='threads of a process; otherwise the cores are shared out')
+    group.add_argument('--input-size', type=int, default=640, metavar='PX',
+                       help='short side of the network input (640); 0: the image as it is')
+    group.add_argument('--max-input-size', type=int, default=2560, metavar='PX',
+                       help='upper limit of the long side (2560)')
+    group.add_argument('--score-threshold', type=float, default=0.0, metavar='0..1')
+    group.add_argument('--overlap-threshold', type=float, default=0.8, metavar='0..1')
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'expected at least 1, got {value}')
+    return value
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        scores = run(options)
+        if options.json is not None:
+            replace_file(options.json, (json.dumps(scores.to_json(), indent=2) + '\n').encode())
+        if options.csv is not None:
+            replace_file(options.csv, scores.to_csv().encode())
+    except (OSError, RuntimeError, ValueError) as error:
+        sys.stderr.write(f'{parser.prog}: error: {error}\n')
+        return 1
+    except KeyboardInterrupt:
+        sys.stderr.write(f'{parser.prog}: stopped; with --output the same command goes on\n')
+        return 130
+    sys.stdout.write(scores.to_table())
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
