@@ -68,7 +68,7 @@ class LargeScaleJitter:
         masks_Thw = order_1hw == torch.arange(1, len(kept) + 1)[:, None, None]
         labels_T = torch.tensor([segment.class_index for segment in kept], dtype=torch.int64)
         missing = [0, 0, self._size - pixels_CHW.shape[2], self._size - pixels_CHW.shape[1]]
-        return TrainingExample(F.pad(pixels_CHW, missing, fill=PAD_GREY),
+        return TrainingExample(F.pad(pixels_CHW, missing, fill=PAD_GREY).contiguous(),
                                Target(labels_T, masks_Thw))
 
     def _moved(self, pixels_CHW: Tensor, order_1hw: Tensor, draws: list[float]

@@ -47,6 +47,7 @@ def test_every_size_gives_an_example(height, width, seed):
     kept = [segment for segment in sample.segments if not segment.is_crowd]
     assert pixels.shape == (3, 64, 64)
     assert pixels.dtype == torch.uint8
+    assert pixels.is_contiguous()
     assert labels.tolist() == [segment.class_index for segment in kept]
     assert masks.dtype == torch.bool
     assert len(masks) == len(kept)

@@ -148,8 +148,10 @@ BROKEN_PICTURES = {
     'empty PNG': (lambda folder: cut(folder / 'panoptic/room_0.png', 0), r'room_0\.png is no pic'),
     'other size': (other_size, r'room_0\.png has 60 x 40 pixels, but its image .*room_0\.jpg has '
                    '61 x 40'),
-    'unlisted': (unlisted, r'room_0\.png has segments 8 that its JSON does not list'),
+    'unlisted': (unlisted, r'room_0\.png has segments 8 that its JSON does not list\. docs'),
     'uncovered': (uncovered, r'room_0\.png has no pixel of segments 99 that its JSON lists'),
+    'grey PNG': (lambda folder: save(folder / 'panoptic/room_0.png', np.eye(40, 60, dtype='u1')),
+                 'segments 65793 that its JSON does not list; it is grey'),
     '16 bits': (lambda folder: Image.new('I;16', (60, 40)).save(
         folder / 'images/room_0.jpg', 'PNG'), 'pixels of the kind I'),
 }

@@ -16,6 +16,7 @@ from training.coco_panoptic import CategoryEntry, PanopticFile, read_ids, read_p
 from training.datasets.files import advising, check_present, read_rgb, Remedies
 from training.samples import PanopticSample, SegmentLabel
 
+_GREY = 1 + 256 + 65536     # divides the ids of a picture without colours
 _OWN_FILES = Remedies(*['docs/datasets.md says what is expected'] * 2)
 
 ImagePath = Callable[['int | str', str], str]
@@ -114,8 +115,10 @@ class CocoPanopticFolder:
         listed = {segment.id for segment in segments}
         present = _present_ids(ids)
         if present - listed:
+            hint = '' if any(key % _GREY for key in present) else (
+                '; it is grey, and an id is stored as the colour R + 256 G + 65536 B')
             raise ValueError(f'{png} has segments {_some(present - listed)} that its JSON '
-                             'does not list')
+                             f'does not list{hint}')
         if listed - present and not self._drop_covered:
             raise ValueError(f'{png} has no pixel of segments {_some(listed - present)} '
                              'that its JSON lists')
