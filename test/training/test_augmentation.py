@@ -98,6 +98,18 @@ def test_identity_and_mirror():
     assert torch.equal(mirrored.target.masks_Thw, plain.target.masks_Thw.flip(2))
 
 
+@pytest.mark.parametrize(('side', 'expected'), [
+    (96, lambda ids: ids[1::3, 1::3]),                      # the middle one of nine pixels
+    (16, lambda ids: ids.repeat(2, axis=0).repeat(2, axis=1)),
+])
+def test_ids_are_taken_from_the_nearest_pixel(side, expected):
+    ids = np.random.default_rng(0).integers(0, 4, (side, side), np.int32)
+    sample = sample_of(ids, [SegmentLabel(key, 0) for key in (1, 2, 3)])
+    masks = LargeScaleJitter(32, (1, 1), flip=0)(sample, generator()).target.masks_Thw
+    for key, mask in zip((1, 2, 3), masks):
+        np.testing.assert_array_equal(mask, expected(ids) == key)
+
+
 @pytest.mark.parametrize(('size', 'factor', 'expected'), [
     ((40, 80), 0.5, (16, 32)),      # the longer side fits into 0.5 x 64
     ((40, 80), 1.0, (32, 64)),
