@@ -104,11 +104,14 @@ class Client:
 
     def listen(self, *names: str) -> None:
         """Subscribe to outputs and wait for the match."""
+        from sensor_msgs.msg import CompressedImage
+
         for name in names:
             self.received[name] = []
             qos = self._latched if name.endswith('_info') else 10
+            kind = self._types.get(name.rpartition('/')[2], CompressedImage)
             self.node.create_subscription(
-                self._types[name], f'eov_seg/{name}', self.received[name].append, qos)
+                kind, f'eov_seg/{name}', self.received[name].append, qos)
         self.wait_for(lambda: all(self.node.count_publishers(f'eov_seg/{name}')
                                   for name in names), timeout_s=40.0)
 
@@ -170,18 +173,29 @@ class Client:
                 self.send(number)
         return number
 
-    def call(self, service_type: Any, name: str, request: Any) -> Any:
+    def call(self, service_type: Any, name: str, request: Any, timeout_s: float = 20.0) -> Any:
         """Call a service and return its response."""
         client = self.node.create_client(service_type, name)
         self.wait_for(client.service_is_ready)
         future = client.call_async(request)
-        self.wait_for(future.done)
+        self.wait_for(future.done, timeout_s)
         self.node.destroy_client(client)
         return future.result()
 
     def set(self, *, atomically: bool = False, **values: Any) -> list[Any]:
         """Set parameters over their service; `__` in a name stands for a dot."""
         from rcl_interfaces.srv import SetParameters, SetParametersAtomically
+
+        messages = self.parameter_messages(**values)
+        if atomically:
+            return [self.call(SetParametersAtomically, 'eov_seg/set_parameters_atomically',
+                              SetParametersAtomically.Request(parameters=messages)).result]
+        return self.call(SetParameters, 'eov_seg/set_parameters',
+                         SetParameters.Request(parameters=messages)).results
+
+    @staticmethod
+    def parameter_messages(**values: Any) -> list[Any]:
+        """Return parameters as messages; `__` in a name stands for a dot."""
         from rclpy.parameter import Parameter
 
         parameters = []
@@ -189,24 +203,19 @@ class Client:
             kind = Parameter.Type.STRING_ARRAY if value == [] else None
             parameters.append(Parameter(name.replace('__', '.'), kind, value)
                               if kind else Parameter(name.replace('__', '.'), value=value))
-        messages = [parameter.to_parameter_msg() for parameter in parameters]
-        if atomically:
-            return [self.call(SetParametersAtomically, 'eov_seg/set_parameters_atomically',
-                              SetParametersAtomically.Request(parameters=messages)).result]
-        return self.call(SetParameters, 'eov_seg/set_parameters',
-                         SetParameters.Request(parameters=messages)).results
+        return [parameter.to_parameter_msg() for parameter in parameters]
 
     def state(self) -> str:
         """Return the node's lifecycle state."""
         from lifecycle_msgs.srv import GetState
         return self.call(GetState, 'eov_seg/get_state', GetState.Request()).current_state.label
 
-    def change_state(self, label: str) -> bool:
+    def change_state(self, label: str, timeout_s: float = 20.0) -> bool:
         """Ask for a transition."""
         from lifecycle_msgs.srv import ChangeState
         request = ChangeState.Request()
         request.transition.label = label
-        return self.call(ChangeState, 'eov_seg/change_state', request).success
+        return self.call(ChangeState, 'eov_seg/change_state', request, timeout_s).success
 
 
 @pytest.fixture
@@ -251,10 +260,12 @@ def spin_node(ros: None) -> Iterator[Callable[[Callable[[], Any]], Any]]:
         return node
 
     yield start
-    for node, executor, thread in running:
+    while running:
+        node, executor, thread = running.pop()
         executor.shutdown()
         thread.join(10)
         node.destroy_node()
+    node = executor = thread = None     # nobody keeps a node alive: see `ros`
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from eov_seg_core.vocabulary import Vocabulary
 
 POISON = (1, 2, 3)
 """Colour of the first pixel of an image on which the model fails."""
+TOO_LARGE = (4, 5, 6)
+"""The same for an image on which the GPU's memory runs out."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class FakeSegmenter:
         self.overlap_threshold = 0.8
         self.model = SimpleNamespace(config=SimpleNamespace(variant='t'), weights_digest='f' * 64)
         self.calls = 0
+        self.batches = []
         self.encodings = 0
         self._delay_s = delay_s
         self._encode_delay_s = encode_delay_s
@@ -56,9 +59,16 @@ class FakeSegmenter:
     def use_vocabulary(self, prepared: Prepared) -> None:
         self._vocabulary = prepared.vocabulary
 
-    def __call__(self, image: np.ndarray) -> PanopticResult:
+    def __call__(self, image: np.ndarray | list[np.ndarray]
+                 ) -> PanopticResult | list[PanopticResult]:
+        if isinstance(image, list):
+            self.batches.append(len(image))
+            return [self(entry) for entry in image]
         if tuple(image[0, 0]) == POISON:
             raise RuntimeError('the fake model fails on this image')
+        if tuple(image[0, 0]) == TOO_LARGE:
+            import torch
+            raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB')
         vocabulary = self._vocabulary
         self.calls += 1
         time.sleep(self._delay_s)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 
@@ -74,6 +75,69 @@ def test_failing_configure_says_why_and_can_be_tried_again(client, start_node):
     assert client.change_state('configure')
 
 
+@pytest.mark.slow
+def test_a_missing_checkpoint_is_named_and_configure_works_once_it_is_there(
+        client, spin_node, tmp_path):
+    from rclpy.parameter import Parameter
+
+    from eov_seg_core.checkpoint import save_checkpoint
+    from eov_seg_core.model import EOVSeg
+    from eov_seg_ros.segment_node import SegmentNode
+
+    path = tmp_path / 'late.safetensors'
+    values = {'variant': 't', 'checkpoint': str(path), 'device': 'cpu', 'input_size': 32,
+              'vocabulary.things': ['cup'], 'autostart': False,
+              'embedding_cache_dir': str(tmp_path / 'cache')}
+    spin_node(lambda: SegmentNode(parameter_overrides=[
+        Parameter(name, value=value) for name, value in values.items()]))
+    assert not client.change_state('configure')
+    client.wait_for(lambda: 'on_configure failed: ' in client.log and str(path) in client.log)
+    assert client.state() == 'unconfigured'
+    path.write_bytes(b'not a checkpoint')
+    assert not client.change_state('configure')
+    assert client.state() == 'unconfigured'
+    save_checkpoint(EOVSeg.from_variant('t'), path)
+    assert client.change_state('configure', timeout_s=60)
+    assert client.change_state('activate')
+    client.listen('instance')
+    client.send_until(lambda: client.received['instance'])
+
+
+def test_a_missing_device_is_named_and_the_node_stays(client, spin_node):
+    from rclpy.parameter import Parameter
+
+    from eov_seg_ros.segment_node import SegmentNode
+
+    values = {'variant': 't', 'allow_untrained': True, 'device': 'cuda:63', 'autostart': True}
+    spin_node(lambda: SegmentNode(parameter_overrides=[
+        Parameter(name, value=value) for name, value in values.items()]))
+    client.wait_for(lambda: "on_configure failed: device 'cuda:63'" in client.log, timeout_s=40)
+    assert client.state() == 'unconfigured'
+    assert not client.change_state('configure')
+    assert client.set(vocabulary__things=['cup'])[0].successful
+
+
+def test_a_model_that_fails_to_warm_up_fails_configure(client, start_node):
+    class Cold(FakeSegmenter):
+        is_cold = True
+
+        def __call__(self, image):
+            if self.is_cold:
+                raise RuntimeError('no kernel image is available')
+            return super().__call__(image)
+
+    segmenter = Cold()
+    start_node(segmenter, **WORDS)
+    client.wait_for(lambda: 'on_configure failed: no kernel image' in client.log)
+    assert client.state() == 'unconfigured'
+    assert client.node.count_publishers('eov_seg/instance') == 0
+    segmenter.is_cold = False
+    assert client.change_state('configure')
+    assert client.change_state('activate')
+    client.listen('instance')
+    client.send_until(lambda: client.received['instance'])
+
+
 def test_transition_that_the_state_does_not_allow_is_refused(client, start_node):
     from lifecycle_msgs.srv import ChangeState
 
@@ -110,9 +174,28 @@ def test_signals_end_it_without_a_traceback(start_process, signals):
     for number in signals:
         process.send_signal(number)
         time.sleep(0.005)
-    output, _ = process.communicate(timeout=15)
+    started_s = time.monotonic()
+    output, _ = process.communicate(timeout=60)
+    took_s = time.monotonic() - started_s
     assert process.returncode == 0, output
     assert 'Traceback' not in output, output
+    assert took_s < 2 * max(1.0, os.getloadavg()[0] / os.cpu_count())
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_signals_end_it_while_it_loads(start_process, number):
+    process = start_process('-c', """
+import sys, time
+from eov_seg_ros.segment_node import main
+sys.exit(main(segmenter_factory=lambda parameters: time.sleep(60)))
+""")
+    wait_for_line(process, 'loading variant')
+    started_s = time.monotonic()
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=40)
+    assert process.returncode == 0, output
+    assert 'Traceback' not in output, output
+    assert time.monotonic() - started_s < 2 * max(1.0, os.getloadavg()[0] / os.cpu_count())
 
 
 def test_wrong_type_of_a_parameter_ends_it_with_a_message(start_process):

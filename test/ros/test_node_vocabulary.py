@@ -67,6 +67,57 @@ def test_change_under_load_loses_no_frame_and_mixes_none(client, start_node):
         assert by_stamp.get(message.header.stamp.sec, expected) == expected
 
 
+def test_200_changes_under_load_mix_no_frame_and_lose_none(client, start_node):
+    from rcl_interfaces.srv import SetParametersAtomically
+
+    from eov_seg_core.visualization import class_color
+
+    lists = [(['person', 'chair'], ['floor']), (['chair'], ['wall', 'floor']),
+             (['dog,puppy', 'chair', 'cat'], []), (['chair', 'new name'], ['floor'])]
+    expected = {(*(entry.split(',')[0] for entry in things), *stuff) for things, stuff in lists}
+    start_node(FakeSegmenter(delay_s=0.002), **WORDS, detections_include_stuff=True,
+               overlay_alpha=1.0)
+    client.listen('detections', 'semantic', 'overlay', 'label_info')
+    last = client.send_until(lambda: client.received['detections'])
+    client.wait_for_answer(last, 'detections')
+    change = client.node.create_client(SetParametersAtomically,
+                                       'eov_seg/set_parameters_atomically')
+    client.wait_for(change.service_is_ready)
+    for number in range(1, 201):
+        things, stuff = lists[number % 4]
+        future = change.call_async(SetParametersAtomically.Request(
+            parameters=client.parameter_messages(vocabulary__things=things,
+                                                 vocabulary__stuff=stuff)))
+        client.send(last + number)
+        client.wait_for_answer(last + number, 'detections')
+        client.wait_for(future.done)
+        assert future.result().result.successful
+    client.wait_for(lambda: client.received['overlay'][-1].header.stamp.sec == last + 200)
+
+    stamps = [message.header.stamp.sec for message in client.received['detections']]
+    assert sorted(set(stamps)) == list(range(stamps[0], last + 201)), 'no frame was lost'
+    ids = {}
+    for message in client.received['label_info']:
+        for class_id, name in class_map(message).items():
+            assert ids.setdefault(name, class_id) == class_id
+    assert len(set(ids.values())) == len(ids)
+    pixels = {topic: {message.header.stamp.sec: message for message in client.received[topic]}
+              for topic in ('semantic', 'overlay')}
+    switches = 0
+    for before, message in zip([None, *client.received['detections']],
+                               client.received['detections']):
+        names = names_of(message)
+        assert tuple(names) in expected
+        switches += before is not None and names_of(before) != names
+        semantic = pixels['semantic'][message.header.stamp.sec]
+        found = np.frombuffer(semantic.data, np.uint8)
+        assert set(found.tolist()) == {0, *(ids[name] for name in names)}, 'of one vocabulary'
+        overlay = np.frombuffer(pixels['overlay'][message.header.stamp.sec].data, np.uint8)
+        painted = overlay.reshape(-1, 3)[found == ids['chair']]     # names cover a part of it
+        assert list(class_color('chair')) in painted.tolist()
+    assert switches > 50
+
+
 def test_label_info_comes_before_the_first_frame_of_its_vocabulary(client, start_node):
     start_node(FakeSegmenter(), **WORDS)
     order = []

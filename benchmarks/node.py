@@ -1,0 +1,234 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the node itself costs, and how long a change of words takes.
+
+    source scripts/ros_env.sh
+    .venv/bin/python -m benchmarks.node [--seconds 20] [--size 720 1280] [--rate 30]
+    .venv/bin/python -m benchmarks.node switch [--checkpoint FILE]
+
+The first: an engine that costs nothing, a camera process, the node's process, and this one, which
+subscribes to panoptic, semantic, instance, detections, label_info and diagnostics.  The second:
+variant t, five names that were never encoded, then words that were; from the parameter's
+acceptance to the first frame with the new words here.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+import contextlib
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+from typing import Any
+import uuid
+
+from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
+import rclpy
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Detection2DArray, LabelInfo
+
+from eov_seg_core.panoptic import PanopticResult, Segment
+from eov_seg_ros.demo_collector import Collector
+
+WARM_UP_S = 4.0
+TOPICS = {'panoptic': Image, 'semantic': Image, 'instance': Image,
+          'detections': Detection2DArray}
+
+
+class FreeEngine:
+    """A segmenter whose result is ready: twenty segments, found in no time."""
+
+    def __init__(self) -> None:
+        self.device, self.precision = 'cpu', 'fp32'
+        self.score_threshold = self.overlap_threshold = 0.0
+        self.model = SimpleNamespace(config=SimpleNamespace(variant='none'), weights_digest='none')
+        self._results: dict[tuple[int, int], PanopticResult] = {}
+
+    def prepare_vocabulary(self, vocabulary: Any) -> Any:
+        """Keep the words."""
+        return SimpleNamespace(vocabulary=vocabulary)
+
+    def use_vocabulary(self, prepared: Any) -> None:
+        """Use the words."""
+        self._vocabulary = prepared.vocabulary
+
+    def __call__(self, image: np.ndarray) -> PanopticResult:
+        """Return a result of the image's size."""
+        shape = image.shape[:2]
+        if shape not in self._results:
+            self._results[shape] = self._result(*shape)
+        return self._results[shape]
+
+    def _result(self, height: int, width: int) -> PanopticResult:
+        rows, columns = np.indices((height, width))
+        instance = (1 + 5 * (4 * rows // height) + 5 * columns // width).astype(np.int32)
+        segments = [Segment(number, 1 + number % 5, self._vocabulary.names[number % 5],
+                            number % 2 == 0, 0.9, int((instance == number).sum()), (0, 0, 9, 9))
+                    for number in range(1, 21)]
+        return PanopticResult(instance, segments)
+
+
+def run_camera(height: int, width: int, rate_hz: float) -> None:
+    """Publish one picture at a rate until killed."""
+    rclpy.init(args=[])
+    node = rclpy.create_node('camera')
+    publisher = node.create_publisher(Image, 'image_raw', 1)
+    message = Image(height=height, width=width, step=3 * width, encoding='rgb8')
+    message.data.frombytes(np.random.default_rng(0).integers(
+        0, 256, height * width * 3, np.uint8))
+    next_s = time.monotonic()
+    while True:
+        message.header.stamp = node.get_clock().now().to_msg()
+        publisher.publish(message)
+        next_s = max(next_s + 1 / rate_hz, time.monotonic())
+        time.sleep(max(0.0, next_s - time.monotonic()))
+
+
+def run_free_node() -> int:
+    """Run the node with the free engine."""
+    from eov_seg_ros.segment_node import main as node_main
+
+    words = "['a', 'b', 'c', 'd', 'e']"
+    return node_main(['segment_node', '--ros-args', '-p', f'vocabulary.things:={words}'],
+                     lambda parameters: FreeEngine())
+
+
+@contextlib.contextmanager
+def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a part of this benchmark, or a module, while the context is open."""
+    environment = {name: value for name, value in os.environ.items()
+                   if name != '_ROS_WHEELS_BOOTSTRAP_COMPLETE'}
+    child = subprocess.Popen([sys.executable, '-m', *arguments],
+                             env={**environment, 'OMP_NUM_THREADS': '1'})
+    try:
+        yield child
+    finally:
+        child.send_signal(signal.SIGINT)
+        try:
+            child.wait(10)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that a process has used."""
+    fields = Path(f'/proc/{pid}/stat').read_text(encoding='ascii').rpartition(')')[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def measure_load(options: argparse.Namespace) -> None:
+    """Print rates, latency and processor time with the free engine."""
+    height, width = options.size
+    counts: Counter[str] = Counter()
+    diagnostics: list[DiagnosticArray] = []
+    rclpy.init(args=[])
+    node = rclpy.create_node('watcher')
+    for topic, kind in TOPICS.items():
+        node.create_subscription(kind, f'eov_seg/{topic}',
+                                 lambda message, topic=topic: counts.update([topic]), 1)
+    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    node.create_subscription(LabelInfo, 'eov_seg/label_info',
+                             lambda message: counts.update(['label_info']), latched)
+    node.create_subscription(DiagnosticArray, '/diagnostics', diagnostics.append, 10)
+
+    def spin(seconds: float) -> None:
+        end_s = time.monotonic() + seconds
+        while time.monotonic() < end_s:
+            rclpy.spin_once(node, timeout_sec=0.1)
+
+    me = 'benchmarks.node'
+    with process(me, 'free_node') as segmenter, process(
+            me, 'camera', '--size', str(height), str(width), '--rate', str(options.rate)):
+        while not counts['panoptic']:
+            spin(0.2)
+        spin(WARM_UP_S)
+        counts.clear()
+        started_s, cpu_s = time.monotonic(), cpu_seconds(segmenter.pid)
+        spin(options.seconds)
+        seconds = time.monotonic() - started_s
+        cpu_s = cpu_seconds(segmenter.pid) - cpu_s
+    values = {value.key: value.value for value in diagnostics[-1].status[0].values}
+    print(f'{width} x {height} at {options.rate:g} Hz, free engine, {seconds:.0f} s; load average '
+          f'{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores')
+    print('received per second: ' + ', '.join(
+        f'{topic} {counts[topic] / seconds:.1f}' for topic in TOPICS))
+    print('stamp to publish, ms: ' + ', '.join(
+        f'{name} {values[f"latency_{name}_ms"]}' for name in ('p50', 'p95', 'p99')) + '; medians: '
+        + ', '.join(f'{part} {values[f"{part}_p50_ms"]}' for part in (
+            'waiting', 'decoding', 'inference', 'publishing')))
+    frames = counts['panoptic']
+    print(f'processor time of the node: {100 * cpu_s / seconds:.0f} % of one core, '
+          f'{1000 * cpu_s / max(frames, 1):.1f} ms a frame; skipped {values["skipped_frames"]}, '
+          f'lost by DDS {values["lost_images"]}')
+    rclpy.try_shutdown()
+
+
+def measure_switch(options: argparse.Namespace) -> None:
+    """Print how long changes of words take with variant t."""
+    new = [f'{uuid.uuid4().hex[:8]} thing {number}' for number in range(5)]
+    lists = [['chair', 'table'], new, ['chair', 'table']]
+    current: dict[str, Any] = {'names': (), 'frames': 0}
+
+    def on_frame(frame: Any) -> None:
+        current['frames'] += 1
+        current['version'] = collector.labels_count
+
+    rclpy.init(args=[])
+    with process('eov_seg_ros.segment_node', '--ros-args', '-p', 'variant:=t', '-p',
+                 f'checkpoint:={options.checkpoint}', '-p', 'allow_untrained:=true', '-p',
+                 'clip_pretrained:=false', '-p', 'input_size:=0', '-p',
+                 f'vocabulary.things:={lists[0]}') as segmenter, process(
+                 'benchmarks.node', 'camera', '--size', '96', '128', '--rate', '30'):
+        collector = Collector(lambda: segmenter.poll() is None, {'eov_seg/instance': Image},
+                              on_frame)
+        collector.wait_for_node(300)
+        collector.wait_for(lambda: current['frames'] > 20, 'frames', 60)
+        for text, names in (('5 new names', new), ('cached names', lists[0]),
+                            ('cached names', new), ('cached names', lists[0])):
+            before = collector.labels_count
+            collector.set(**{'vocabulary.things': names})
+            accepted_s = time.monotonic()
+            collector.wait_for(lambda before=before: current['version'] > before, 'new words', 60)
+            print(f'{text}: {1000 * (time.monotonic() - accepted_s):.0f} ms from acceptance to '
+                  'the first frame here')
+            start, started_s = current['frames'], time.monotonic()
+            collector.wait_for(lambda start=start: current['frames'] > start + 10, 'frames', 60)
+        period_ms = 1000 * (time.monotonic() - started_s) / 11
+    print(f'a frame of 128 x 96 every {period_ms:.0f} ms; load average '
+          f'{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores')
+    rclpy.try_shutdown()
+
+
+def main() -> int:
+    """Run one of the measurements, or one of its processes."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('part', nargs='?', default='load',
+                        choices=['load', 'switch', 'camera', 'free_node'])
+    parser.add_argument('--seconds', type=float, default=20.0)
+    parser.add_argument('--size', type=int, nargs=2, default=(720, 1280), metavar=('H', 'W'))
+    parser.add_argument('--rate', type=float, default=30.0)
+    parser.add_argument('--checkpoint', default='')
+    options = parser.parse_args()
+    if options.part == 'camera':
+        with contextlib.suppress(KeyboardInterrupt):
+            run_camera(*options.size, options.rate)
+    elif options.part == 'free_node':
+        return run_free_node()
+    elif options.part == 'switch':
+        measure_switch(options)
+    else:
+        measure_load(options)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
