@@ -24,6 +24,7 @@ from eov_seg_core.export import ids_to_rgb, read_panoptic_png
 from eov_seg_core.vocabulary import Vocabulary
 from training.coco_panoptic import read_panoptic_file
 from training.datasets import data_sets, open_dataset
+from training.prepare import steps
 from training.prepare.__main__ import main
 from training.samples import SegmentLabel
 
@@ -391,6 +392,18 @@ def test_broken_source_is_named_and_the_rest_is_done(tmp_path, capsys, name):
     path.write_bytes(sound)
     assert prepare(name, tmp_path) == 0
     assert prepare(name, tmp_path, '--check') == 0
+
+
+def test_full_disk_ends_the_work_at_once(tmp_path, capsys, monkeypatch):
+    def full(path, content):
+        raise OSError(28, 'No space left on device', str(path))
+
+    write_ade(tmp_path, 30)
+    monkeypatch.setattr(steps, 'replace_file', full)
+    assert prepare('ade20k_150_semantic', tmp_path) == 1
+    error = capsys.readouterr().err
+    assert error.count('No space left') == 1
+    assert 'ADE_val_00000000.png' in error
 
 
 def test_line_that_was_cut_off_counts_for_nothing(tmp_path):

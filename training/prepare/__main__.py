@@ -80,7 +80,14 @@ def _prepare(name: str, root: Path | None, split: str, jobs: int) -> None:
 
 def _check(name: str, root: Path | None, split: str, jobs: int) -> None:
     data = open_dataset(name, root, split)
-    for _ in work_on(range(len(data)), lambda index: data[index].name, f'{name}, {split}', jobs):
+
+    def read(index: int) -> str:
+        try:
+            return data[index].name
+        except OSError as error:
+            raise ValueError(str(error)) from error
+
+    for _ in work_on(range(len(data)), read, f'{name}, {split}', jobs):
         pass
     sys.stdout.write(f'{name}, {split}: {len(data)} images are sound\n')
 

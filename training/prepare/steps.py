@@ -46,8 +46,9 @@ def work_on(keys: Sequence[_K], work: Callable[[_K], _V], title: str, jobs: int
     """Do independent work in threads, and yield keys and results in order with a progress bar.
 
     Raises:
-        ValueError: Some of the work failed with an OSError or ValueError; all other was done, and
-            the message lists what went wrong.
+        OSError: Some work met one: a full disk would stop the rest as well.
+        ValueError: Some work met one, because its files are broken; all other was done, and the
+            message lists what is wrong.
     """
     problems = []
     pool = ThreadPoolExecutor(jobs)
@@ -56,7 +57,7 @@ def work_on(keys: Sequence[_K], work: Callable[[_K], _V], title: str, jobs: int
         for key, future in zip(keys, tqdm(futures, desc=title, unit='image', disable=None)):
             try:
                 result = future.result()
-            except (OSError, ValueError) as error:
+            except ValueError as error:
                 problems.append(str(error))
             else:
                 yield key, result
@@ -78,6 +79,7 @@ def fill_folder(folder: Path, names: Iterable[str], content: Callable[[str], byt
         jobs: Number of threads.
 
     Raises:
+        OSError: A file cannot be read or written.
         ValueError: Some files cannot be made; the message lists why.
     """
     working = folder if folder.is_dir() else folder.with_name(f'.{folder.name}.unfinished')
@@ -141,6 +143,7 @@ def write_panoptic(target: PanopticTarget, names: Sequence[str],
         jobs: Number of threads.
 
     Raises:
+        OSError: A file cannot be read or written.
         ValueError: Some files cannot be made; the message lists why.
     """
     journal = target.json.with_name(f'.{target.json.name}.unfinished')
