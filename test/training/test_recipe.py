@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 import re
 
 import pytest
@@ -162,3 +162,24 @@ def test_every_field_is_read_by_something(checkout):
                      if path.name not in ('recipe.py', 'recipe_file.py'))
     names = [name.rpartition('.')[2] for name in field_names()]
     assert [name for name in names if not re.search(rf'\.{name}(_hw)?\b', code)] == []
+
+
+def test_the_documentation_lists_every_field_with_its_default(checkout):
+    rows = re.findall(r'^\| `([a-z_.]+)`( \*)? \| ([^|]+) \|',
+                      (checkout / 'docs/training.md').read_text(encoding='utf-8'), re.MULTILINE)
+    listed = {name: (yaml.safe_load(default), bool(star)) for name, star, default in rows
+              if name in field_names()}
+    assert sorted(listed) == sorted(field_names())
+    assert listed == dict(described_fields(Recipe()))
+
+
+def described_fields(config, prefix=''):
+    """Yield dotted name -> (default as in YAML, whether a resumed run may change it)."""
+    for item in fields(config):
+        value = getattr(config, item.name)
+        if is_dataclass(value):
+            yield from described_fields(value, f'{prefix}{item.name}.')
+        else:
+            plain = list(value) if isinstance(value, tuple) else value
+            plain = 32 if plain == '32' else plain
+            yield prefix + item.name, (plain, 'free' in item.metadata)
