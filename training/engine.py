@@ -65,7 +65,8 @@ def train(recipe: Recipe, place: Place) -> int | None:
         place: Where.
 
     Returns:
-        The signal that stopped the run, which a second call then continues; None at the end.
+        The signal that stopped the run, which a second call then continues; None at the end, and
+        in all processes but the first.
 
     Raises:
         ValueError: The recipe, its data or its weights cannot be used, or a checkpoint in the
@@ -89,9 +90,10 @@ def train(recipe: Recipe, place: Place) -> int | None:
         write_recipe(recipe, place.output / 'recipe.yaml')
     trainer.fit(module, datamodule=_Batches(recipe, ExampleStream(data, recipe.seed)),
                 ckpt_path=last)
-    if trainer.is_global_zero:
-        with nullcontext() if average is None else average.in_place(module):
-            _export(module.model, place.weights)
+    if not trainer.is_global_zero:  # Lightning takes another status of theirs for a failure
+        return None
+    with nullcontext() if average is None else average.in_place(module):
+        _export(module.model, place.weights)
     return stopping.stopped_by
 
 
@@ -100,12 +102,16 @@ def initial_model(recipe: Recipe) -> EOVSeg:
 
     Raises:
         CheckpointError: The recipe's checkpoint cannot be used.
-        ValueError: It names none, and there are no public CLIP weights.
-        RuntimeError: CLIP's weights could not be fetched.
+        ValueError: It names none, and there are no public CLIP weights, or they could not be
+            fetched.
     """
     torch.manual_seed(recipe.seed)
     if recipe.init_checkpoint is None:
-        return EOVSeg.from_variant(recipe.variant, clip_pretrained=True)
+        try:
+            return EOVSeg.from_variant(recipe.variant, clip_pretrained=True)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f'{error}; or set init_checkpoint to a file that holds trained CLIPs'
+                             ) from error
     model = EOVSeg.from_variant(recipe.variant)
     load_checkpoint_into(model, recipe.init_checkpoint)
     return model

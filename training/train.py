@@ -17,6 +17,8 @@ from pathlib import Path
 import sys
 import warnings
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+
 from training.engine import Place, train
 from training.recipe_file import read_recipe
 
@@ -30,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                   machines=options.machines)
     try:
         stopped_by = train(read_recipe(options.recipe, options.override), place)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MisconfigurationException) as error:
         print(f'training.train: {error}', file=sys.stderr)  # noqa: T201
         return 1
     if stopped_by is None:
