@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from eov_seg_core.checkpoint_names import is_unused, official_name
+from eov_seg_core.compact_weights import compact, expand
 from eov_seg_core.config import variant_config, VARIANTS
 
 if TYPE_CHECKING:
@@ -191,7 +192,10 @@ def _read_safetensors(path: Path) -> Checkpoint:
     if metadata.get('sha256') != weights_digest(state):
         raise CheckpointError(f'{path} is damaged: its weights do not have the digest '
                               f'{metadata.get("sha256")} of its metadata; fetch it again')
-    return Checkpoint(str(path), variant, state, official=False)
+    try:
+        return Checkpoint(str(path), variant, expand(state), official=False)
+    except ValueError as error:
+        raise CheckpointError(f'{path} is damaged: {error}; fetch it again') from error
 
 
 def _portions(sizes: Mapping[str, int]) -> Iterator[list[str]]:
@@ -258,15 +262,23 @@ def load_checkpoint_into(model: EOVSeg, path: str | Path) -> None:
     read_checkpoint(path).load_into(model)
 
 
-def save_checkpoint(model: EOVSeg, path: str | Path) -> None:
+def save_checkpoint(model: EOVSeg, path: str | Path, *, small: bool = False) -> None:
     """Write our safetensors: all weights, the variant and a digest in the metadata.
 
+    Args:
+        model: With its text tower.
+        path: Of the file; it is replaced.
+        small: Store matrices in float16, which is not exact, and equal token rows once.
+
     Raises:
-        ValueError: The text tower was released, so the file could not encode a vocabulary.
+        ValueError: The text tower was released, so the file could not encode a vocabulary; or
+            float16 cannot hold a value.
     """
     _check_complete(model)
     state = {name: tensor.detach().cpu().contiguous()
              for name, tensor in model.state_dict().items()}
+    if small:
+        state = compact(state)
     save_file(state, path, metadata={'format': FORMAT, 'variant': model.config.variant,
                                      'sha256': weights_digest(state)})
 

@@ -105,8 +105,8 @@ def _add_segment(commands: Any) -> None:
     options = parser.add_argument_group('inference')
     options.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     options.add_argument('--precision', default='auto', help='auto, fp32, fp16 or bf16')
-    options.add_argument('--input-size', type=int, default=640, metavar='PX',
-                         help='short side of the network input (640)')
+    options.add_argument('--input-size', type=int, metavar='PX',
+                         help='short side of the network input (640; 288 for variant t)')
     options.add_argument('--score-threshold', type=float, default=0.0, metavar='0..1',
                          help='drop queries below this score (0)')
     options.add_argument('--overlap-threshold', type=float, default=0.8, metavar='0..1',
@@ -149,6 +149,8 @@ def _add_convert(commands: Any) -> None:
                     'format, with variant and digest). An existing target is replaced.')
     parser.add_argument('source', metavar='IN', help='a published .pth or our .safetensors')
     parser.add_argument('target', metavar='OUT', help='ends in .safetensors or .pth')
+    parser.add_argument('--small', action='store_true',
+                        help='store matrices in float16 and equal token rows once; not exact')
     parser.set_defaults(run=_convert)
 
 
@@ -195,7 +197,7 @@ def _shown(value: object) -> str:
 
 def _convert(arguments: argparse.Namespace) -> int:
     from eov_seg_core import commands
-    digest = commands.convert(arguments.source, arguments.target)
+    digest = commands.convert(arguments.source, arguments.target, small=arguments.small)
     print(f'{arguments.target}: sha256 {digest}')
     return 0
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 import platform
@@ -130,16 +131,19 @@ def build_segmenter(arguments: Namespace) -> Segmenter:
     """
     options: dict[str, Any] = {
         'device': arguments.device, 'precision': arguments.precision,
-        'input_size': arguments.input_size, 'score_threshold': arguments.score_threshold,
+        'score_threshold': arguments.score_threshold,
         'overlap_threshold': arguments.overlap_threshold}
+    if arguments.input_size is not None:
+        options['input_size'] = arguments.input_size
     # wrong options are cheaper to find before the weights are read
     resolve_precision(arguments.precision, resolve_device(arguments.device))
     if arguments.checkpoint is not None:
-        return Segmenter(
-            EOVSeg.from_checkpoint(arguments.checkpoint, arguments.variant), **options)
+        model = EOVSeg.from_checkpoint(arguments.checkpoint, arguments.variant)
+        return Segmenter(model, **{'input_size': model.config.input_size, **options})
     variant = arguments.variant or DEFAULT_VARIANT
     if arguments.untrained:
-        return Segmenter(EOVSeg.from_variant(variant), **options)
+        model = EOVSeg.from_variant(variant)
+        return Segmenter(model, **{'input_size': model.config.input_size, **options})
     return Segmenter.from_pretrained(variant, clip_pretrained=arguments.clip_pretrained, **options)
 
 
@@ -218,12 +222,13 @@ def _library_versions() -> dict[str, str]:
     return {name: metadata.version(name) for name in _LIBRARIES} | {'opencv': cv2.__version__}
 
 
-def convert(source: str, target: str) -> str:
+def convert(source: str, target: str, *, small: bool = False) -> str:
     """Convert a checkpoint; the target appears complete or not at all.
 
     Args:
         source: Our `.safetensors` or an official `.pth`.
         target: Ends in `.safetensors` (ours) or `.pth` (published names).
+        small: Of a `.safetensors`: store matrices in float16, which is not exact.
 
     Returns:
         The SHA-256 of the weights.
@@ -232,11 +237,14 @@ def convert(source: str, target: str) -> str:
         ValueError: The ending of the target is unknown, or the source cannot be used.
         OSError: The target cannot be written.
     """
-    writers = {'.safetensors': save_checkpoint, '.pth': save_official}
+    writers: dict[str, Callable[..., None]] = {
+        '.safetensors': partial(save_checkpoint, small=small), '.pth': save_official}
     path = Path(target)
     if path.suffix not in writers:
         raise ValueError(f'{target} must end in .safetensors (our format) or .pth (published '
                          'names)')
+    if small and path.suffix != '.safetensors':
+        raise ValueError(f'--small is for a .safetensors file, and {target} is none')
     if not path.parent.is_dir():
         raise ValueError(f'{path.parent} is no folder; make it first')
     checkpoint = read_checkpoint(source)

@@ -101,6 +101,8 @@ class ModelConfig:
     """The same for unseen classes."""
     ensemble_on_valid_mask: bool
     """Use the CLIP branch only for queries with a positive pixel at stride 32 (ResNets)."""
+    input_size: int = 640
+    """Short side in pixels of the input that the weights are meant for."""
     training_vocabulary: str = 'coco_panoptic'
     """Preset whose names count as seen unless the caller says otherwise."""
     clip_name: str | None = None
@@ -112,7 +114,7 @@ class ModelConfig:
         if self.variant not in VARIANTS:
             raise ValueError(f'variant must be one of {VARIANTS}, got {self.variant!r}')
         for name in ('embed_dim', 'aggregator_dim', 'hidden_dim', 'ffn_dim', 'num_queries',
-                     'num_stages', 'num_heads'):
+                     'num_stages', 'num_heads', 'input_size'):
             if getattr(self, name) < 1:
                 raise ValueError(f'{name} must be at least 1, got {getattr(self, name)}')
         if self.hidden_dim % self.num_heads:
@@ -130,7 +132,7 @@ def _tiny() -> ModelConfig:
         text=TextConfig(width=128, heads=4, layers=3, quick_gelu=True, context_length=32),
         vit=ViTConfig(width=128, heads=4),
         embed_dim=128, aggregator_dim=64, hidden_dim=128, ffn_dim=512, num_queries=50,
-        ensemble_on_valid_mask=True)
+        ensemble_on_valid_mask=True, input_size=288, training_vocabulary='world_labels')
 
 
 def _small() -> ModelConfig:

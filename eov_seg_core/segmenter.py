@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from numbers import Integral, Real
 import os
 from pathlib import Path
@@ -22,6 +23,7 @@ import numpy.typing as npt
 import torch
 
 from eov_seg_core.classification import VocabularyEmbedding
+from eov_seg_core.config import variant_config
 from eov_seg_core.embedding_cache import EmbeddingCache
 from eov_seg_core.model import EOVSeg, Prediction
 from eov_seg_core.panoptic import PanopticResult, postprocess, RawResult
@@ -109,23 +111,30 @@ class Segmenter:
 
         Args:
             variant: `t`, `s`, `m` or `l`.
-            checkpoint: Our `.safetensors` or an official `.pth`.
+            checkpoint: Our `.safetensors` or an official `.pth`; None: the built-in weights,
+                which only `t` has.
             clip_pretrained: Without a checkpoint, take CLIP's weights through open_clip; masks
                 are then meaningless, because aggregator and decoder are untrained.
-            **options: As in the constructor.
+            **options: As in the constructor, but `input_size` is by default what the variant is
+                meant for: 288 for `t`, 640 for the others.
 
         Raises:
             CheckpointError: The checkpoint cannot be used.
             ValueError: There are no weights for this variant.
             RuntimeError: CLIP's weights could not be fetched.
         """
+        options.setdefault('input_size', variant_config(variant).input_size)
         if checkpoint is not None:
             return cls(EOVSeg.from_checkpoint(checkpoint, variant), **options)
         if clip_pretrained:
             return cls(EOVSeg.from_variant(variant, clip_pretrained=True), **options)
-        raise ValueError(
-            f'variant {variant!r} has no built-in weights; give checkpoint=FILE (a published .pth '
-            'or our .safetensors), or clip_pretrained=True to start from CLIP alone')
+        asset = resources.files('eov_seg_core') / 'assets' / f'eov_seg_{variant}.safetensors'
+        if not asset.is_file():
+            raise ValueError(
+                f'variant {variant!r} has no built-in weights; give checkpoint=FILE (a published '
+                '.pth or our .safetensors), or clip_pretrained=True to start from CLIP alone')
+        with resources.as_file(asset) as path:
+            return cls(EOVSeg.from_checkpoint(path, variant), **options)
 
     @property
     def vocabulary(self) -> Vocabulary | None:

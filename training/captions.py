@@ -80,14 +80,15 @@ def caption_groups(regions: Sequence[Region], dice: random.Random,
 def nuisance_names(vocabulary: Vocabulary, *, for_training: bool) -> tuple[str, ...]:
     """Return names of a vocabulary that have no word in common with the world's.
 
-    One half of them is for the training, the other for the benchmark.
+    About half of them are for the training, the others for the benchmark.
     """
     own = _ALMOST_RIGHT.union(COLORS, *(name.split() for first, others in SYNONYMS.items()
                                         for name in (first, *others)))
     foreign = sorted(name for name in vocabulary.names
                      if own.isdisjoint(name.split())
                      and own.isdisjoint(word.rstrip('s') for word in name.split()))
-    return tuple(foreign[for_training::2])
+    trained = foreign[1::2]
+    return tuple(trained) if for_training else tuple(sorted({*foreign} - {*trained}))
 
 
 def all_words(nuisance: Sequence[str]) -> str:

@@ -237,3 +237,37 @@ def test_foreign_safetensors(tmp_path, tiny_model):
     save_file(load_file(path), path)   # loses the metadata
     with pytest.raises(CheckpointError, match='format|metadata'):
         read_checkpoint(path)
+
+
+def test_a_small_file_holds_nearly_the_same_weights(tmp_path):
+    model = EOVSeg.from_variant('t')
+    with torch.no_grad():   # as after a training: few tokens have a row of their own
+        table = model.text_tower.token_embedding.weight
+        table[500:] = table[499]
+    save_checkpoint(model, tmp_path / 'small.safetensors', small=True)
+    save_checkpoint(model, tmp_path / 'exact.safetensors')
+    assert (tmp_path / 'small.safetensors').stat().st_size < 15 * 2 ** 20
+    small = EOVSeg.from_checkpoint(tmp_path / 'small.safetensors').state_dict()
+    for name, tensor in model.state_dict().items():
+        torch.testing.assert_close(small[name], tensor, rtol=1e-3, atol=1e-6, msg=name)
+
+
+@pytest.mark.parametrize('rows', [
+    torch.zeros(49408, dtype=torch.int64), torch.full((49408,), 3, dtype=torch.int32),
+    torch.full((49408,), -1, dtype=torch.int32), torch.zeros(0, dtype=torch.int32)])
+def test_a_small_file_whose_token_rows_do_not_fit_is_refused(tmp_path, rows):
+    name = 'text_tower.token_embedding'
+    state = {f'{name}.rows': torch.zeros(2, 4, dtype=torch.float16), f'{name}.row_of_token': rows}
+    path = tmp_path / 'small.safetensors'
+    save_file(state, path, metadata={'format': 'eov_seg', 'variant': 't',
+                                     'sha256': weights_digest(state)})
+    with pytest.raises(CheckpointError, match='does not fit'):
+        EOVSeg.from_checkpoint(path)
+
+
+def test_what_float16_cannot_hold_is_not_made_small(tmp_path):
+    model = EOVSeg.from_variant('t')
+    with torch.no_grad():
+        model.void_embedding.weight[0, 0] = 1e6
+    with pytest.raises(ValueError, match='void_embedding.weight has values beyond'):
+        save_checkpoint(model, tmp_path / 'small.safetensors', small=True)

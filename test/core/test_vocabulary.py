@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 import pytest
 
 from eov_seg_core.vocabulary import Category, MAX_NAMES, presets, Vocabulary
+from eov_seg_core.world import OBJECT_TYPES
+from eov_seg_core.world.categories import SURFACE_NAMES
 
 PUBLISHED = Path(__file__).parents[3] / 'shared' / 'vocabularies' / 'published.json'
 # classes, synonyms, things, classes seen by a COCO-trained model (EOV-Seg's published counts)
@@ -113,7 +115,7 @@ def test_seen_needs_one_exact_synonym():
 
 
 def test_every_preset_has_the_published_counts():
-    assert set(presets()) == set(COUNTS)
+    assert set(presets()) == {*COUNTS, 'world', 'world_labels'}
     training = Vocabulary.preset('coco_panoptic').synonyms
     for name, expected in COUNTS.items():
         vocabulary = Vocabulary.preset(name)
@@ -126,10 +128,17 @@ def test_presets_equal_the_published_lists():
         pytest.skip('the published lists (../shared/vocabularies) are not beside this checkout')
     published = json.loads(PUBLISHED.read_text())
     published['pascal_voc_20'] = published['pascal_voc_21'][1:]
-    for name in presets():
+    for name in COUNTS:
         expected = [Category(tuple(entry['names']), bool(entry['is_thing']))
                     for entry in published[name]]
         assert list(Vocabulary.preset(name).categories) == expected, name
+
+
+def test_the_preset_of_the_world_holds_all_its_names():
+    surfaces = [Category(names, is_thing=False) for names in SURFACE_NAMES]
+    things = [Category(kind.names, is_thing=True) for kind in OBJECT_TYPES if kind.is_thing]
+    others = [Category(kind.names, is_thing=False) for kind in OBJECT_TYPES if not kind.is_thing]
+    assert list(Vocabulary.preset('world').categories) == [*things, *surfaces, *others]
 
 
 def test_unknown_preset_names_the_others():

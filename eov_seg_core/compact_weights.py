@@ -1,0 +1,58 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Weights for a small file: matrices in float16, and every row of the token table once.
+
+Variant `t` was trained on a few hundred of 49,408 tokens; all others share one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+_TABLE = 'text_tower.token_embedding.weight'
+_ROWS = 'text_tower.token_embedding.rows'
+_ROW_OF_TOKEN = 'text_tower.token_embedding.row_of_token'
+
+
+def compact(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the entries of the small file.
+
+    Vectors and scalars stay in float32: variances of batch norms are too small for float16.
+
+    Args:
+        state: Weights under our names.
+
+    Raises:
+        ValueError: A matrix has values that float16 cannot hold.
+    """
+    small = {name: tensor.half() if tensor.is_floating_point() and tensor.dim() > 1 else tensor
+             for name, tensor in state.items() if name != _TABLE}
+    rows_NC, row_of_token_V = torch.unique(state[_TABLE].half(), dim=0, return_inverse=True)
+    small |= {_ROWS: rows_NC, _ROW_OF_TOKEN: row_of_token_V.to(torch.int32)}
+    for name, tensor in small.items():
+        if not tensor.isfinite().all():
+            raise ValueError(f'{name} has values beyond 65504, which float16 cannot hold; save it '
+                             'without compacting')
+    return small
+
+
+def expand(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the weights that a small file stands for; others come back as they are.
+
+    Raises:
+        ValueError: The parts of the token table do not fit each other.
+    """
+    if _ROWS not in state or _ROW_OF_TOKEN not in state:
+        return dict(state)
+    rows_NC, row_of_token_V = state[_ROWS], state[_ROW_OF_TOKEN]
+    fits = (rows_NC.dim() == 2 and row_of_token_V.dim() == 1
+            and row_of_token_V.dtype == torch.int32 and row_of_token_V.numel() > 0
+            and 0 <= int(row_of_token_V.min()) <= int(row_of_token_V.max()) < len(rows_NC))
+    if not fits:
+        raise ValueError(f'{_ROW_OF_TOKEN} does not fit {_ROWS} of shape {tuple(rows_NC.shape)}: '
+                         'expected an int32 row number for every token')
+    rest = {name: tensor for name, tensor in state.items() if name not in (_ROWS, _ROW_OF_TOKEN)}
+    return {**rest, _TABLE: rows_NC[row_of_token_V.long()]}
