@@ -269,3 +269,29 @@ def test_two_processes_equal_one_with_both_batches(counts, tmp_path, checkout):
     for index, tensor in enumerate(together[0]):
         averaged = torch.cat([gradients[index] for _, gradients in by_rank]) / 2
         torch.testing.assert_close(averaged, tensor.grad, rtol=1e-5, atol=1e-7)
+
+
+def test_with_a_source_for_each_image_its_points_do_not_depend_on_the_batch():
+    """The sums of the mask losses of a batch are those of its images alone, draws included."""
+    targets = [target(2, seed=1), target(0), target(3, seed=2)]
+    (whole,) = stages(3)
+
+    def source(image):
+        generator = torch.Generator().manual_seed(image)
+        return lambda shape, device: torch.rand(shape, generator=generator)
+
+    def mask_sums(images):
+        part = StageOutput(*(tensor[images] for tensor in whole))
+        loss = PanopticLoss(SMALL)([part], [targets[image] for image in images],
+                                   [source(image) for image in images])
+        count = max(sum(len(targets[image].labels_T) for image in images), 1)
+        return [count * loss.terms[f's0_loss_{name}'].item() for name in ('mask', 'dice')]
+
+    alone = [sum(sums) for sums in zip(*(mask_sums([image]) for image in range(3)))]
+    assert mask_sums([0, 1, 2]) == pytest.approx(alone, rel=1e-5)
+    assert mask_sums([2, 0, 1]) == pytest.approx(alone, rel=1e-5)
+
+
+def test_sources_that_do_not_fit_the_images():
+    with pytest.raises(ValueError, match='1 sources of draws for 2 images'):
+        PanopticLoss(SMALL)(stages(2), [target(1), target(1)], [grid_draw])
