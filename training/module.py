@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import lightning
@@ -113,12 +113,10 @@ class TrainingModule(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave out the frozen weights; note which they were."""
         trained = _trained_names(self)
-        frozen = {name: tensor for name, tensor in checkpoint['state_dict'].items()
-                  if name not in trained}
         checkpoint['state_dict'] = {name: tensor
                                     for name, tensor in checkpoint['state_dict'].items()
                                     if name in trained}
-        checkpoint[_FROZEN_DIGEST] = weights_digest(frozen)
+        checkpoint[_FROZEN_DIGEST] = self._frozen_digest
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a state of other weights.
@@ -127,16 +125,19 @@ class TrainingModule(lightning.LightningModule):
             ValueError: The frozen weights are not those of the checkpoint, or the trained ones
                 have other names.
         """
-        trained = _trained_names(self)
-        frozen = {name: tensor for name, tensor in self.state_dict().items()
-                  if name not in trained}
-        if checkpoint.get(_FROZEN_DIGEST) != weights_digest(frozen):
+        if checkpoint.get(_FROZEN_DIGEST) != self._frozen_digest:
             raise ValueError('the checkpoint was made with other CLIP weights than those that '
                              'the run now starts from; restore init_checkpoint, or choose '
                              'another output folder')
-        if trained != set(checkpoint['state_dict']):
+        if _trained_names(self) != set(checkpoint['state_dict']):
             raise ValueError('the checkpoint holds other trained weights than this version of '
                              'the network has; choose another output folder')
+
+    @cached_property
+    def _frozen_digest(self) -> str:
+        trained = _trained_names(self)
+        return weights_digest({name: tensor for name, tensor in self.state_dict().items()
+                               if name not in trained})
 
 
 def _draw(generator: torch.Generator, shape: tuple[int, ...], device: torch.device) -> Tensor:

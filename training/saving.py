@@ -19,6 +19,8 @@ from eov_seg_core.files import replacing
 from training.recipe import CheckpointConfig
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
+_UNFINISHED = f'.{"[0-9a-f]" * 16}.tmp'
+"""What `replacing` names files that are not complete."""
 _Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
@@ -84,8 +86,10 @@ class Checkpoints(lightning.Callback):
         """Take the signals over, also from Lightning, whose handler ends the run mid-step."""
         if trainer.is_global_zero:
             self._folder.mkdir(parents=True, exist_ok=True)
-            for leftover in self._folder.glob('.*.tmp'):     # of a process that was killed
+            for leftover in self._folder.parent.rglob(_UNFINISHED):  # of a process that was killed
                 leftover.unlink()
+        if trainer.received_sigterm:    # while everything was being set up
+            self.stopped_by = signal.SIGTERM
         self._previous = {number: signal.signal(number, self._ask_to_stop)
                           for number in _STOPPING}
 

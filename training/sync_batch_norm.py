@@ -38,15 +38,17 @@ class CPUSyncBatchNorm(nn.BatchNorm2d):
         """Normalise (B, C, h, w); in evaluation mode by the running statistics, as always."""
         if not self.training or not distributed.is_initialized():
             return super().forward(input)
-        count, mean_C, var_C = _statistics(input)
+        pixels = input.float()      # sums of many pixels need its digits
+        count, mean_C, var_C = _statistics(pixels)
         with torch.no_grad():
             momentum = self.momentum or 0.0
             self.running_mean.lerp_(mean_C, momentum)
             self.running_var.lerp_(var_C * (count / (count - 1)), momentum)
             self.num_batches_tracked.add_(1)
         scale_C = self.weight * (var_C + self.eps).rsqrt()
-        return ((input - mean_C[:, None, None]) * scale_C[:, None, None]
-                + self.bias[:, None, None])
+        output = ((pixels - mean_C[:, None, None]) * scale_C[:, None, None]
+                  + self.bias[:, None, None])
+        return output.to(input.dtype)
 
 
 def _statistics(input_BChw: Tensor) -> tuple[Tensor, Tensor, Tensor]:
