@@ -131,21 +131,19 @@ class ImageEvaluator:
     def _compare(self, index: int, sample: Sample, result: PanopticResult) -> ImageRecord:
         height, width = result.instance.shape
         record = ImageRecord(index, sample.name, (height, width), {}, False)
+        if isinstance(sample, PanopticSample):
+            # whatever is wanted: this is also what finds contradictions in the truth
+            comparison = _compare_panoptic(sample, result, len(self._data.vocabulary))
+            if 'panoptic' in self._tasks:
+                record = replace(record, comparison=comparison, segments=[
+                    _segment_info(segment) for segment in result.segments])
         if 'semantic' in self._tasks and result.semantic_argmax is not None:
             record = replace(record, pairs=count_pairs(
                 _true_classes(sample), result.semantic_argmax, len(self._data.vocabulary)))
-        if isinstance(sample, SemanticSample):
-            return record
-        # whatever is wanted: this is also what finds contradictions in the truth
-        comparison = _compare_panoptic(sample, result, len(self._data.vocabulary))
-        if 'panoptic' in self._tasks:
+        if isinstance(sample, PanopticSample) and 'instance' in self._tasks:
             record = replace(
-                record, segments=[_segment_info(segment) for segment in result.segments],
-                comparison=comparison)
-        if 'instance' in self._tasks:
-            record = replace(
-                record, truth=_true_instances(sample, self._data.vocabulary.is_thing),
-                detections=_detections(result))
+                record, detections=_detections(result),
+                truth=_true_instances(sample, self._data.vocabulary.is_thing))
         return record
 
 
