@@ -55,8 +55,8 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
                         'built-in camera, s for pictures')
     parser.add_argument('--device', default='auto')
     parser.add_argument('--input-size', type=int, help="short side of the network's input in "
-                        'pixels; default: the image as it is for the built-in camera, 320 for '
-                        'pictures (the published value is 640)')
+                        'pixels; default: what variant t is meant for with the built-in camera, '
+                        '320 for pictures (the published value is 640)')
     parser.add_argument('--seconds', type=float, default=20.0, help='how long to watch the '
                         'built-in camera, after the start')
     parser.add_argument('--seed', type=int, default=7, help='room of the built-in camera')
@@ -66,7 +66,7 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     if arguments.variant is None:
         arguments.variant = 's' if arguments.inputs else 't'
     if arguments.input_size is None:
-        arguments.input_size = 320 if arguments.inputs else 0
+        arguments.input_size = 320 if arguments.inputs else 0  # 0: the variant's own
     if arguments.checkpoint:
         arguments.checkpoint = os.path.abspath(arguments.checkpoint)
     return arguments

@@ -106,10 +106,12 @@ class Parameters:
         True, 'Process frames; false pauses, as the service `~/set_enabled` does.')
 
     variant: str = _parameter(
-        's', 'Size of the model; `t` needs a checkpoint.', read_only=True,
+        's', 'Size of the model; `t` is for the built-in world and needs no checkpoint.',
+        read_only=True,
         choices=('t', 's', 'm', 'l'))
     checkpoint: str = _parameter(
-        '', 'Weights: a published `.pth` or our `.safetensors`; empty: none.', read_only=True)
+        '', 'Weights: a published `.pth` or our `.safetensors`; empty: the built-in ones of `t`.',
+        read_only=True)
     clip_pretrained: bool = _parameter(
         True, "Without a checkpoint, take CLIP's weights through open_clip, from its cache or the "
         'network. Masks are then meaningless, because only a checkpoint has trained mask layers.',
@@ -126,8 +128,12 @@ class Parameters:
         'auto', '`auto` is fp16 on CUDA and fp32 on the CPU.', read_only=True,
         choices=('auto', 'fp32', 'fp16', 'bf16'))
     input_size: int = _parameter(
-        640, "Short side of the network's input in pixels, 32 or more; 0: the image as it is. "
-        'Results always have the size of the image.', read_only=True, bounds=(0, 2560))
+        0, "Short side of the network's input in pixels, 32 or more; 0: what the variant is meant "
+        'for (288 for `t`, else 640); -1: the image as it is. Results always have the size of the '
+        'image.', read_only=True, bounds=(-1, 2560))
+    compile: bool = _parameter(
+        False, 'Compile the network with `torch.compile`: configure takes minutes longer, and the '
+        'first frame of every new size too.', read_only=True)
     image_transport: str = _parameter(
         'raw', '`compressed` subscribes to `image_raw/compressed` instead of `image_raw`.',
         read_only=True, choices=('raw', 'compressed'))
@@ -148,7 +154,7 @@ class Parameters:
         for attribute, spec in _SPECS.items():
             spec.check(getattr(self, attribute))
         if 0 < self.input_size < 32:
-            raise ValueError(f'input_size must be 0 or at least 32, got {self.input_size}')
+            raise ValueError(f'input_size must be -1, 0 or at least 32, got {self.input_size}')
         if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', self.device):
             raise ValueError(f'device must be auto, cpu, cuda or cuda:N, got {self.device!r}')
         _check_camera_names(self.camera_names)
@@ -273,11 +279,11 @@ def _descriptor(spec: Spec) -> ParameterDescriptor:
     return descriptor
 
 
-def markdown_table() -> str:
-    """Return the table for docs/ros_api.md; a test compares the two."""
+def markdown_table(table: Iterable[Spec] = ()) -> str:
+    """Return a table, by default that of `segment_node`, for docs/ros_api.md; a test compares."""
     lines = ['| parameter | type | default | range | read-only | meaning |',
              '|---|---|---|---|---|---|']
-    for spec in specs():
+    for spec in table or specs():
         default = json.dumps(spec.default)
         lines.append(f'| `{spec.name}` | {spec.type_name} | `{default}` | {spec.constraint} | '
                      f'{"yes" if spec.read_only else ""} | {spec.description} |')

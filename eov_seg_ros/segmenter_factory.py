@@ -9,7 +9,7 @@ once and can say what it is doing (`eov_seg_core` imports its public names on fi
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 import eov_seg_core
 from eov_seg_ros.parameters import Parameters
@@ -30,14 +30,19 @@ def load_segmenter(parameters: Parameters) -> Segmenter:
             there; says which parameter helps.
         RuntimeError: CLIP's weights could not be fetched.
     """
-    device = _device(parameters)
-    model = _model(parameters)
-    return eov_seg_core.Segmenter(
-        model, device=device, precision=parameters.precision,
-        input_size=parameters.input_size or None,
-        score_threshold=parameters.score_threshold,
-        overlap_threshold=parameters.overlap_threshold,
-        embedding_cache_dir=parameters.embedding_cache_dir or None)
+    options: dict[str, Any] = {
+        'device': _device(parameters), 'precision': parameters.precision,
+        'score_threshold': parameters.score_threshold,
+        'overlap_threshold': parameters.overlap_threshold,
+        'embedding_cache_dir': parameters.embedding_cache_dir or None}
+    if parameters.input_size:
+        options['input_size'] = parameters.input_size if parameters.input_size > 0 else None
+    segmenter = _load(parameters, options)
+    if parameters.compile:
+        model = segmenter.model
+        for part in (model.cnn, model.vit, model.aggregator):  # what no vocabulary changes
+            part.compile()
+    return segmenter
 
 
 def free_memory() -> None:
@@ -73,15 +78,25 @@ def _device(parameters: Parameters) -> str:
     return parameters.device
 
 
-def _model(parameters: Parameters) -> EOVSeg:
+def _load(parameters: Parameters, options: dict[str, Any]) -> Segmenter:
+    """Take the best weights that there are and the parameters allow."""
+    from eov_seg_core.checkpoint import CheckpointError
+
+    from_pretrained = eov_seg_core.Segmenter.from_pretrained
     variant = parameters.variant
     if parameters.checkpoint:
-        return eov_seg_core.EOVSeg.from_checkpoint(parameters.checkpoint, variant)
+        return from_pretrained(variant, parameters.checkpoint, **options)
+    try:
+        return from_pretrained(variant, **options)
+    except CheckpointError:  # the built-in weights are there, and damaged
+        raise
+    except ValueError as error:
+        _log.debug('%s', error)
     if parameters.clip_pretrained:
         try:
             _log.info("fetching CLIP's weights for variant %s; the first time this downloads "
                       'several hundred MB', variant)
-            model = eov_seg_core.EOVSeg.from_variant(variant, clip_pretrained=True)
+            segmenter = from_pretrained(variant, clip_pretrained=True, **options)
         except (RuntimeError, ValueError) as error:
             if not parameters.allow_untrained:
                 raise
@@ -89,13 +104,15 @@ def _model(parameters: Parameters) -> EOVSeg:
         else:
             _log.warning('NO CHECKPOINT: CLIP knows the words, but the layers that draw masks are '
                          'UNTRAINED. MASKS ARE MEANINGLESS. Set the parameter checkpoint.')
-            return model
+            return segmenter
     if not parameters.allow_untrained:
         raise ValueError('there are no weights to load: set the parameter checkpoint to a file, '
                          'or clip_pretrained or allow_untrained to true')
     _log.warning('NO CHECKPOINT: ALL WEIGHTS ARE RANDOM. THE RESULTS ARE MEANINGLESS and only '
                  'show that messages flow. Set the parameter checkpoint.')
-    return _untrained(variant)
+    model = _untrained(variant)
+    options.setdefault('input_size', model.config.input_size)
+    return eov_seg_core.Segmenter(model, **options)
 
 
 def _untrained(variant: str) -> EOVSeg:

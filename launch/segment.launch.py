@@ -34,8 +34,8 @@ ARGUMENTS = {
     'rviz': ('false', 'Show the overlay in RViz'),
     'use_sim_time': ('false', 'Take the time from /clock'),
     'log_level': ('info', 'debug, info, warn, error or fatal'),
-    'dds_profile': ('', 'Transport profile for Fast DDS: loopback (this machine only) or network; '
-                    'empty: as the environment says'),
+    'dds_profile': ('', 'Room for images in DDS: loopback or network (Fast DDS on this machine '
+                    'only, or on several), cyclonedds; empty: as the environment says'),
 }
 
 
@@ -94,16 +94,19 @@ def _vocabulary_parameters(path: str) -> str:
 
 
 def _dds_profile(name: str) -> list[SetEnvironmentVariable]:
-    if not name:
-        return []
-    path = CONFIG / f'fastdds_{name}.xml'
-    if not path.is_file():
-        raise ValueError(f"dds_profile must be 'loopback' or 'network', got {name!r}")
-    actions = [SetEnvironmentVariable(f'{prefix}_DEFAULT_PROFILES_FILE', str(path))
-               for prefix in ('FASTRTPS', 'FASTDDS')]
-    if name == 'loopback':
-        actions.append(SetEnvironmentVariable('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST'))
-    return actions
+    if name in ('loopback', 'network'):
+        path = str(CONFIG / f'fastdds_{name}.xml')
+        variables = {'FASTRTPS_DEFAULT_PROFILES_FILE': path, 'FASTDDS_DEFAULT_PROFILES_FILE': path}
+        if name == 'loopback':
+            variables['ROS_AUTOMATIC_DISCOVERY_RANGE'] = 'LOCALHOST'
+    elif name == 'cyclonedds':
+        variables = {'CYCLONEDDS_URI': f'file://{CONFIG}/cyclonedds.xml'}
+    elif not name:
+        variables = {}
+    else:
+        raise ValueError(
+            f"dds_profile must be 'loopback', 'network' or 'cyclonedds', got {name!r}")
+    return [SetEnvironmentVariable(*item) for item in variables.items()]
 
 
 def _is_true(name: str, values: dict[str, str]) -> bool:

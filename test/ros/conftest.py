@@ -9,6 +9,7 @@ import contextlib
 import gc
 import os
 from pathlib import Path
+import signal
 import subprocess
 import sys
 import threading
@@ -102,7 +103,7 @@ class Client:
                                       self._latched if latched else 10)
         return messages
 
-    def listen(self, *names: str) -> None:
+    def listen(self, *names: str, timeout_s: float = 40.0) -> None:
         """Subscribe to outputs and wait for the match."""
         from sensor_msgs.msg import CompressedImage
 
@@ -113,7 +114,7 @@ class Client:
             self.node.create_subscription(
                 kind, f'eov_seg/{name}', self.received[name].append, qos)
         self.wait_for(lambda: all(self.node.count_publishers(f'eov_seg/{name}')
-                                  for name in names), timeout_s=40.0)
+                                  for name in names), timeout_s)
 
     def wait_for(self, condition: Callable[[], Any], timeout_s: float = 20.0) -> Any:
         """Spin until the condition holds; return its value or fail."""
@@ -296,12 +297,18 @@ def start_process(isolated: dict[str, str]) -> Iterator[Callable[..., subprocess
         environment.pop('_ROS_WHEELS_BOOTSTRAP_COMPLETE', None)
         process = subprocess.Popen(
             [sys.executable, *arguments], cwd=CHECKOUT, text=True, env=environment,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            # Ignored in what a shell runs in the background, and that is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         processes.append(process)
         return process
 
     yield start
     for process in processes:
-        if process.poll() is None:
+        # First as Ctrl-C does: a launch process that is killed leaves its nodes behind.
+        process.send_signal(signal.SIGINT)
+        try:
+            process.communicate(timeout=20)
+        except subprocess.TimeoutExpired:
             process.kill()
-        process.communicate()
+            process.communicate()

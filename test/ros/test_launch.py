@@ -41,10 +41,11 @@ def prefix(tmp_path, monkeypatch):
     shutil.copy(CHECKOUT / 'resource/eov_seg_ros', index)
     for folder in ('launch', 'config'):
         shutil.copytree(CHECKOUT / folder, share / folder)
-    node = lib / 'segment_node'
-    node.write_text(f'#!/bin/sh\ncd "{CHECKOUT}" && exec "{sys.executable}" '
-                    'test/ros/fake_segmenter.py "$@"\n')
-    node.chmod(0o755)
+    for name, module in (('segment_node', 'test/ros/fake_segmenter.py'),
+                         ('world_camera_node', '-m eov_seg_ros.world_camera_node')):
+        node = lib / name
+        node.write_text(f'#!/bin/sh\ncd "{CHECKOUT}" && exec "{sys.executable}" {module} "$@"\n')
+        node.chmod(0o755)
     prefixes = [str(tmp_path), *os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)]
     monkeypatch.setenv('AMENT_PREFIX_PATH', os.pathsep.join(filter(None, prefixes)))
     return tmp_path
@@ -76,15 +77,36 @@ def test_arguments_reach_the_node(launch_file, start_process, make_client, tmp_p
         'variant:=m', f'vocabulary_file:={words}', f'params_file:={parameters}',
         AMENT_PREFIX_PATH=os.environ['AMENT_PREFIX_PATH'])
     client = make_client('/robot', '/camera/image')
-    client.listen('label_info', 'detections')
-    label_info = client.wait_for(lambda: client.received['label_info'])[0]
+    client.listen('label_info', 'detections', timeout_s=120)
+    label_info = client.wait_for(lambda: client.received['label_info'], timeout_s=60)[0]
     assert [entry.class_name for entry in label_info.class_map] == ['unlabeled', 'cat', 'dog']
     assert label_info.threshold == pytest.approx(0.25)
     client.send_until(lambda: client.received['detections'])
     assert values_of(client, 'variant', 'vocabulary.things', 'vocabulary.stuff') == [
         'm', ['cat,kitty', 'dog'], []]
     launch.send_signal(signal.SIGINT)
-    output, _ = launch.communicate(timeout=30)
+    output, _ = launch.communicate(timeout=60)
+    assert launch.returncode == 0, output
+    assert 'Traceback' not in output, output
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_the_demo_starts_camera_and_node(prefix, start_process, make_client):
+    launch = start_process(
+        '-c', LAUNCH, str(prefix / 'share/eov_seg_ros/launch/demo.launch.py'), 'namespace:=show',
+        'width:=64', 'height:=48', 'seed:=3', AMENT_PREFIX_PATH=os.environ['AMENT_PREFIX_PATH'])
+    client = make_client('/show')
+    client.listen('overlay', 'label_info', timeout_s=120)
+    client.wait_for(lambda: all(client.received.values()), timeout_s=60)
+    overlay = client.received['overlay'][0]
+    assert (overlay.width, overlay.height) == (64, 48)
+    assert overlay.header.frame_id == 'camera_color_optical_frame'
+    names = {entry.class_name for entry in client.received['label_info'][0].class_map}
+    assert {'sofa', 'rug'} <= names
+    assert values_of(client, 'variant') == ['t']
+    launch.send_signal(signal.SIGINT)
+    output, _ = launch.communicate(timeout=60)
     assert launch.returncode == 0, output
     assert 'Traceback' not in output, output
 
@@ -106,7 +128,7 @@ def _named(value):
 
 def test_documentation_lists_every_argument(launch_module):
     text = (CHECKOUT / 'docs/ros_api.md').read_text(encoding='utf-8')
-    table = text[text.index('| argument |'):text.index('## Images over Fast DDS')]
+    table = text[text.index('| argument |'):].partition('\n\n')[0]
     cells = re.findall(r'^\| ([^|]*) \|', table, flags=re.MULTILINE)
     documented = {name for cell in cells for name in re.findall(r'`(\w+)`', cell)}
     assert documented == set(launch_module.ARGUMENTS)
@@ -134,3 +156,5 @@ def test_rviz_and_profile_add_their_actions(launch_module):
     assert len(launch_module._actions(context)) == 1
     context.launch_configurations.update(rviz='true', dds_profile='loopback')
     assert len(launch_module._actions(context)) == 5
+    context.launch_configurations.update(rviz='false', dds_profile='cyclonedds')
+    assert len(launch_module._actions(context)) == 2

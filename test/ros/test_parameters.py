@@ -128,6 +128,7 @@ class FakeRosLogger:
 def test_core_log_records_reach_ros_with_level_and_arguments():
     ros_logger = FakeRosLogger()
     log = logging.getLogger('eov_seg_core.anything')
+    log.propagate = True    # where launch was imported before, new loggers do not
     with forward_logging(ros_logger):
         log.debug('not shown')
         log.info('%d names', 3)

@@ -10,6 +10,7 @@ import pytest
 
 from eov_seg_core.checkpoint import CheckpointError, save_checkpoint, weights_digest
 from eov_seg_core.model import EOVSeg
+from eov_seg_core.segmenter import Segmenter
 from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.segmenter_factory import gpu_memory_mb, load_segmenter
 
@@ -35,20 +36,64 @@ def test_checkpoint_and_options_arrive(checkpoint, tmp_path, caplog):
     assert (segmenter.input_size, segmenter.score_threshold, segmenter.overlap_threshold,
             segmenter.precision) == (64, 0.5, 0.25, 'bf16')
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
-    assert load(tmp_path, checkpoint=checkpoint, input_size=0).input_size is None
+    assert load(tmp_path, checkpoint=checkpoint, input_size=-1).input_size is None
+    assert load(tmp_path, checkpoint=checkpoint).input_size == 288, 'what the variant is meant for'
     assert gpu_memory_mb(segmenter.device) is None
 
 
-def test_no_weights_is_an_error_unless_allowed(tmp_path, caplog):
+@pytest.fixture
+def no_built_in_weights(monkeypatch):
+    original = Segmenter.from_pretrained
+
+    def refuse(variant, checkpoint=None, *, clip_pretrained=False, **options):
+        if checkpoint is None and not clip_pretrained:
+            raise ValueError('no built-in weights')
+        return original(variant, checkpoint, clip_pretrained=clip_pretrained, **options)
+    monkeypatch.setattr(Segmenter, 'from_pretrained', refuse)
+
+
+def test_no_weights_is_an_error_unless_allowed(no_built_in_weights, tmp_path, caplog):
     with pytest.raises(ValueError, match='no public CLIP weights'):
         load(tmp_path)
     with pytest.raises(ValueError, match='set the parameter checkpoint'):
         load(tmp_path, clip_pretrained=False)
-    models = [load(tmp_path, allow_untrained=True).model for _ in range(2)]
+    segmenters = [load(tmp_path, allow_untrained=True) for _ in range(2)]
+    models = [segmenter.model for segmenter in segmenters]
     assert models[0].weights_digest is None
+    assert segmenters[0].input_size == 288
     states = [weights_digest(model.state_dict()) for model in models]
     assert states[0] == states[1], 'pictures of random weights are at least the same every time'
     assert 'ALL WEIGHTS ARE RANDOM' in caplog.text
+
+
+def test_built_in_weights_come_before_all_else(checkpoint, tmp_path, monkeypatch, caplog):
+    original = Segmenter.from_pretrained
+    monkeypatch.setattr(Segmenter, 'from_pretrained', lambda variant, **options: original(
+        variant, checkpoint, **options))
+    segmenter = load(tmp_path, allow_untrained=True)
+    assert segmenter.model.weights_digest
+    assert 'NO CHECKPOINT' not in caplog.text
+
+
+def test_compile_compiles_what_no_vocabulary_changes(checkpoint, tmp_path, monkeypatch):
+    from torch import nn
+
+    compiled = []
+    monkeypatch.setattr(nn.Module, 'compile', lambda module: compiled.append(type(module)))
+    segmenter = load(tmp_path, checkpoint=checkpoint, compile=True)
+    assert compiled == [type(part) for part in (
+        segmenter.model.cnn, segmenter.model.vit, segmenter.model.aggregator)]
+    compiled.clear()
+    load(tmp_path, checkpoint=checkpoint)
+    assert not compiled
+
+
+def test_damaged_built_in_weights_are_an_error(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise CheckpointError('damaged')
+    monkeypatch.setattr(Segmenter, 'from_pretrained', fail)
+    with pytest.raises(CheckpointError, match='damaged'):
+        load(tmp_path, allow_untrained=True)
 
 
 def test_wrong_checkpoint_is_an_error_even_if_untrained_is_allowed(checkpoint, tmp_path):
@@ -58,7 +103,8 @@ def test_wrong_checkpoint_is_an_error_even_if_untrained_is_allowed(checkpoint, t
         load_segmenter(Parameters(variant='s', checkpoint=checkpoint, device='cpu'))
 
 
-def test_missing_device_is_an_error_unless_the_cpu_may_replace_it(tmp_path, caplog):
+def test_missing_device_is_an_error_unless_the_cpu_may_replace_it(
+        no_built_in_weights, tmp_path, caplog):
     with pytest.raises(ValueError, match=NO_CUDA):
         load(tmp_path, allow_untrained=True, device=NO_CUDA)
     segmenter = load(tmp_path, allow_untrained=True, device=NO_CUDA, allow_cpu_fallback=True)
@@ -66,7 +112,8 @@ def test_missing_device_is_an_error_unless_the_cpu_may_replace_it(tmp_path, capl
     assert 'using the CPU' in caplog.text
 
 
-def test_clip_weights_alone_are_announced_loudly(tmp_path, caplog, monkeypatch):
+def test_clip_weights_alone_are_announced_loudly(
+        no_built_in_weights, tmp_path, caplog, monkeypatch):
     build = EOVSeg.from_variant
     monkeypatch.setattr(EOVSeg, 'from_variant', lambda variant, clip_pretrained=False:
                         build('t' if clip_pretrained else 'none'))

@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from vision_msgs.msg import LabelInfo  # noqa: E402
 
 from eov_seg_core.world import camera_path, generate_scene, render  # noqa: E402
 from eov_seg_ros import world_camera_node  # noqa: E402
+from eov_seg_ros.parameters import markdown_table  # noqa: E402
 from eov_seg_ros.world_camera_node import Views, WorldCameraNode  # noqa: E402
 
 pytestmark = pytest.mark.ros
@@ -75,6 +78,11 @@ def test_pictures_repeat_and_are_kept_only_as_far_as_memory_goes(monkeypatch):
     views = Views(scene, 2, **SIZE)
     assert views[0] is not views[2]
     np.testing.assert_array_equal(views[0].rgb, views[2].rgb)
+
+
+def test_the_documentation_has_its_parameters():
+    text = (Path(__file__).parents[2] / 'docs/ros_api.md').read_text(encoding='utf-8')
+    assert markdown_table(world_camera_node.SPECS) in text
 
 
 def test_a_wrong_parameter_ends_it_with_a_message(start_process):
