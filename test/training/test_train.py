@@ -27,10 +27,15 @@ STEPS = 6
 
 @pytest.fixture(scope='module')
 def runs(tmp_path_factory):
-    """Return short runs on images with no, one, a few and too many segments; one is finished."""
+    """Return short runs on images with no, one, a few and too many segments; one is finished.
+
+    Their weights hardly move.  Adam divides gradients by their size, those as well that are
+    nothing but rounding, so that after larger steps two processes would differ from one.
+    """
     runs = Runs(tmp_path_factory.mktemp('short'),
                 [empty_room(), floor_only(), crowded_room(), room(0)],
-                augmentation={'size': 64}, steps=STEPS, ema_decay=0.9, checkpoint={'every': 2})
+                augmentation={'size': 64}, steps=STEPS, ema_decay=0.9, checkpoint={'every': 2},
+                optimizer={'lr': 1e-6})
     runs.train('whole')
     return runs
 
@@ -96,14 +101,14 @@ def test_a_finished_run_only_exports_again(runs):
 def test_two_processes_train_like_one(runs):
     runs.train('two', devices=2)
     one, two = runs.scalars('whole'), runs.scalars('two')
-    first = {tag: {'one': curve[1], 'two': two[tag][1]} for tag, curve in one.items()
-             if tag != 'images_per_s'}
-    for tag, value in first.items():
-        assert value['two'] == pytest.approx(value['one'], rel=1e-4), tag
-    # Adam divides gradients by their size, those as well that are nothing but rounding: from the
-    # second step on, weights on which the loss does not depend differ by up to the learning rate
-    assert two['loss'] == pytest.approx(one['loss'], rel=5e-3)
-    assert two['lr'] == one['lr']
+    for tag in set(one) - {'images_per_s'}:
+        assert two[tag][1] == pytest.approx(one[tag][1], rel=1e-4), tag
+        # a pixel whose mask logit rounding moves across zero is felt by gradients: found 1.1e-3
+        tolerance = 1e-2 if tag == 'grad_norm' else 1e-3
+        assert two[tag] == pytest.approx(one[tag], rel=tolerance), tag
+    weights = [load_file(runs.output(name) / 'model.safetensors') for name in ('whole', 'two')]
+    for name, tensor in weights[0].items():
+        assert torch.allclose(tensor, weights[1][name], rtol=1e-4, atol=STEPS * 2e-6), name
 
 
 @pytest.mark.slow
