@@ -22,6 +22,7 @@ from typing import Any
 
 import torch
 
+from eov_seg_core.config import variant_config
 from eov_seg_core.export import replace_file
 from eov_seg_core.precision import resolve_device
 from eov_seg_core.segmenter import Segmenter
@@ -32,6 +33,9 @@ from training.evaluation_image import Data
 from training.evaluation_run import RunFolder
 from training.evaluation_scores import Scores
 from training.evaluation_workers import evaluate_in_processes, Work
+from training.sources import WORLD
+from training.world_benchmark import SPLITS, WorldBenchmark
+from training.world_evaluation import choose_splits, WorldScores
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,9 @@ class Setup:
     Attributes:
         data: Name of a published data set, or a folder.
         root: Folder of the published data sets.
-        split: `train` or `val`.
+        split: `train` or `val`; of the world one of its splits.
+        rooms: Images of the world.
+        seed: Of the first of them.
         variant: `t`, `s`, `m` or `l`.
         checkpoint: Weights; None: those that come with the variant.
         device: `auto`, `cpu`, `cuda` or `cuda:N`; `auto` and `cuda` spread over all GPUs.
@@ -51,6 +57,8 @@ class Setup:
     data: str
     root: Path | None
     split: str
+    rooms: int
+    seed: int
     variant: str
     checkpoint: Path | None
     device: str
@@ -67,6 +75,8 @@ class Setup:
 
     def open_data(self) -> Data:
         """Open the data."""
+        if self.data == WORLD:
+            return WorldBenchmark(self.split, self.rooms, self.seed)
         return open_dataset(self.data, self.root, self.split)
 
     def segmenter(self, rank: int) -> Segmenter:
@@ -82,8 +92,10 @@ class Setup:
         """Return what the figures depend on, for `RunFolder`."""
         return {
             'variant': self.variant, 'weights': segmenter.model.weights_digest,
-            'data': self.data if self.data in data_sets() else str(Path(self.data).resolve()),
-            'split': self.split, 'images': len(data), 'vocabulary': _digest(data.vocabulary),
+            'data': (self.data if self.data in (*data_sets(), WORLD)
+                     else str(Path(self.data).resolve())),
+            'split': self.split, 'seed': self.seed, 'images': len(data),
+            'vocabulary': _digest(data.vocabulary),
             'tasks': list(tasks), 'fine_tuned': is_fine_tuned,
             'device': segmenter.device.type, 'precision': segmenter.precision, **self.options}
 
@@ -92,7 +104,7 @@ def _digest(vocabulary: Vocabulary) -> str:
     return hashlib.sha256(repr(vocabulary.categories).encode()).hexdigest()
 
 
-def run(options: argparse.Namespace) -> Scores:
+def run(options: argparse.Namespace) -> Scores | WorldScores:
     """Evaluate as the options of the command say.
 
     Raises:
@@ -100,7 +112,17 @@ def run(options: argparse.Namespace) -> Scores:
         OSError: A file cannot be read or written.
         RuntimeError: A process gave up.
     """
-    setup = _setup(options)
+    if options.data != WORLD:
+        return _run_split(options, options.split or 'val', options.output)
+    splits = choose_splits(options.split or ','.join(SPLITS))
+    return WorldScores(
+        {split: _run_split(options, split, options.output and options.output / split)
+         for split in splits},
+        {split: WorldBenchmark(split).judged for split in splits})
+
+
+def _run_split(options: argparse.Namespace, split: str, output: Path | None) -> Scores:
+    setup = _setup(options, split)
     data = setup.open_data()
     tasks = choose_tasks(data, options.tasks)
     segmenter = setup.segmenter(0)
@@ -109,9 +131,9 @@ def run(options: argparse.Namespace) -> Scores:
     if options.threads is not None:
         torch.set_num_threads(options.threads)
     common: dict[str, Any] = {'limit': options.limit, 'skip_broken': options.skip_broken}
-    if options.output is not None:
+    if output is not None:
         common['folder'] = RunFolder(
-            options.output, setup.identity(segmenter, data, tasks, options.fine_tuned))
+            output, setup.identity(segmenter, data, tasks, options.fine_tuned))
     try:
         if processes == 1:
             return evaluate(segmenter, data, tasks, training_names=names, **common)
@@ -128,10 +150,12 @@ def run(options: argparse.Namespace) -> Scores:
             common['folder'].close()
 
 
-def _setup(options: argparse.Namespace) -> Setup:
-    return Setup(options.data, options.root, options.split, options.variant, options.checkpoint,
-                 options.device, {
-                     'precision': options.precision, 'input_size': options.input_size or None,
+def _setup(options: argparse.Namespace, split: str) -> Setup:
+    size = (variant_config(options.variant).input_size if options.input_size is None
+            else options.input_size)
+    return Setup(options.data, options.root, split, options.rooms, options.seed, options.variant,
+                 options.checkpoint, options.device, {
+                     'precision': options.precision, 'input_size': size or None,
                      'max_input_size': options.max_input_size,
                      'score_threshold': options.score_threshold,
                      'overlap_threshold': options.overlap_threshold})
@@ -156,9 +180,15 @@ def build_parser() -> argparse.ArgumentParser:
         description='Measure panoptic, semantic and instance quality and the frame rate.')
     data = parser.add_argument_group('data')
     data.add_argument('--data', required=True, metavar='NAME_OR_FOLDER',
-                      help=f'one of {", ".join(data_sets())}, or a folder in COCO panoptic format')
+                      help=f'one of {", ".join(data_sets())}, {WORLD} (built in), or a folder in '
+                           'COCO panoptic format')
     data.add_argument('--root', type=Path, metavar='DIR', help='folder of the published data sets')
-    data.add_argument('--split', default='val', choices=('train', 'val'))
+    data.add_argument('--split', help='train or val (val); of the world some of '
+                                      f'{",".join(SPLITS)} (all)')
+    data.add_argument('--rooms', type=_positive, default=300, metavar='N',
+                      help='images of each split of the world (300)')
+    data.add_argument('--seed', type=int, default=1_000_000, metavar='N',
+                      help='first room of the world (1000000)')
     data.add_argument('--limit', type=_positive, metavar='N', help='only the first N images')
     data.add_argument('--skip-broken', action='store_true',
                       help='leave out and count images that cannot be used, instead of stopping')
@@ -187,8 +217,9 @@ def _add_inference(group: Any) -> None:
                        help='work in N processes; otherwise one for each GPU, or one')
     group.add_argument('--threads', type=_positive, metavar='N',
                        help='threads of a process; otherwise the cores are shared out')
-    group.add_argument('--input-size', type=int, default=640, metavar='PX',
-                       help='short side of the network input (640); 0: the image as it is')
+    group.add_argument('--input-size', type=int, metavar='PX',
+                       help='short side of the network input (640; 288 for variant t); 0: the '
+                            'image as it is')
     group.add_argument('--max-input-size', type=int, default=2560, metavar='PX',
                        help='upper limit of the long side (2560)')
     group.add_argument('--score-threshold', type=float, default=0.0, metavar='0..1')

@@ -1,0 +1,39 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Figures of the world's benchmark."""
+
+import pytest
+
+from eov_seg_core.vocabulary import Vocabulary
+from training.evaluation_scores import Scores
+from training.world_evaluation import choose_splits, WorldScores
+
+
+def scores(*figures):
+    rows = [{'id': number, 'name': name, 'is_thing': True, 'pq': value, 'sq': value, 'rq': value,
+             'iou': value, 'ap': None} for number, (name, value) in enumerate(figures, start=1)]
+    return Scores(Vocabulary([name for name, _ in figures]), 2, (), None, None, None, {}, rows)
+
+
+def test_the_figure_of_a_split_is_the_mean_of_the_judged_names_that_occur():
+    world = WorldScores({'novel': scores(('chair', 1.0), ('ball', 0.5), ('cone', None),
+                                         ('barrel', 0.1))}, {'novel': ('ball', 'cone', 'barrel')})
+    assert world.figures('novel')['pq'] == pytest.approx(0.3)
+    assert world.to_json()['novel']['judged']['iou'] == pytest.approx(0.3)
+    assert '30.0' in world.to_table()
+    assert world.to_csv().splitlines()[1].startswith('novel,1,chair,1,1.0')
+
+
+def test_none_of_the_judged_names_occurs():
+    world = WorldScores({'base': scores(('chair', None))}, {'base': ('chair',)})
+    assert world.figures('base')['pq'] is None
+    assert '-' in world.to_table()
+
+
+def test_splits_are_chosen_by_name():
+    assert choose_splits('base,novel') == ('base', 'novel')
+    assert choose_splits('pairs') == ('pairs',)
+    for wrong, message in (('base,odd', "no split 'odd'"), ('', "no split ''"),
+                           ('base,base', 'twice')):
+        with pytest.raises(ValueError, match=message):
+            choose_splits(wrong)
