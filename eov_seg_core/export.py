@@ -46,7 +46,8 @@ def ids_to_rgb(ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
 
 def rgb_to_ids(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
     """Read segment ids from colours: the inverse of `ids_to_rgb`, (H, W) int32."""
-    return rgb.astype(np.int32) @ np.array([1, 256, 65536], np.int32)
+    red, green, blue = (rgb[..., channel].astype(np.int32) for channel in range(3))
+    return np.asarray(red | green << 8 | blue << 16)
 
 
 def read_panoptic_png(path: str | Path) -> npt.NDArray[np.int32]:

@@ -17,13 +17,16 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from eov_seg_core.mask_resize import MaskResize, resize_tile
+from eov_seg_core.pixel_assignment import logit_bounds
 
 MAX_INSTANCES = 100
 """Pairs of query and class that compete, before stuff is dropped; the published value."""
 _BAND_ELEMENTS = 1 << 22
 """Queries x pixels that are computed at a time: 16 MiB in float32."""
 _STRIP_WIDTH = 128
-"""Columns that are resized at a time: wider strips multiply with more zeros."""
+"""Columns that are resized at a time: wider strips multiply with more zeros; a multiple of 8."""
+_TILE_HEIGHT = 32
+"""Rows of a tile of instance masks."""
 _EPS = 1e-6
 
 
@@ -127,17 +130,33 @@ def find_instances(probs_QK: Tensor, mask_logits_Qhw: Tensor, resize: MaskResize
 
 def _masks_and_quality(mask_logits_Qhw: Tensor, resize: MaskResize
                        ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
-    """Return the packed masks of all queries given and their mean probability inside."""
-    queries = len(mask_logits_Qhw)
+    """Return the packed masks of all queries given and their mean probability inside.
+
+    A mask fills few tiles of the output; bounds on its logits show which.
+    """
+    queries, device = len(mask_logits_Qhw), mask_logits_Qhw.device
     height, width = resize.output_size
-    packed = np.empty((queries, height, -(-width // 8)), np.uint8)
-    area_Q = torch.zeros(queries, dtype=torch.float64, device=mask_logits_Qhw.device)
+    packed = np.zeros((queries, height, -(-width // 8)), np.uint8)
+    area_Q = torch.zeros(queries, dtype=torch.float64, device=device)
     total_Q = torch.zeros_like(area_Q)
-    for rows, logits_QhW in _bands(mask_logits_Qhw, resize, max(queries, 1)):
-        mask_QhW = logits_QhW > 0
-        packed[:, rows] = np.packbits(mask_QhW.cpu().numpy(), axis=2)
-        area_Q += mask_QhW.flatten(1).sum(dim=1)
-        total_Q += logits_QhW.sigmoid_().mul_(mask_QhW).flatten(1).sum(dim=1)
+    bands, strips = resize.row_windows(_TILE_HEIGHT), resize.column_windows(_STRIP_WIDTH)
+    if queries == 0:
+        return packed, area_Q.float().cpu().numpy()
+    # written so that a logit that is not a number excludes nobody
+    is_inside_BSQ = ~(logit_bounds(mask_logits_Qhw, bands, strips)[1] <= 0).cpu()
+    for rows, is_inside_SQ in zip(bands, is_inside_BSQ):
+        for columns, is_inside_Q in zip(strips, is_inside_SQ):
+            chosen_c = is_inside_Q.nonzero().squeeze(1)
+            on_device_c = chosen_c.to(device)
+            source_chw = mask_logits_Qhw[:, rows.source, columns.source]
+            logits_chw = resize_tile(source_chw.index_select(0, on_device_c), rows, columns)
+            mask_chw = logits_chw > 0
+            bits = slice(columns.output.start // 8, -(-columns.output.stop // 8))
+            packed[chosen_c.numpy(), rows.output, bits] = np.packbits(
+                mask_chw.cpu().numpy(), axis=2)
+            area_Q.index_add_(0, on_device_c, mask_chw.sum(dim=(1, 2)).double())
+            total_Q.index_add_(0, on_device_c, logits_chw.sigmoid_().mul_(mask_chw).sum(
+                dim=(1, 2)).double())
     return packed, (total_Q / (area_Q + _EPS)).float().cpu().numpy()
 
 
