@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 import logging
 from pathlib import Path
+from typing import Any, Literal
 
 import lightning
 from lightning.pytorch.loggers import TensorBoardLogger
@@ -24,7 +25,7 @@ from training.panels import Panels
 from training.recipe import Recipe
 from training.recipe_file import read_recipe, RecipeError, resume_conflicts, write_recipe
 from training.reporting import Report
-from training.samples import TrainingBatch
+from training.samples import TrainingExample
 from training.saving import checkpoint_step, CheckpointFiles, Checkpoints, checkpoints
 from training.sources import training_data, validation_data
 from training.stream import ExampleStream, make_loader, StepPositions
@@ -32,7 +33,8 @@ from training.sync_batch_norm import SyncBatchNorms
 from training.validation import Validation
 
 _LOGGER = logging.getLogger(__name__)
-_PRECISIONS = {'32': '32-true', 'bf16': 'bf16-mixed', '16': '16-mixed'}
+_PRECISIONS: dict[str, Literal['32-true', 'bf16-mixed', '16-mixed']] = {
+    '32': '32-true', 'bf16': 'bf16-mixed', '16': '16-mixed'}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +90,8 @@ def train(recipe: Recipe, place: Place) -> int | None:
     trainer = _trainer(recipe, place, callbacks, 0 if last is None else checkpoint_step(last))
     if trainer.is_global_zero:
         write_recipe(recipe, place.output / 'recipe.yaml')
-    trainer.fit(module, datamodule=_Batches(recipe, ExampleStream(data, recipe.seed)),
-                ckpt_path=last)
+    batches = _Batches(recipe, ExampleStream(data, recipe.seed), trainer)
+    trainer.fit(module, datamodule=batches, ckpt_path=last)
     if not trainer.is_global_zero:  # Lightning takes another status of theirs for a failure
         return None
     with nullcontext() if average is None else average.in_place(module):
@@ -132,22 +134,22 @@ def _check_folder(recipe: Recipe, output: Path) -> None:
 class _Batches(lightning.LightningDataModule):
     """The stream of batches from the step on at which the trainer is."""
 
-    def __init__(self, recipe: Recipe, stream: ExampleStream) -> None:
+    def __init__(self, recipe: Recipe, stream: ExampleStream, trainer: lightning.Trainer) -> None:
         super().__init__()
         self._recipe = recipe
         self._stream = stream
+        self._trainer = trainer
 
-    def train_dataloader(self) -> DataLoader[TrainingBatch]:
-        trainer = self.trainer
-        positions = StepPositions(self._recipe.batch_size, trainer.global_step,
-                                  trainer.global_rank, trainer.world_size)
+    def train_dataloader(self) -> DataLoader[tuple[int, TrainingExample]]:
+        positions = StepPositions(self._recipe.batch_size, self._trainer.global_step,
+                                  self._trainer.global_rank, self._trainer.world_size)
         return make_loader(self._stream, positions, self._recipe.workers,
                            pin_memory=torch.cuda.is_available())
 
 
 def _trainer(recipe: Recipe, place: Place, callbacks: Iterable[lightning.Callback],
              first_step: int) -> lightning.Trainer:
-    plugins: list[object] = [CheckpointFiles()]
+    plugins: list[Any] = [CheckpointFiles()]
     if recipe.sync_batch_norm:
         plugins.append(SyncBatchNorms())
     trainer = lightning.Trainer(

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 import math
+from typing import Any
 
 import torch
 from torch import nn
@@ -31,8 +32,9 @@ def make_optimizer(model: EOVSeg, auxiliary: nn.Module,
         own = [parameter for parameter in module.parameters(recurse=False)
                if parameter.requires_grad]
         (decaying if decays else others).extend(own)
-    return torch.optim.AdamW([{'params': decaying}, {'params': others, 'weight_decay': 0.0}],
-                             lr=config.lr, betas=config.betas, weight_decay=config.weight_decay)
+    groups: list[dict[str, Any]] = [{'params': decaying}, {'params': others, 'weight_decay': 0.0}]
+    return torch.optim.AdamW(groups, lr=config.lr, betas=config.betas,
+                             weight_decay=config.weight_decay)
 
 
 def lr_factor(config: ScheduleConfig, total_steps: int, step: int) -> float:

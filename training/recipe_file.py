@@ -109,7 +109,7 @@ def _suggestion(name: str, siblings: list[str]) -> str:
 
 def _convert(value: Any, hint: Any, source: str, name: str) -> Any:
     """Check a value from YAML against a type hint; lists become tuples."""
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         return build(hint, value, source, f'{name}.')
     if get_origin(hint) in (Union, types.UnionType):
         return _convert_to_any(value, get_args(hint), source, name)

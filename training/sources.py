@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from training.augmentation import LargeScaleJitter
-from training.datasets import open_dataset, PanopticTrainingData, SemanticFolder
+from training.datasets import CocoPanopticFolder, open_dataset, PanopticTrainingData
 from training.recipe import Recipe
 from training.samples import PanopticData, TrainingData
 from training.world_benchmark import WorldBenchmark
@@ -53,7 +53,7 @@ def validation_data(recipe: Recipe) -> PanopticData | None:
 
 def _panoptic(recipe: Recipe, split: str) -> PanopticData:
     data = open_dataset(recipe.data.name, recipe.data.root, split)
-    if isinstance(data, SemanticFolder):
+    if not isinstance(data, CocoPanopticFolder):
         raise ValueError(f'{recipe.data.name} has no segments, only classes of pixels; choose '
                          'panoptic data')
     return data

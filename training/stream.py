@@ -98,8 +98,8 @@ class StepPositions(Sampler[list[int]]):
 
 
 def make_loader(stream: ExampleStream, positions: StepPositions, workers: int,
-                pin_memory: bool) -> DataLoader[TrainingBatch]:
-    """Return the batches of a process, made by its workers or, for 0, by itself."""
+                pin_memory: bool) -> DataLoader[tuple[int, TrainingExample]]:
+    """Return what yields the batches of a process, made by its workers or, for 0, by itself."""
     return DataLoader(stream, batch_sampler=positions, collate_fn=stream.collate,
                       num_workers=workers, pin_memory=pin_memory,
                       worker_init_fn=_ignore_signals if workers else None)

@@ -41,10 +41,10 @@ class CPUSyncBatchNorm(nn.BatchNorm2d):
         pixels = input.float()      # sums of many pixels need its digits
         count, mean_C, var_C = _statistics(pixels)
         with torch.no_grad():
-            momentum = self.momentum or 0.0
-            self.running_mean.lerp_(mean_C, momentum)
-            self.running_var.lerp_(var_C * (count / (count - 1)), momentum)
-            self.num_batches_tracked.add_(1)
+            momentum, running = self.momentum or 0.0, dict(self.named_buffers(recurse=False))
+            running['running_mean'].lerp_(mean_C, momentum)
+            running['running_var'].lerp_(var_C * (count / (count - 1)), momentum)
+            running['num_batches_tracked'].add_(1)
         scale_C = self.weight * (var_C + self.eps).rsqrt()
         output = ((pixels - mean_C[:, None, None]) * scale_C[:, None, None]
                   + self.bias[:, None, None])
