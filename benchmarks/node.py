@@ -94,11 +94,11 @@ def run_camera(height: int, width: int, rate_hz: float) -> None:
 
 def run_free_node() -> int:
     """Run the node with the free engine."""
-    from eov_seg_ros.segment_node import main as node_main
+    from eov_seg_ros.segment_node import run
 
     words = "['a', 'b', 'c', 'd', 'e']"
-    return node_main(['segment_node', '--ros-args', '-p', f'vocabulary.things:={words}'],
-                     lambda parameters: FreeEngine())
+    return run(['segment_node', '--ros-args', '-p', f'vocabulary.things:={words}'],
+               lambda parameters: FreeEngine())
 
 
 @contextlib.contextmanager

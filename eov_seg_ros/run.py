@@ -5,7 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+import gc
+import os
 import signal
+import sys
+from typing import NoReturn
 
 import rclpy
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
@@ -48,6 +52,18 @@ def run_node(make_node: Callable[[], Node], args: Sequence[str] | None = None) -
         for signum in _SIGNALS:
             signal.signal(signum, signal.SIG_IGN)
     return 0
+
+
+def end_process(code: int) -> NoReturn:
+    """End this process at once, after `run_node` has cleaned up.
+
+    Python would first take PyTorch down, which takes seconds on a busy machine, and could crash on
+    a thread that is still inside of it.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    gc.collect()    # frees what belongs to DDS, else its shared memory would stay behind
+    os._exit(code)
 
 
 def _interrupt_once(signum: int, frame: object) -> None:

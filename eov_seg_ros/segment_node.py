@@ -13,9 +13,8 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 import functools
 import logging
-import sys
 import time
-from typing import Any
+from typing import Any, NoReturn
 
 from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
@@ -27,7 +26,7 @@ from std_srvs.srv import SetBool
 from eov_seg_ros.log_bridge import forward_logging
 from eov_seg_ros.parameters import declare, Parameters
 from eov_seg_ros.pipeline import Pipeline
-from eov_seg_ros.run import run_node
+from eov_seg_ros.run import end_process, run_node
 from eov_seg_ros.segmenter_factory import free_memory, load_segmenter
 
 Transition = Callable[['SegmentNode', LifecycleState], TransitionCallbackReturn]
@@ -194,8 +193,8 @@ class SegmentNode(LifecycleNode):
         return response
 
 
-def main(args: Sequence[str] | None = None,
-         segmenter_factory: Callable[[Parameters], Any] = load_segmenter) -> int:
+def run(args: Sequence[str] | None = None,
+        segmenter_factory: Callable[[Parameters], Any] = load_segmenter) -> int:
     """Run the node until it is told to end.
 
     Args:
@@ -208,5 +207,10 @@ def main(args: Sequence[str] | None = None,
     return run_node(lambda: SegmentNode(segmenter_factory), args)
 
 
+def main() -> NoReturn:
+    """Run the node as this process."""
+    end_process(run())
+
+
 if __name__ == '__main__':
-    sys.exit(main())
+    main()

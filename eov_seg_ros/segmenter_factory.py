@@ -81,6 +81,7 @@ def _device(parameters: Parameters) -> str:
 def _load(parameters: Parameters, options: dict[str, Any]) -> Segmenter:
     """Take the best weights that there are and the parameters allow."""
     from eov_seg_core.checkpoint import CheckpointError
+    from eov_seg_core.config import variant_config
 
     from_pretrained = eov_seg_core.Segmenter.from_pretrained
     variant = parameters.variant
@@ -92,7 +93,7 @@ def _load(parameters: Parameters, options: dict[str, Any]) -> Segmenter:
         raise
     except ValueError as error:
         _log.debug('%s', error)
-    if parameters.clip_pretrained:
+    if parameters.clip_pretrained and variant_config(variant).clip_name is not None:
         try:
             _log.info("fetching CLIP's weights for variant %s; the first time this downloads "
                       'several hundred MB', variant)

@@ -186,8 +186,8 @@ def test_signals_end_it_without_a_traceback(start_process, signals):
 def test_signals_end_it_while_it_loads(start_process, number):
     process = start_process('-c', """
 import sys, time
-from eov_seg_ros.segment_node import main
-sys.exit(main(segmenter_factory=lambda parameters: time.sleep(60)))
+from eov_seg_ros.segment_node import run
+sys.exit(run(segmenter_factory=lambda parameters: time.sleep(60)))
 """)
     wait_for_line(process, 'loading variant')
     started_s = time.monotonic()
