@@ -46,12 +46,21 @@ class Place:
         accelerator: `auto`, `cpu` or `cuda`.
         devices: Processes on each machine, one for each device; None: all GPUs, or one CPU.
         machines: How many machines take part.
+
+    Raises:
+        ValueError: There is no device or no machine.
     """
 
     output: Path
     accelerator: str = 'auto'
     devices: int | None = None
     machines: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse numbers below one."""
+        for name, value in (('devices', self.devices), ('machines', self.machines)):
+            if value is not None and value < 1:
+                raise ValueError(f'--{name} must be at least 1, got {value}')
 
     @property
     def weights(self) -> Path:

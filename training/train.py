@@ -25,12 +25,12 @@ from training.recipe_file import read_recipe
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
-    options = _parser().parse_args(arguments)
+    options = _parser().parse_intermixed_args(arguments)
     _configure_logging()
-    place = Place(output=options.output or Path('runs') / options.recipe.stem,
-                  accelerator=options.accelerator, devices=options.devices,
-                  machines=options.machines)
     try:
+        place = Place(output=options.output or Path('runs') / options.recipe.stem,
+                      accelerator=options.accelerator, devices=options.devices,
+                      machines=options.machines)
         stopped_by = train(read_recipe(options.recipe, options.override), place)
     except (ValueError, OSError, MisconfigurationException) as error:
         print(f'training.train: {error}', file=sys.stderr)  # noqa: T201

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from itertools import islice
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 import torch
@@ -56,6 +56,7 @@ def test_one_image_comes_again_and_again_but_augmented_anew():
     assert len({draw for _, draw in drawn}) == 5
 
 
+@settings(deadline=None)
 @given(st.integers(1, 9), st.integers(0, 2**40), st.integers(0, 3))
 def test_every_epoch_holds_every_image_once(count, seed, epoch):
     drawn = values(ExampleStream(Numbers(count), seed),
@@ -78,6 +79,7 @@ def test_epochs_have_orders_of_their_own():
     assert first != second
 
 
+@settings(deadline=None)
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 10))
 def test_processes_share_every_step(share, world_size, first_step):
     batch_size = share * world_size

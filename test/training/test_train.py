@@ -158,7 +158,9 @@ def rooms_recipe(tmp_path):
     (['augmentation.size=[64, 96]'], 'augmentation.size must be one number'),
     (['init_checkpoint=nothing.pth'], 'checkpoint nothing.pth is not a file'),
     (['variant=s'], "holds variant 't'"),
-    (['init_checkpoint=null'], 'init_checkpoint'),
+    (['init_checkpoint=null'], 'or set init_checkpoint to a file'),
+    (['--devices', '0'], '--devices must be at least 1, got 0'),
+    (['--devices', '3', 'batch_size=4'], '3 processes cannot share a batch_size of 4 evenly'),
 ])
 def test_refusals(rooms_recipe, tmp_path, capsys, overrides, message):
     status = main([str(rooms_recipe), *overrides, '--output', str(tmp_path / 'out'),
