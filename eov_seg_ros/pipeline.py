@@ -155,7 +155,7 @@ class Pipeline:
         device = self._segmenter.device
         facts = {
             'variant': self._segmenter.model.config.variant, 'device': device,
-            'precision': self._segmenter.precision, 'gpu_memory_mb': gpu_memory_mb(device),
+            'precision': self._segmenter.precision, 'gpu_memory_mb': gpu_memory_mb(device) or 0,
             'vocabulary_version': self._vocabulary_version, 'classes': len(self._labels.names)}
         node_name = self._node.get_fully_qualified_name()
         self._diagnostics.publish(DiagnosticArray(header=self._header_now(), status=[

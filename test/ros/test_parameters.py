@@ -15,9 +15,11 @@ import pytest
 import yaml
 
 from eov_seg_core.vocabulary import Vocabulary
+from eov_seg_ros import log_bridge
 from eov_seg_ros.class_ids import ClassIds, MAX_CLASS_ID
 from eov_seg_ros.log_bridge import forward_logging
 from eov_seg_ros.parameters import markdown_table, Parameters, specs
+from eov_seg_ros.transport import advice
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -115,6 +117,38 @@ def test_ids_run_out_with_a_clear_error_and_nothing_is_given_out():
             method(['new'])
     assert class_ids.assign(['7']).ids == (8,)
     assert class_ids.assign([]).max_id == 0
+
+
+def test_complaints_that_differ_in_numbers_only_are_repeated_seldom(monkeypatch):
+    now_s = [100.0]
+    monkeypatch.setattr(log_bridge.time, 'monotonic', lambda: now_s[0])
+    repeats = log_bridge.Repeats(10.0)
+    assert repeats.is_due('data has 7 bytes')
+    assert not repeats.is_due('data has 8 bytes')
+    assert repeats.is_due('left: data has 7 bytes')
+    now_s[0] += 10.0
+    assert repeats.is_due('data has 9 bytes')
+    for number in range(500):
+        assert repeats.is_due('x' * number)
+    assert len(repeats._said_s) <= 200
+
+
+@pytest.mark.parametrize(('rmw', 'environment', 'expected'), [
+    ('rmw_fastrtps_cpp', {}, 'dds_profile:=loopback'),
+    ('rmw_fastrtps_cpp', {'FASTRTPS_DEFAULT_PROFILES_FILE': '/p.xml'}, 'Fast DDS profile /p.xml'),
+    ('rmw_fastrtps_cpp', {'FASTDDS_DEFAULT_PROFILES_FILE': '/q.xml'}, 'Fast DDS profile /q.xml'),
+    ('rmw_cyclonedds_cpp', {}, 'config/cyclonedds.xml'),
+    ('rmw_cyclonedds_cpp', {'CYCLONEDDS_URI': 'x'}, 'the middleware rmw_cyclonedds_cpp'),
+    ('rmw_zenoh_cpp', {}, 'the middleware rmw_zenoh_cpp'),
+])
+def test_advice_about_lost_images_names_the_cure(rmw, environment, expected, tmp_path):
+    limit = tmp_path / 'rmem_max'
+    assert expected in advice(rmw, environment, limit)
+    limit.write_text('212992\n')
+    assert ('net.core.rmem_max is 212992' in advice(rmw, environment, limit)) == (
+        'dds_profile' not in expected)
+    limit.write_text('8388608\n')
+    assert 'rmem_max' not in advice(rmw, environment, limit)
 
 
 class FakeRosLogger:
