@@ -41,7 +41,10 @@ def ids_to_rgb(ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
     """
     if ids.size and not 0 <= int(ids.min()) <= int(ids.max()) <= MAX_ID:
         raise ValueError(f'segment ids lie in {ids.min()}..{ids.max()}, expected 0..{MAX_ID}')
-    return np.stack([ids & 255, ids >> 8 & 255, ids >> 16], axis=-1).astype(np.uint8)
+    rgb = np.empty((*ids.shape, 3), np.uint8)
+    for channel in range(3):
+        rgb[..., channel] = ids >> 8 * channel      # the conversion keeps the low byte
+    return rgb
 
 
 def rgb_to_ids(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
