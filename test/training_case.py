@@ -146,11 +146,15 @@ class Runs:
             assert time.monotonic() < end, f'no step {step} after {timeout_s} s'
             time.sleep(0.02)
 
-    def scalars(self, name):
-        """Return tag -> step -> value, float32 as written."""
+    def events(self, name):
+        """Return what a run wrote for TensorBoard."""
         events = EventAccumulator(str(self.output(name) / 'tensorboard'),
                                   size_guidance={'scalars': 0})
-        events.Reload()
+        return events.Reload()
+
+    def scalars(self, name):
+        """Return tag -> step -> value, float32 as written."""
+        events = self.events(name)
         curves = defaultdict(dict)
         for tag in events.Tags()['scalars']:
             for event in events.Scalars(tag):

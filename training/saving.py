@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+import os
 from pathlib import Path
 import signal
 from types import FrameType
@@ -29,9 +30,11 @@ class CheckpointFiles(CheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path,
                         storage_options: Any | None = None) -> None:
-        """Write a checkpoint and then move it to its place."""
-        with replacing(Path(path)) as temporary:
-            torch.save(checkpoint, temporary)
+        """Write a checkpoint and, when all of it is on the disk, move it to its place."""
+        with replacing(Path(path)) as temporary, temporary.open('wb') as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
 
     def load_checkpoint(self, path: str | Path, map_location: Any | None = None,
                         weights_only: bool | None = True) -> dict[str, Any]:

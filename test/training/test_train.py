@@ -119,10 +119,12 @@ def test_a_small_data_set_is_learnt_by_heart(tmp_path, monkeypatch):
                 augmentation={'size': 128, 'min_scale': 1.0, 'max_scale': 1.0, 'flip': 0.0},
                 validation={'every': 150, 'input_size': 128},
                 report={'scalars_every': 10, 'panels': 1})
-    runs.train('heart', timeout_s=900)
+    runs.train('heart', timeout_s=1200)
     curves = runs.scalars('heart')
     assert curves['loss'][150] < 0.2 * curves['loss'][10]
     assert curves['validation/pq'][150] > 0.9
+    (panel,) = runs.events('heart').Images('panel/0')
+    assert (panel.step, panel.width, panel.height) == (150, 3 * 128, 128)
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
     quality = panoptic_quality(runs.output('heart') / 'model.safetensors', tmp_path / 'rooms')
     assert quality > 0.9
