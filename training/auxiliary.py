@@ -135,7 +135,7 @@ class DenseTextLoss(nn.Module):
 
     def forward(self, aggregated_BDhw: Tensor, vocabulary: VocabularyEmbedding,
                 targets: Sequence[Target]) -> Tensor:
-        """Return the mean loss over all pixels that belong to a segment.
+        """Return the mean loss over all pixels that belong to a segment; 0 if none does.
 
         Args:
             aggregated_BDhw: Output of the aggregator, stride 4.
@@ -149,7 +149,9 @@ class DenseTextLoss(nn.Module):
         logits_BhwN = self.logit_scale.exp() * (pixels_BhwE @ vocabulary.text_NE[:-1].t())
         first_row = _first_rows(vocabulary)
         truth_Bhw = torch.stack([_label_map(target, size, first_row) for target in targets])
-        return F.cross_entropy(logits_BhwN.flatten(0, 2), truth_Bhw.flatten(), ignore_index=-1)
+        total = F.cross_entropy(logits_BhwN.flatten(0, 2), truth_Bhw.flatten(), ignore_index=-1,
+                                reduction='sum')
+        return total / (truth_Bhw >= 0).sum().clamp(min=1)
 
 
 def _first_rows(vocabulary: VocabularyEmbedding) -> Tensor:

@@ -25,11 +25,17 @@ _BATCH = 12
 class RegionEncoder(Protocol):
     """What `ClipTrainer` offers."""
 
-    def eval(self) -> nn.Module: ...
+    def eval(self) -> nn.Module:
+        """Leave training mode."""
+        ...
 
-    def region_embeddings(self, views: Sequence[View]) -> tuple[Tensor, Tensor]: ...
+    def region_embeddings(self, views: Sequence[View]) -> tuple[Tensor, Tensor]:
+        """Embed the regions of views by CNN and ViT."""
+        ...
 
-    def text_embeddings(self, texts: Sequence[str]) -> Tensor: ...
+    def text_embeddings(self, texts: Sequence[str]) -> Tensor:
+        """Embed captions."""
+        ...
 
 
 @torch.no_grad()

@@ -45,7 +45,7 @@ from eov_seg_core.text_encoder import CLIPTextTower
 from eov_seg_core.vocabulary import Vocabulary
 from training.captions import all_words, caption_groups, CaptionGroup, nuisance_names
 from training.clip_accuracy import dense_accuracy
-from training.clip_views import ClipViews, Region, View
+from training.clip_views import ClipViews, View
 from training.world_frames import CachedFrames, CLIP_FRAMES, DEFAULT_CACHE
 
 _MAX_LOGIT_SCALE = math.log(100)
@@ -323,7 +323,8 @@ def _log(output: Path, step: int, values: dict[str, float]) -> None:
     with (output / 'log.jsonl').open('a', encoding='utf-8') as file:
         entry = {'step': step, 'time': round(time.time()), **values}
         file.write(json.dumps(entry) + '\n')
-    print(f'\nstep {step}: ' + ', '.join(f'{name} {value:.3f}' for name, value in values.items()))
+    figures = ', '.join(f'{name} {value:.3f}' for name, value in values.items())
+    tqdm.write(f'step {step}: {figures}')
 
 
 def main() -> None:
