@@ -46,16 +46,26 @@ class RunFolder:
             raise ValueError(f'another evaluation is writing to {self._path}; wait for it, or '
                              'choose another folder') from error
         self._check_identity()
+        self._index_of_png: dict[PurePosixPath, int] = {}
         # a file of its own: the last line of an earlier one may be cut
         self._lines = (self._records / f'{secrets.token_hex(8)}.jsonl').open('w', encoding='utf-8')
 
     def records(self, indices: Container[int]) -> dict[int, ImageRecord]:
         """Return the records of images that need not be evaluated again, by index."""
-        return {index: record for index, record in read_records(self._records).items()
-                if index in indices and self._is_saved(record)}
+        records = {index: record for index, record in read_records(self._records).items()
+                   if index in indices and self._is_saved(record)}
+        for record in records.values():
+            self._claim(record)
+        return records
 
     def append(self, record: ImageRecord) -> None:
-        """Keep the record of an image."""
+        """Keep the record of an image.
+
+        Raises:
+            ValueError: Its prediction took the place of another image's.
+            OSError: It cannot be written.
+        """
+        self._claim(record)
         self._lines.write(record.to_line())
         self._lines.flush()
 
@@ -102,6 +112,14 @@ class RunFolder:
             raise ValueError(f'{self._path} holds another evaluation: {"; ".join(changed)}. '
                              'Choose another folder, or go on with the arguments it was begun '
                              'with')
+
+    def _claim(self, record: ImageRecord) -> None:
+        png = png_name(record.name)
+        other = self._index_of_png.setdefault(png, record.index)
+        if other != record.index:
+            raise ValueError(f'images {other} and {record.index} ({record.name}) would both be '
+                             f'saved as {png}; give them names that differ before the ending, '
+                             'and choose another folder')
 
     def _is_saved(self, record: ImageRecord) -> bool:
         return record.segments is None or (self.png_folder / png_name(record.name)).exists()

@@ -48,6 +48,13 @@ def test_saved_files(tmp_path):
     assert (tmp_path / 'classes.csv').read_text() == scores.to_csv()
 
 
+def test_two_predictions_cannot_be_one_file(tmp_path):
+    data = Data([case.cat_below_sky('a.jpg'), case.cat_below_sky('a.png')])
+    with pytest.raises(ValueError, match=r'images 0 and 1 \(a\.png\) would both be saved'):
+        evaluate(Fake(data), data, folder=RunFolder(tmp_path, {}))
+    assert evaluate(Fake(data), data).images == 2
+
+
 def test_a_finished_run_is_not_run_again(tmp_path):
     for calls in (3, 0):
         folder, fake = RunFolder(tmp_path, {}), Fake(many(3))
