@@ -26,6 +26,7 @@ def training_data(recipe: Recipe) -> TrainingData:
     """
     augmentation = recipe.augmentation
     if recipe.data.name == WORLD:
+        _refuse_unread(recipe)
         return WorldTrainingData(augmentation.size_hw, augmentation.flip, recipe.seed)
     height, width = augmentation.size_hw
     if height != width:
@@ -49,6 +50,19 @@ def validation_data(recipe: Recipe) -> PanopticData | None:
         return WorldBenchmark(recipe.validation.split, rooms=recipe.validation.images,
                               seed=VALIDATION_SEED)
     return _panoptic(recipe, recipe.validation.split)
+
+
+def _refuse_unread(recipe: Recipe) -> None:
+    """Refuse fields of data sets that the built-in world has no use for."""
+    default = Recipe()
+    for name, value, unread in (
+            ('data.split', recipe.data.split, default.data.split),
+            ('augmentation.min_scale', recipe.augmentation.min_scale,
+             default.augmentation.min_scale),
+            ('augmentation.max_scale', recipe.augmentation.max_scale,
+             default.augmentation.max_scale)):
+        if value != unread:
+            raise ValueError(f'{name} is {value}, but {WORLD} does not read it; remove it')
 
 
 def _panoptic(recipe: Recipe, split: str) -> PanopticData:

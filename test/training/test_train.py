@@ -158,6 +158,8 @@ def rooms_recipe(tmp_path):
     (['optimizer.learning_rate=1'], 'there is no field optimizer.learning_rate'),
     (['data.name=nowhere'], 'nowhere is no folder, and no data set'),
     (['augmentation.size=[64, 96]'], 'augmentation.size must be one number'),
+    (['data.name=world', 'augmentation.min_scale=0.5'],
+     'augmentation.min_scale is 0.5, but world does not read it'),
     (['init_checkpoint=nothing.pth'], 'checkpoint nothing.pth is not a file'),
     (['variant=s'], "holds variant 't'"),
     (['init_checkpoint=null'], 'or set init_checkpoint to a file'),
