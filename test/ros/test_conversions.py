@@ -209,6 +209,16 @@ def test_the_largest_class_id_keeps_all_its_bits():
     assert pixels(message, np.uint32) == [0xffff0001, 0]
 
 
+@pytest.mark.parametrize('count', [255, 256, 300])
+def test_many_segments(count):
+    result = result_of(*(segment(number, 1, True) for number in range(1, count + 1)))
+    labels = LabelSpace(('class 1',), (7,))
+    assert pixels(conversions.panoptic_image(Header(), result, labels), np.int32) == [
+        *(7 << 16 | number for number in range(1, count + 1)), 0]
+    assert pixels(conversions.semantic_image(Header(), result, labels), np.uint8) == [
+        *[7] * count, 0]
+
+
 def test_label_info_lists_unlabeled_first():
     message = conversions.label_info(Header(), LabelSpace(('ein Hündchen', 'b'), (3, 9)), 0.25)
     assert [(c.class_id, c.class_name) for c in message.class_map] == [
