@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from eov_seg_core.model import EOVSeg
-from training.auxiliary import AuxiliaryLosses, DecoderInputs, DenseTextLoss, _disturbed
+from training.auxiliary import _disturbed, AuxiliaryLosses, DecoderInputs, DenseTextLoss
 from training.losses import LossConfig, PanopticLoss, Target
 from training.point_sampling import draw_uniform
 from training.recipe import AuxiliaryConfig

@@ -10,7 +10,8 @@ import torch
 
 from eov_seg_core.model import EOVSeg
 from training import clip_accuracy, pretrain_clip
-from training.pretrain_clip import ClipRecipe, ClipTrainer, contrastive_loss, train
+from training.clip_trainer import ClipTrainer, contrastive_loss
+from training.pretrain_clip import ClipRecipe, train
 from training.world_frames import FrameSet
 
 RECIPE = ClipRecipe(steps=2, batch_size=2, warmup=1)
