@@ -27,11 +27,16 @@ def run_node(make_node: Callable[[], Node], args: Sequence[str] | None = None) -
         args: Command line with ROS arguments; None: the process's.
 
     Returns:
-        The exit code: 1 if a given parameter has the wrong type or is out of range.
+        The exit code: 1 if the ROS arguments cannot be read, or a given parameter has the wrong
+        type or is out of range.
     """
     for signum in _SIGNALS:
         signal.signal(signum, _interrupt_once)
-    rclpy.init(args=args)
+    try:
+        rclpy.init(args=args)
+    except RuntimeError as error:  # such as `-p name:=` without a value
+        sys.stderr.write(f'{error}\n')
+        return 1
     node = None
     try:
         node = make_node()
