@@ -187,16 +187,22 @@ class Pipeline:
         decoded = [self._decode(stream, messages[stream.name]) for stream in streams
                    if stream.outputs.is_wanted()]
         inputs = [entry for entry in decoded if entry is not None]
-        if not inputs:
-            return
+        if inputs:
+            self._segment_and_publish(inputs, parameters)
+
+    def _segment_and_publish(self, inputs: Sequence[_Input], parameters: Parameters) -> None:
+        """Process frames as one batch; if that fails each alone, for the sake of the good ones."""
         started_s = time.monotonic()
         try:
             results = self._segment([entry.image_rgb for entry in inputs])
         except Exception as error:  # noqa: BLE001  one bad frame must not end the node
-            for entry in inputs:
-                self._drop(entry.stream, error)
             if _is_out_of_memory(error):
                 free_memory()
+            if len(inputs) == 1:
+                self._drop(inputs[0].stream, error)
+                return
+            for entry in inputs:
+                self._segment_and_publish([entry], parameters)
             return
         inference_ms = 1000 * (time.monotonic() - started_s)
         for entry, result in zip(inputs, results):

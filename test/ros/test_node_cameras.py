@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import cv2
-from fake_segmenter import FakeSegmenter
+from fake_segmenter import FakeSegmenter, POISON
 import numpy as np
 import pytest
 
@@ -52,24 +52,30 @@ def test_each_camera_gets_its_own_answers_and_waiting_frames_are_one_batch(
     assert client.node.count_publishers('eov_seg/instance') == 0
 
 
-def test_a_bad_camera_does_not_disturb_the_good_one(client, start_node, cameras):
+@pytest.mark.parametrize(('bad', 'reason'), [
+    ({'encoding': '64FC7'}, '64FC7'),
+    ({'pixels': np.full((8, 8, 3), POISON, np.uint8)}, 'the fake model fails')])
+def test_a_bad_camera_does_not_disturb_the_good_one(client, start_node, cameras, bad, reason):
     from diagnostic_msgs.msg import DiagnosticArray
 
-    start_node(FakeSegmenter(), **WORDS, camera_names=['left', 'right'], timeout_s=0.5)
+    segmenter = FakeSegmenter(delay_s=0.02)     # so that frames wait together
+    start_node(segmenter, **WORDS, camera_names=['left', 'right'], timeout_s=0.5)
     diagnostics = client.listen_to('/diagnostics', DiagnosticArray)
     client.listen('left/instance', 'right/instance')
 
     def is_seen():
-        cameras('left', 1, encoding='64FC7')
-        cameras('right', 1)
+        for _ in range(3):
+            cameras('left', 1, **bad)
+            cameras('right', 1)
         client.spin_for(0.05)
         texts = {status.name: status.message for status in diagnostics[-1].status
                  } if diagnostics else {}
         return (client.received['right/instance'] and 'left: frame dropped' in client.log
-                and '64FC7' in texts.get('/eov_seg: left', '')
-                and '64FC7' not in texts.get('/eov_seg: right', ''))
+                and reason in texts.get('/eov_seg: left', '')
+                and reason not in texts.get('/eov_seg: right', ''))
     client.wait_for(is_seen)
     assert not client.received['left/instance']
+    assert 'encoding' in bad or 2 in segmenter.batches
 
     def names_the_silent_one():
         cameras('left', 2)
