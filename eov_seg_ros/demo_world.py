@@ -21,6 +21,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from eov_seg_core.world import generate_scene, OBJECT_TYPES, Scene
+from eov_seg_ros.class_ids import UNLABELED
 from eov_seg_ros.demo_collector import Collector, latched, NODE, Received, UNTRAINED
 from eov_seg_ros.demo_processes import node_command, running
 from eov_seg_ros.demo_quality import countable_truth, PanopticQuality, true_classes
@@ -114,6 +115,12 @@ class Watcher:
         phase.frames.append(shown)
         self._video.add(frame.stamp_ns / 1e9, shown, f'words: {phase.label}')
 
+    def take_class_map(self, class_map: Mapping[int, str]) -> None:
+        """Give a class map to the words that it belongs to."""
+        for phase in self.phases:
+            if set(class_map.values()) - {UNLABELED} == {*phase.things, *phase.stuff}:
+                phase.class_map = class_map
+
     def _phase_of(self, class_ids: set[int]) -> Phase:
         before, after = self.phases
         if after.class_map and class_ids <= after.class_map.keys():
@@ -175,8 +182,7 @@ def _watch(collector: Collector, watcher: Watcher, seconds: float) -> dict[str, 
         LabelInfo, 'world_camera/truth/label_info', lambda message: watcher.truth_names.update(
             (entry.class_id, entry.class_name) for entry in message.class_map), latched())
     collector.wait_for(lambda: watcher.truth_names, 'the truth of the camera', START_S)
-    collector.on_class_map = lambda class_map: setattr(
-        after if before.class_map else before, 'class_map', class_map)
+    collector.on_class_map = watcher.take_class_map
     collector.wait_for_node(START_S)
     if not collector.is_trained:
         collector.set(overlap_threshold=0.0)  # masks of random weights overlap too much

@@ -73,6 +73,17 @@ def test_words_of_the_world_are_categories_then_the_colours_of_the_room():
     assert len(set(after.things)) == len(after.things)
 
 
+def test_a_class_map_that_comes_again_belongs_to_its_words():
+    phases = demo_world.phases_of(generate_scene(7))
+    watcher = demo_world.Watcher(phases, None)
+    maps = [dict(enumerate(['unlabeled', *phase.things, *phase.stuff])) for phase in phases]
+    for class_map in (maps[0], maps[0], {0: 'unlabeled', 1: 'other'}):
+        watcher.take_class_map(class_map)
+    assert (phases[0].class_map, phases[1].class_map) == (maps[0], {})
+    watcher.take_class_map(maps[1])
+    assert phases[1].class_map == maps[1]
+
+
 def test_video_lasts_as_long_as_its_frames(tmp_path):
     video = demo_report.Video(tmp_path / 'v.mp4')
     picture = np.zeros((48, 64, 3), np.uint8)
