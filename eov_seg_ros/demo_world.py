@@ -28,7 +28,7 @@ from eov_seg_ros.demo_quality import countable_truth, PanopticQuality, true_clas
 from eov_seg_ros.demo_report import paint, sample, Shown, Video, write_sheet
 
 CAMERA_HZ = 10.0
-START_S = 120.0
+START_S = 300.0
 FIRST_FRAME_S = 60.0
 SHEET_ROWS = 3
 _TOPICS = {'image_raw': Image, 'world_camera/truth/panoptic': Image,
