@@ -1,6 +1,6 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command `eov-seg`: segment pictures, describe variants, convert checkpoints.
+"""The command `eov-seg`: segment pictures, measure speed, describe variants, convert checkpoints.
 
 Exit status: 0 all done; 1 some inputs could not be used, the rest is done; 2 it cannot start or go
 on, because an option, the weights or the vocabulary is wrong or the output cannot be written; 130
@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 import json
+from pathlib import Path
 import signal
 import sys
 import threading
@@ -80,6 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog='eov-seg', description='Open-vocabulary panoptic segmentation (EOV-Seg).')
     commands = parser.add_subparsers(title='commands', required=True, metavar='COMMAND')
     _add_segment(commands)
+    _add_benchmark(commands)
     _add_info(commands)
     _add_convert(commands)
     return parser
@@ -102,11 +104,7 @@ def _add_segment(commands: Any) -> None:
     words.add_argument('--stuff', nargs='+', default=[], metavar='NAME[,SYNONYM...]',
                        help='the rest: sky, floor, ...')
     _add_weights(parser)
-    options = parser.add_argument_group('inference')
-    options.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    options.add_argument('--precision', default='auto', help='auto, fp32, fp16 or bf16')
-    options.add_argument('--input-size', type=int, metavar='PX',
-                         help='short side of the network input (640; 288 for variant t)')
+    options = _add_inference(parser)
     options.add_argument('--score-threshold', type=float, default=0.0, metavar='0..1',
                          help='drop queries below this score (0)')
     options.add_argument('--overlap-threshold', type=float, default=0.8, metavar='0..1',
@@ -129,6 +127,41 @@ def _add_weights(parser: argparse.ArgumentParser) -> None:
                         help="CLIP's weights through open_clip; the rest stays untrained")
     source.add_argument('--untrained', action='store_true',
                         help='random weights, to try the machinery; results mean nothing')
+
+
+def _add_inference(parser: argparse.ArgumentParser) -> Any:
+    options = parser.add_argument_group('inference')
+    options.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    options.add_argument('--precision', default='auto', help='auto, fp32, fp16 or bf16')
+    options.add_argument('--input-size', type=int, metavar='PX',
+                         help='short side of the network input (640; 288 for variant t)')
+    return options
+
+
+def _add_benchmark(commands: Any) -> None:
+    parser = commands.add_parser(
+        'benchmark', help='measure speed, beside agreement with float32',
+        description='Time the network, network + merge, and host to host; each with the share of '
+                    'pixels of the id map that agree with float32. See docs/performance.md.')
+    picture = parser.add_mutually_exclusive_group()
+    picture.add_argument('--image', metavar='FILE', help='what to segment (a built-in room)')
+    picture.add_argument('--size', type=_positive, nargs=2, default=(640, 480),
+                         metavar=('WIDTH', 'HEIGHT'), help='of the built-in room (640 480)')
+    parser.add_argument('--vocabulary', default='ade20k_150', metavar='NAME',
+                        help='a preset or a YAML or list file (ade20k_150)')
+    _add_weights(parser)
+    options = _add_inference(parser)
+    options.add_argument('--threads', type=_positive, metavar='N',
+                         help="threads on the CPU (PyTorch's choice)")
+    options.add_argument('--rounds', type=_positive, default=20, metavar='N',
+                         help='times that each call is measured (20)')
+    options.add_argument('--warm-up', type=_positive, default=3, metavar='N',
+                         help='rounds before that (3; 100 is usual on a GPU)')
+    options.add_argument('--against', nargs='+', metavar='NAME=VALUE',
+                         help='measure a second setting in turns with the first, for example '
+                              'precision=fp32; or input_size, vocabulary, threads')
+    parser.add_argument('--json', metavar='FILE', help='write all figures to this file, too')
+    parser.set_defaults(run=_benchmark, score_threshold=0.0, overlap_threshold=0.8)
 
 
 def _add_info(commands: Any) -> None:
@@ -161,12 +194,16 @@ def _positive(text: str) -> int:
     return value
 
 
-def _segment(arguments: argparse.Namespace) -> int:
-    from eov_seg_core import commands
+def _warn_of_weights(arguments: argparse.Namespace) -> None:
     if arguments.untrained:
         print(_UNTRAINED, file=sys.stderr)
     if arguments.clip_pretrained:
         print(_CLIP_ONLY, file=sys.stderr)
+
+
+def _segment(arguments: argparse.Namespace) -> int:
+    from eov_seg_core import commands
+    _warn_of_weights(arguments)
     report = commands.segment(arguments, _report)
     skipped = f', {report.skipped} skipped' if report.skipped else ''
     failed = f', {report.failed} failed' if report.failed else ''
@@ -175,6 +212,22 @@ def _segment(arguments: argparse.Namespace) -> int:
     if report.interruption:
         raise report.interruption
     return 1 if report.failed else 0
+
+
+def _benchmark(arguments: argparse.Namespace) -> int:
+    from eov_seg_core.benchmark import benchmark
+    from eov_seg_core.benchmark_report import report_tables
+    from eov_seg_core.files import replacing
+    _warn_of_weights(arguments)
+    target = None if arguments.json is None else Path(arguments.json)
+    if target is not None and not target.parent.is_dir():
+        raise ValueError(f'{target.parent} is no folder; make it first')
+    report = benchmark(arguments)
+    print(report_tables(report))
+    if target is not None:
+        with replacing(target) as temporary:
+            temporary.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
+    return 0
 
 
 def _info(arguments: argparse.Namespace) -> int:

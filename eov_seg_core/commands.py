@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from importlib import metadata
+import os
 from pathlib import Path
 import platform
 from typing import Any
@@ -204,22 +205,27 @@ def info(variant: str | None, checkpoint: str | None, device: str) -> dict[str, 
         'training_vocabulary': model.config.training_vocabulary,
         'checkpoint': checkpoint,
         'checkpoint_sha256': model.weights_digest,
-        'device': _describe(resolved),
         'precision': resolve_precision('auto', resolved),
         'threads': torch.get_num_threads(),
-        'python': platform.python_version(),
-        'libraries': _library_versions(),
-    }
+        **describe_machine(resolved)}
 
 
-def _describe(device: torch.device) -> str:
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """Describe what results and speed depend on besides the model.
+
+    Args:
+        device: A device that is there.
+
+    Returns:
+        Entries that JSON can hold: device, cores, load, and versions.
+    """
     name = torch.cuda.get_device_name(device) if device.type == 'cuda' else platform.machine()
-    return f'{device} ({name})'
-
-
-def _library_versions() -> dict[str, str]:
-    # OpenCV goes by four names on the package index, so it is asked itself
-    return {name: metadata.version(name) for name in _LIBRARIES} | {'opencv': cv2.__version__}
+    return {
+        'device': f'{device} ({name})', 'cores': os.cpu_count(),
+        'load_average': round(os.getloadavg()[0], 1), 'python': platform.python_version(),
+        # OpenCV goes by four names on the package index, so it is asked itself
+        'libraries': {library: metadata.version(library) for library in _LIBRARIES}
+        | {'opencv': cv2.__version__}}
 
 
 def convert(source: str, target: str, *, small: bool = False) -> str:

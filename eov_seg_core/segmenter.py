@@ -239,15 +239,26 @@ class Segmenter:
             return []
         batch = preprocess(images, output_sizes=output_sizes, input_size=self.input_size,
                            max_input_size=self.max_input_size, device=self.device)
+        prediction = self.predict(batch, prepared)
+        return [self.merge(prediction, batch, index, prepared.vocabulary)
+                for index in range(len(images))]
+
+    def predict(self, batch: ImageBatch, prepared: PreparedVocabulary) -> Prediction:
+        """Run the network alone: the second of a frame's three steps.
+
+        Args:
+            batch: From `preprocess`, on this segmenter's device.
+            prepared: The names to look for.
+        """
         # set for each batch, because segmenters of different precision may share a model
         self.model.set_half_dtype(half_dtype(self.precision))
         with torch.inference_mode():
-            prediction = self.model(batch.pixels_BCHW, prepared.embedding)
-            return [self._postprocess(prediction, batch, index, prepared.vocabulary)
-                    for index in range(len(images))]
+            prediction: Prediction = self.model(batch.pixels_BCHW, prepared.embedding)
+        return prediction
 
-    def _postprocess(self, prediction: Prediction, batch: ImageBatch, index: int,
-                     vocabulary: Vocabulary) -> PanopticResult:
+    def merge(self, prediction: Prediction, batch: ImageBatch, index: int,
+              vocabulary: Vocabulary) -> PanopticResult:
+        """Turn the network's output for one image of a batch into a result: the last step."""
         log_probs_QK = prediction.class_log_probs_BQK[index]
         mask_logits_Qhw = prediction.mask_logits_BQhw[index]
         result = postprocess(

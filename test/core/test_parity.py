@@ -103,7 +103,7 @@ def network_run(segmenter, case):
     def results(score_threshold, overlap_threshold):
         segmenter.score_threshold = score_threshold
         segmenter.overlap_threshold = overlap_threshold
-        return [segmenter._postprocess(prediction, batch, index, case.vocabulary)
+        return [segmenter.merge(prediction, batch, index, case.vocabulary)
                 for index in range(len(case.images))]
     return results
 
