@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+import re
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 _END_S = 15.0
 """Longest wait for a process to end by itself."""
+_FAILED_TRANSITION = re.compile(r'on_\w+ failed: ')
 
 
 class Child:
@@ -58,7 +60,7 @@ class Child:
     def _read(self) -> None:
         for line in self.process.stdout or ():
             print(f'  {self._name} | {line.rstrip()}')
-            self.has_failed |= 'failed: ' in line
+            self.has_failed |= _FAILED_TRANSITION.search(line) is not None
 
 
 @contextmanager

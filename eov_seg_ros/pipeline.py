@@ -35,8 +35,8 @@ from eov_seg_ros.worker import LatestWorker
 
 _REPEAT_S = 10.0
 """Seconds between two log messages about the same kind of bad frame."""
-_STOP_S = 1.0
-"""Longest wait for a thread's last piece of work when the node ends."""
+_STOP_S = 1.2
+"""Longest wait for the threads' last piece of work when the node ends."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,12 @@ class Pipeline:
         """End the threads and destroy the publishers."""
         for stream in self._streams.values():
             stream.unsubscribe()
-        for worker in (self._texts, self._frames):
-            if not worker.stop(_STOP_S):
+        workers = (self._texts, self._frames)
+        for worker in workers:
+            worker.stop(0)      # both shall know before the first one is waited for
+        deadline_s = time.monotonic() + _STOP_S
+        for worker in workers:
+            if not worker.stop(max(0.0, deadline_s - time.monotonic())):
                 self._node.get_logger().warning(
                     f'a thread is still at work after {_STOP_S:g} s; it is left behind')
         for stream in self._streams.values():
