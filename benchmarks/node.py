@@ -170,6 +170,7 @@ def measure_load(options: argparse.Namespace) -> None:
     print(f'processor time of the node: {100 * cpu_s / seconds:.0f} % of one core, '
           f'{1000 * cpu_s / max(frames, 1):.1f} ms a frame; skipped {values["skipped_frames"]}, '
           f'lost by DDS {values["lost_images"]}')
+    print(f'/diagnostics: {diagnostics[-1].status[0].message}')
     rclpy.try_shutdown()
 
 
