@@ -26,7 +26,7 @@ ARGUMENTS = {
     'namespace': ('', 'Namespace of both nodes and of their topics'),
     'rviz': ('false', 'Show the overlay in RViz'),
     'dds_profile': ('loopback', 'As in segment.launch.py, for the camera too'),
-    'seed': ('7', 'Which room'),
+    'seed': ('700043', 'Which room'),
     'rate_hz': ('10.0', 'Images per second'),
     'width': ('320', 'Width of the images in pixels'),
     'height': ('240', 'Height of the images in pixels'),
