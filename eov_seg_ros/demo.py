@@ -20,7 +20,6 @@ from rclpy.executors import ExternalShutdownException
 from eov_seg_ros.demo_pictures import run_pictures
 from eov_seg_ros.demo_world import run_world
 
-
 ROOM = 700043
 """A room with much in it, of a seed that no training uses."""
 
