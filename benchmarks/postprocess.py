@@ -26,10 +26,11 @@ PADDED, NETWORK = (640, 864), (640, 853)
 
 
 def published(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, is_thing: list[bool],
-              output_size: tuple[int, int]) -> Tensor:
+              output_size: tuple[int, int], padded_size: tuple[int, int] = PADDED,
+              network_size: tuple[int, int] = NETWORK) -> Tensor:
     """Two resizes of all queries, then a loop with three counts for each of them."""
-    up = F.interpolate(mask_logits_Qhw[None], size=PADDED, mode='bilinear')
-    cropped = up[..., :NETWORK[0], :NETWORK[1]]
+    up = F.interpolate(mask_logits_Qhw[None], size=padded_size, mode='bilinear')
+    cropped = up[..., :network_size[0], :network_size[1]]
     masks_QHW = F.interpolate(cropped, size=output_size, mode='bilinear')[0]
     scores_Q, labels_Q = log_probs_QK.softmax(-1).max(-1)
     keep_Q = (labels_Q != len(is_thing)) & (scores_Q > 0)
