@@ -14,6 +14,7 @@ tokens are (B, L, C) and a test pins the layout.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from open_clip.modified_resnet import ModifiedResNet
@@ -43,7 +44,12 @@ class ResNetCLIP(nn.Module):
     Args:
         config: Sizes of the tower.
         embed_dim: E, the size of the CLIP embedding.
+
+    Attributes:
+        stand_in: Computes the feature maps instead, to the same values within rounding.
     """
+
+    stand_in: Callable[[Tensor], CNNFeatures] | None = None
 
     def __init__(self, config: ResNetConfig, embed_dim: int) -> None:
         super().__init__()
@@ -53,11 +59,9 @@ class ResNetCLIP(nn.Module):
 
     def forward(self, pixels_BCHW: Tensor) -> CNNFeatures:
         """Compute res2..res5 of normalised pixels (B, 3, H, W); H and W multiples of 32."""
-        visual = self.visual
-        res2 = visual.layer1(visual.stem(pixels_BCHW))
-        res3 = visual.layer2(res2)
-        res4 = visual.layer3(res3)
-        return CNNFeatures(res2, res3, res4, visual.layer4(res4))
+        if self.stand_in is not None:
+            return self.stand_in(pixels_BCHW)
+        return resnet_features(self.visual, pixels_BCHW)
 
     def embed_masks(self, res5_BChw: Tensor, mask_BQhw: Tensor) -> Tensor:
         """Pool CLIP's embedding inside every mask (EOV-Seg, section 3.5; MaskCLIP's pooling).
@@ -93,6 +97,14 @@ class ResNetCLIP(nn.Module):
         pooled_BnQd = scores_BnQL.softmax(dim=-1) @ values_BnLd
         embedding: Tensor = pool.c_proj(pooled_BnQd.transpose(1, 2).flatten(2))
         return embedding
+
+
+def resnet_features(visual: ModifiedResNet, pixels_BCHW: Tensor) -> CNNFeatures:
+    """Run open_clip's ResNet without its pooling on (B, 3, H, W); H and W multiples of 32."""
+    res2 = visual.layer1(visual.stem(pixels_BCHW))
+    res3 = visual.layer2(res2)
+    res4 = visual.layer3(res3)
+    return CNNFeatures(res2, res3, res4, visual.layer4(res4))
 
 
 def _split_positions(embedding: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:

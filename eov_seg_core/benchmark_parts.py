@@ -20,7 +20,7 @@ import torch
 from torch import nn, Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from eov_seg_core.backbone import ConvNeXtCLIP
+from eov_seg_core.backbone import ConvNeXtCLIP, resnet_features
 from eov_seg_core.model import EOVSeg
 from eov_seg_core.segmenter import Segmenter
 
@@ -131,15 +131,7 @@ def cnn_trunk(model: EOVSeg) -> Callable[[Tensor], Tensor]:
     if isinstance(model.cnn, ConvNeXtCLIP):
         forward: Callable[[Tensor], Tensor] = visual.trunk.forward_features
         return forward
-    layers = (visual.layer1, visual.layer2, visual.layer3, visual.layer4)
-
-    def trunk(pixels_BCHW: Tensor) -> Tensor:
-        feature_BChw: Tensor = visual.stem(pixels_BCHW)
-        for layer in layers:
-            feature_BChw = layer(feature_BChw)
-        return feature_BChw
-
-    return trunk
+    return lambda pixels_BCHW: resnet_features(visual, pixels_BCHW).res5_BChw
 
 
 def _shared_out(segmenter: Segmenter, frame: Callable[[], object],

@@ -25,6 +25,7 @@ import torch
 from eov_seg_core.classification import VocabularyEmbedding
 from eov_seg_core.config import variant_config
 from eov_seg_core.embedding_cache import EmbeddingCache
+from eov_seg_core.inference_cnn import inference_cnn
 from eov_seg_core.model import EOVSeg, Prediction
 from eov_seg_core.panoptic import PanopticResult, postprocess, RawResult
 from eov_seg_core.precision import half_dtype, resolve_device, resolve_precision
@@ -55,7 +56,8 @@ class Segmenter:
     Calls must come from one thread at a time, except `prepare_vocabulary` and `use_vocabulary`.
 
     Args:
-        model: A model; the segmenter moves it to its device and uses it from then on.
+        model: A model; the segmenter moves it to its device and uses it from then on.  Its CNN
+            must keep its weights.
         device: `auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:N`, or a torch device.
         precision: `auto` (`fp16` on CUDA, else `fp32`), `fp32`, `fp16` or `bf16`.
         input_size: Short side of the network's input in pixels; None: the image as it is.
@@ -90,6 +92,7 @@ class Segmenter:
         self.device = resolve_device(device)
         self.precision = resolve_precision(precision, self.device)
         self.model = model.to(self.device).eval()
+        self._inference_cnn = inference_cnn(self.model.cnn, self.device)
         self.input_size = input_size
         self.max_input_size = max_input_size
         self.score_threshold = score_threshold
@@ -252,7 +255,7 @@ class Segmenter:
         """
         # set for each batch, because segmenters of different precision may share a model
         self.model.set_half_dtype(half_dtype(self.precision))
-        with torch.inference_mode():
+        with self._inference_cnn, torch.inference_mode():
             prediction: Prediction = self.model(batch.pixels_BCHW, prepared.embedding)
         return prediction
 

@@ -56,6 +56,14 @@ def test_network(segmenter, source, request):
         check_network(segmenter, case)
 
 
+def test_network_as_inference_runs_it(segmenter, variant, small_cases):
+    if variant == 'l':
+        pytest.skip('ConvNeXt has no batch norms to fold, so it runs as in test_network')
+    with segmenter._inference_cnn:
+        for case in small_cases:
+            check_network(segmenter, case)
+
+
 @pytest.mark.parametrize('source', ['small_cases', 'large_cases'])
 def test_results(segmenter, source, request):
     for case in request.getfixturevalue(source):
