@@ -114,19 +114,19 @@ class Subject:
             TRUNK: torch.inference_mode()(partial(cnn_trunk(model), self.batch.pixels_BCHW))}
         self.samples: dict[str, list[Sample]] = {name: [] for name in self.calls}
         self.device_memory_mib = 0.0
-        self._reference = self._reference_ids(model, image)
+        self._reference = self._reference_ids(model)
         self._ids = self._reference
 
     def _network_and_merge(self) -> object:
         prediction = self.segmenter.predict(self.batch, self.prepared)
         return self.segmenter.merge(prediction, self.batch, 0, self.prepared.vocabulary)
 
-    def _reference_ids(self, model: EOVSeg, image: Image) -> npt.NDArray[np.int32]:
-        """Segment in float32 without TF32."""
-        segmenter = Segmenter(model, self.segmenter.device, 'fp32', self.setting.input_size)
-        segmenter.use_vocabulary(self.prepared)
-        with torch.backends.cudnn.flags(allow_tf32=False):
-            return segmenter(image).instance
+    def _reference_ids(self, model: EOVSeg) -> npt.NDArray[np.int32]:
+        """Segment in float32 without TF32, by the plain model, not as inference runs it."""
+        model.set_half_dtype(None)
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            prediction = model(self.batch.pixels_BCHW, self.prepared.embedding)
+        return self.segmenter.merge(prediction, self.batch, 0, self.prepared.vocabulary).instance
 
     def run(self, *, keep: bool) -> None:
         """Call each level once; keep what was measured unless it is for warming up."""
