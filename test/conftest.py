@@ -6,11 +6,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+import signal
 import subprocess
 
 import pytest
 
 CHECKOUT = Path(__file__).parents[1]
+
+# Whoever starts the tests in the background of a script has SIGINT ignored, and so would every
+# process that a test starts, before Python has a say in it: Ctrl-C could then not be tested.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope='session')

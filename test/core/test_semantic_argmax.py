@@ -50,7 +50,6 @@ def test_equals_the_argmax_of_the_scores(queries, num_classes, seed, sharpness, 
     assert best.shape == sizes[2]
     chosen = np.take_along_axis(result.semantic_scores, best[None].astype(np.int64), 0)[0]
     np.testing.assert_allclose(chosen, result.semantic_scores.max(axis=0), rtol=3e-5, atol=0)
-    assert (best == result.semantic_scores.argmax(axis=0)).mean() > 0.999
 
 
 @pytest.mark.parametrize('order', [True, 'late'])
