@@ -58,8 +58,13 @@ def test_the_machine_path_pattern_finds_some() -> None:
 
 
 def test_no_file_is_large(checkout, project_files) -> None:
-    assert offenders(
-        checkout, project_files, lambda content: len(content) > LARGEST_FILE_BYTES) == []
+    others = [path for path in project_files if path.suffix != '.safetensors']
+    assert offenders(checkout, others, lambda content: len(content) > LARGEST_FILE_BYTES) == []
+
+
+def test_the_weights_of_variant_t_are_small(checkout, project_files) -> None:
+    weights, = (path for path in project_files if path.suffix == '.safetensors')
+    assert (checkout / weights).stat().st_size <= 16 * 2 ** 20
 
 
 def test_shell_scripts_parse(checkout, scripts) -> None:
