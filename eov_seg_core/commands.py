@@ -259,4 +259,6 @@ def convert(source: str, target: str, *, small: bool = False) -> str:
     checkpoint.load_into(model)
     with replacing(path) as temporary:
         writers[path.suffix](model, temporary)
+    if small:   # rounded, so no longer the source's
+        model = EOVSeg.from_checkpoint(path)
     return str(model.weights_digest)

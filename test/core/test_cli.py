@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from eov_seg_core import commands, EOVSeg
-from eov_seg_core.checkpoint import CheckpointError, read_checkpoint
+from eov_seg_core.checkpoint import CheckpointError, read_checkpoint, save_checkpoint
 from eov_seg_core.cli import main
 
 
@@ -138,3 +138,13 @@ def test_help_needs_no_torch():
             'except SystemExit:\n    sys.exit("torch" in sys.modules)')
     assert subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=False,
                           stdout=subprocess.DEVNULL).returncode == 0
+
+
+def test_a_small_file_is_named_by_its_own_digest(tmp_path):
+    source, small = str(tmp_path / 'source.safetensors'), str(tmp_path / 'small.safetensors')
+    save_checkpoint(EOVSeg.from_variant('t'), source)
+    digest = commands.convert(source, small, small=True)
+    assert digest == EOVSeg.from_checkpoint(small).weights_digest
+    assert digest != EOVSeg.from_checkpoint(source).weights_digest
+    with pytest.raises(ValueError, match='--small is for a .safetensors'):
+        commands.convert(source, str(tmp_path / 'other.pth'), small=True)
