@@ -77,14 +77,14 @@ def caption_groups(regions: Sequence[Region], dice: random.Random,
     return [group for group in groups if len(group.texts) > 1]
 
 
-def nuisance_names(vocabulary: Vocabulary, *, for_training: bool) -> tuple[str, ...]:
-    """Return names of a vocabulary that have no word in common with the world's.
+def nuisance_names(*, for_training: bool) -> tuple[str, ...]:
+    """Return names of ADE20K's 847 that have no word in common with the world's.
 
     About half of them are for the training, the others for the benchmark.
     """
     own = _ALMOST_RIGHT.union(COLORS, *(name.split() for first, others in SYNONYMS.items()
                                         for name in (first, *others)))
-    foreign = sorted(name for name in vocabulary.names
+    foreign = sorted(name for name in Vocabulary.preset('ade20k_847').names
                      if own.isdisjoint(name.split())
                      and own.isdisjoint(word.rstrip('s') for word in name.split()))
     trained = foreign[1::2]

@@ -18,12 +18,17 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from training.world_frames import CachedFrames, FrameObject, HEIGHT, WIDTH, WorldFrame
+from training.world_frames import (
+    CachedFrames,
+    FrameObject,
+    HEIGHT,
+    MIN_AREA,
+    WIDTH,
+    WorldFrame,
+)
 from training.world_split import STUFF, THINGS
 
 VIEW_HEIGHT, VIEW_WIDTH = 288, 384
-MIN_AREA = 40
-"""Visible pixels at 320 x 240 from which on a thing counts."""
 _ZOOMS = (1.2, 2.4)
 """Pixels of a view for each pixel of the frame, along an axis."""
 _LEAST_VISIBLE = 0.4

@@ -35,7 +35,6 @@ from tqdm import tqdm
 from eov_seg_core.checkpoint import save_checkpoint
 from eov_seg_core.files import replacing
 from eov_seg_core.model import EOVSeg
-from eov_seg_core.vocabulary import Vocabulary
 from training.captions import caption_groups, CaptionGroup, nuisance_names
 from training.clip_accuracy import dense_accuracy
 from training.clip_trainer import ClipTrainer
@@ -71,13 +70,14 @@ def train(output: Path, recipe: ClipRecipe, cache: Path, device: torch.device,
     """Train, or go on where the run in that folder stopped."""
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
-    nuisance = nuisance_names(Vocabulary.preset('ade20k_847'), for_training=True)
+    nuisance = nuisance_names(for_training=True)
     trainer = ClipTrainer(nuisance).to(device)
     optimizer = torch.optim.AdamW(_parameter_groups(trainer, recipe.weight_decay), lr=recipe.lr)
     first = _restore(output, recipe, trainer, optimizer)
     rank, processes = _process()
     module = DistributedDataParallel(trainer) if processes > 1 else trainer
-    bar = tqdm(_batches(recipe, first, cache, workers), total=recipe.steps, initial=first,
+    batches = _batches(recipe, first, cache, workers, rank, processes)
+    bar = tqdm(batches, total=recipe.steps, initial=first,
                unit='step', disable=rank > 0)
     writer = SummaryWriter(str(output)) if rank == 0 else None
     for step, views in enumerate(bar, first):
@@ -137,11 +137,10 @@ def _parameter_groups(trainer: ClipTrainer, weight_decay: float) -> list[dict[st
             {'params': [item for item in trained if item.dim() <= 1], 'weight_decay': 0.0}]
 
 
-def _batches(recipe: ClipRecipe, first: int, cache: Path, workers: int) -> Iterator[list[View]]:
+def _batches(recipe: ClipRecipe, first: int, cache: Path, workers: int, rank: int,
+             processes: int) -> Iterator[list[View]]:
     views = ClipViews(CachedFrames(CLIP_FRAMES, cache), recipe.seed,
                       recipe.steps * recipe.batch_size)
-    rank, processes = ((distributed.get_rank(), distributed.get_world_size())
-                       if distributed.is_initialized() else (0, 1))
     if recipe.batch_size % processes:
         raise ValueError(f'a batch of {recipe.batch_size} views cannot be shared by {processes} '
                          'processes; choose a --batch-size that they divide')

@@ -12,7 +12,7 @@ from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_core.world import generate_scene, random_camera, render, Scene
 from training.captions import nuisance_names
 from training.samples import PanopticSample, SegmentLabel
-from training.world_data import MIN_AREA
+from training.world_frames import HEIGHT, MIN_AREA, WIDTH
 from training.world_split import (
     BASE,
     base_vocabulary,
@@ -25,7 +25,6 @@ from training.world_split import (
     TRAINED_PAIRS,
 )
 
-WIDTH, HEIGHT = 320, 240
 NUISANCE_NAMES = 100
 _PAIR_OBJECTS = (4, 9)
 SPLITS = ('base', 'novel', 'pairs', 'synonyms', 'nuisance')
@@ -107,7 +106,7 @@ def _words(split: str) -> tuple[Vocabulary, tuple[str, ...]]:
         things, stuff = ([SYNONYMS[name][0] for name in names] for names in (BASE, STUFF))
         return Vocabulary(things=things, stuff=stuff), (*things, *stuff)
     if split == 'nuisance':
-        foreign = nuisance_names(Vocabulary.preset('ade20k_847'), for_training=False)
+        foreign = nuisance_names(for_training=False)
         wrong = random.Random(0).sample(foreign, NUISANCE_NAMES)
         return Vocabulary(things=(*BASE, *wrong), stuff=STUFF), base.names
     return base, base.names

@@ -23,11 +23,16 @@ from eov_seg_core.world.materials import COLORS
 from training.captions import nuisance_names
 from training.losses import Target
 from training.samples import TrainingBatch, TrainingExample
-from training.world_frames import CachedFrames, DEFAULT_CACHE, FrameObject, MASK_FRAMES, WorldFrame
+from training.world_frames import (
+    CachedFrames,
+    DEFAULT_CACHE,
+    FrameObject,
+    MASK_FRAMES,
+    MIN_AREA,
+    WorldFrame,
+)
 from training.world_split import BASE, base_vocabulary, STUFF, TRAINED_PAIRS
 
-MIN_AREA = 40
-"""Visible pixels at 320 x 240 from which on a thing is a segment; smaller ones are void."""
 _NAMES = (*BASE, *STUFF)
 _COLORS = ('', *COLORS)
 _PAIR_BATCHES = 0.35
@@ -54,7 +59,7 @@ class WorldTrainingData:
         self._size = size
         self._flip = flip
         self._seed = seed
-        self._nuisance = nuisance_names(Vocabulary.preset('ade20k_847'), for_training=True)
+        self._nuisance = nuisance_names(for_training=True)
         self._frames = CachedFrames(MASK_FRAMES, cache)
 
     def __len__(self) -> int:

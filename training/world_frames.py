@@ -26,6 +26,8 @@ from eov_seg_core.world import generate_scene, random_camera, render
 from training.world_split import HELD_OUT_PAIRS, MASK_CATEGORIES
 
 WIDTH, HEIGHT = 320, 240
+MIN_AREA = 40
+"""Visible pixels from which on a thing counts, in both trainings and in the benchmark."""
 DEFAULT_CACHE = Path('runs/world_frames')
 
 

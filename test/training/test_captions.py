@@ -12,7 +12,7 @@ from training.captions import all_words, caption_groups, nuisance_names
 from training.clip_views import CATEGORIES, Region
 from training.world_split import HELD_OUT_PAIRS, SYNONYMS
 
-NUISANCE = nuisance_names(Vocabulary.preset('ade20k_847'), for_training=True)
+NUISANCE = nuisance_names(for_training=True)
 REGIONS = (Region('chair', 'green', None, 'floor'), Region('mug', 'green', None, 'table'),
            Region('floor', None, 'wood', None), Region('rug', 'red', None, 'floor'))
 
@@ -63,7 +63,7 @@ def test_equal_dice_say_the_same():
 
 
 def test_nuisance_of_training_and_benchmark_differ_and_are_not_in_the_world():
-    other = nuisance_names(Vocabulary.preset('ade20k_847'), for_training=False)
+    other = nuisance_names(for_training=False)
     assert len(NUISANCE) > 300
     assert len(other) > 250
     assert not set(NUISANCE) & set(other)

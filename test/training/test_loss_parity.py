@@ -103,8 +103,8 @@ def test_gradients(step):
     for name in whole:
         gradient = ours[name.removeprefix('grad/')]
         # rounding can move a ReLU's input across zero, and then a few rows of a gradient by much
-        # more than the norm: one unit at 3e-7 of one query does it with two threads, by 2.6e-3
-        assert largest_error(gradient, step.arrays[name]) <= 5e-3, name
+        # more than the norm: one unit lies at 3e-7; found 4.9e-4, with two threads 9.8e-4
+        assert largest_error(gradient, step.arrays[name]) <= 2.5e-3, name
 
 
 def test_running_statistics(step):

@@ -7,12 +7,12 @@ import pytest
 import torch
 
 from eov_seg_core.vocabulary import Vocabulary
-from training.clip_views import CATEGORIES, ClipViews, MIN_AREA, whole_view
+from training.clip_views import CATEGORIES, ClipViews, whole_view
 from training.losses import Target
 from training.samples import TrainingExample
 from training.world_benchmark import SPLITS, WorldBenchmark
 from training.world_data import WorldTrainingData
-from training.world_frames import CachedFrames, CLIP_FRAMES, FrameSet, MASK_FRAMES
+from training.world_frames import CachedFrames, CLIP_FRAMES, FrameSet, MASK_FRAMES, MIN_AREA
 from training.world_split import (
     BASE,
     HELD_OUT_PAIRS,
