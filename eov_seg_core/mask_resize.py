@@ -19,6 +19,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from eov_seg_core.transfer import to_device
+
 _Indices = npt.NDArray[np.int64]
 _Weights = npt.NDArray[np.float32]
 
@@ -103,7 +105,7 @@ def _window(taps: tuple[_Indices, _Weights], output: slice, device: torch.device
     positions = np.arange(len(matrix))
     for column, weight in zip(indices.T, weights.T):
         matrix[positions, column - first] += weight
-    return Window(output, slice(first, last + 1), torch.from_numpy(matrix).to(device))
+    return Window(output, slice(first, last + 1), to_device(torch.from_numpy(matrix), device))
 
 
 def _two_step_taps(mask: int, padded: int, network: int, output: int

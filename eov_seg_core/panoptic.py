@@ -3,9 +3,9 @@
 """The panoptic merge: from classified masks to one label map.
 
 Same result as the published inference, which loops over the queries and asks the device for three
-counts of each.  Here all counts come from one pass over the pixels, only queries that can win are
-resized at all, and one transfer brings counts and map to the host, where at most a hundred numbers
-are left to decide on.
+counts of each.  Here all counts come from one pass over the pixels (on a CPU only queries that can
+win are resized at all), and the host waits for the device once: for counts and map together, after
+which at most a hundred numbers are left to decide on.
 """
 
 from __future__ import annotations
@@ -20,11 +20,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from eov_seg_core.device_assignment import assign_on_device
 from eov_seg_core.instances import find_instances, Instances, late_semantic_scores, semantic_scores
 from eov_seg_core.mask_resize import MaskResize
 from eov_seg_core.pixel_assignment import assign_pixels, PixelAssignment
 from eov_seg_core.semantic_argmax import late_semantic_argmax, semantic_argmax
+from eov_seg_core.transfer import to_host
 
+_Outcome = tuple[PixelAssignment, npt.NDArray[np.float32], npt.NDArray[np.int64]]
+"""Who won which pixels, and score and label of each query that competed."""
 _CHUNK_PIXELS = 1 << 20
 """Pixels that are looked up at a time; bounds the memory of 64-bit indices."""
 
@@ -132,14 +136,12 @@ def postprocess(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, *, padded_size: t
     mask_size = (mask_logits_Qhw.shape[1], mask_logits_Qhw.shape[2])
     resize = MaskResize(mask_size, padded_size, network_size, output_size, mask_logits_Qhw.device)
 
-    scores_Q, labels_Q = probs_QK.max(dim=1)
-    kept_q = ((labels_Q < len(names)) & (scores_Q > score_threshold)).nonzero().squeeze(1)
-    if len(kept_q) == 0:
+    contest = _contest if mask_logits_Qhw.device.type == 'cpu' else _contest_on_device
+    outcome = contest(probs_QK, mask_logits_Qhw, score_threshold, resize)
+    if outcome is None:
         result = PanopticResult(np.zeros(output_size, np.int32), [])
     else:
-        assignment = assign_pixels(mask_logits_Qhw[kept_q], scores_Q[kept_q], resize)
-        result = _merge(assignment, scores_Q[kept_q].cpu().numpy(), labels_Q[kept_q].cpu().numpy(),
-                        names, is_thing, overlap_threshold)
+        result = _merge(*outcome, names, is_thing, overlap_threshold)
     class_probs_QK = probs_QK[:, :-1]
     if keep_semantic == 'late':
         result.semantic_scores = late_semantic_scores(
@@ -165,6 +167,37 @@ def _check(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, names: Sequence[str],
             f'({queries}, {columns}): a row for each of the {queries} masks, a column for each of '
             f'the {len(names)} names and one for void; and {len(is_thing)} flags say what is a '
             'thing, expected one for each name')
+
+
+def _contest(probs_QK: Tensor, mask_logits_Qhw: Tensor, score_threshold: float,
+             resize: MaskResize) -> _Outcome | None:
+    """Let the queries that are kept compete on a CPU; None if there are none."""
+    scores_Q, labels_Q, is_kept_Q = _classify(probs_QK, score_threshold)
+    kept_q = is_kept_Q.nonzero().squeeze(1)
+    if len(kept_q) == 0:
+        return None
+    scores_q = scores_Q[kept_q]
+    return (assign_pixels(mask_logits_Qhw[kept_q], scores_q, resize), scores_q.numpy(),
+            labels_Q[kept_q].numpy())
+
+
+def _contest_on_device(probs_QK: Tensor, mask_logits_Qhw: Tensor, score_threshold: float,
+                       resize: MaskResize) -> _Outcome | None:
+    """Let all queries compete, those not kept in vain; waits for the device once."""
+    if len(probs_QK) == 0:
+        return None
+    scores_Q, labels_Q, is_kept_Q = _classify(probs_QK, score_threshold)
+    codes, statistics, scores, labels = (tensor.numpy() for tensor in to_host(
+        *assign_on_device(mask_logits_Qhw, scores_Q, is_kept_Q, resize), scores_Q, labels_Q))
+    return (PixelAssignment(codes, statistics[:, 0], statistics[:, 1], statistics[:, 2],
+                            statistics[:, 3:]), scores, labels)
+
+
+def _classify(probs_QK: Tensor, score_threshold: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Return score and label of each query, and whether it is kept."""
+    scores_Q, labels_Q = probs_QK.max(dim=1)
+    void = probs_QK.shape[1] - 1
+    return scores_Q, labels_Q, (labels_Q < void) & (scores_Q > score_threshold)
 
 
 def _merge(assignment: PixelAssignment, scores_q: npt.NDArray[np.float32],
@@ -205,7 +238,8 @@ def _merge(assignment: PixelAssignment, scores_q: npt.NDArray[np.float32],
     return PanopticResult(_lookup(id_of_code, assignment.codes), segments)
 
 
-def _lookup(table: npt.NDArray[np.generic], indices: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
+def _lookup(table: npt.NDArray[np.generic], indices: npt.NDArray[np.integer[Any]]
+            ) -> npt.NDArray[Any]:
     """Return `table[indices]` without a whole copy of the indices in 64 bits."""
     result = np.empty(indices.shape, table.dtype)
     step = max(_CHUNK_PIXELS // indices.shape[1], 1)

@@ -4,13 +4,15 @@
 
 This is the costly part of post-processing: every query against every pixel.  Within a tile of the
 output the queries that can neither win a pixel nor cross one half are left out; bounds on the
-interpolated logits prove it, since interpolation cannot leave the range of its sources.
+interpolated logits prove it, since interpolation cannot leave the range of its sources.  This is
+for CPUs; `device_assignment` gives the same on a GPU.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,9 +22,7 @@ from torch import Tensor
 from eov_seg_core.mask_resize import MaskResize, resize_tile, Window
 
 _TILE = (32, 128)
-"""Height and width of a tile in pixels on a CPU: 100 queries then fit into the caches."""
-_GPU_ELEMENTS = 1 << 26
-"""Queries x pixels of a tile on a GPU: 256 MiB in float32, and few launches."""
+"""Height and width of a tile in pixels: 100 queries then fit into the caches."""
 _CHUNK_PIXELS = 1 << 20
 """Pixels that are counted at a time; bounds the memory of 64-bit indices."""
 _SLACK = 1e-5
@@ -34,7 +34,7 @@ class PixelAssignment:
     """The winner of each pixel and statistics of each query, in host memory.
 
     Attributes:
-        codes: (H, W) int32, 2 q + 1 where query q wins and its mask probability is at least one
+        codes: (H, W) integers, 2 q + 1 where query q wins and its mask probability is at least one
             half, 2 q where it wins below that.
         won_q: (q,) int64 pixels where the query wins.
         original_q: (q,) int64 pixels where its mask probability is at least one half.
@@ -43,7 +43,7 @@ class PixelAssignment:
             meaningless where there are none.
     """
 
-    codes: npt.NDArray[np.int32]
+    codes: npt.NDArray[np.integer[Any]]
     won_q: npt.NDArray[np.int64]
     original_q: npt.NDArray[np.int64]
     owned_q: npt.NDArray[np.int64]
@@ -59,9 +59,8 @@ def assign_pixels(mask_logits_qhw: Tensor, scores_q: Tensor, resize: MaskResize
         scores_q: (q,) float32 their scores, above 0.
         resize: To the output's size.
     """
-    queries, device = len(scores_q), scores_q.device
-    height, width = _tile_size(queries, resize.output_size, device)
-    bands, strips = resize.row_windows(height), resize.column_windows(width)
+    device = scores_q.device
+    bands, strips = resize.row_windows(_TILE[0]), resize.column_windows(_TILE[1])
     low_BSq, high_BSq = logit_bounds(mask_logits_qhw, bands, strips)
     relevant_BSq = _relevant(low_BSq, high_BSq, scores_q)
     # where a query is left out it lies on one side of zero throughout the tile
@@ -82,13 +81,6 @@ def assign_pixels(mask_logits_qhw: Tensor, scores_q: Tensor, resize: MaskResize
 
 def _length(window: Window) -> int:
     return len(window.weights)
-
-
-def _tile_size(queries: int, output_size: tuple[int, int], device: torch.device
-               ) -> tuple[int, int]:
-    if device.type == 'cpu':
-        return _TILE
-    return max(_GPU_ELEMENTS // (queries * output_size[1]), 1), output_size[1]
 
 
 def logit_bounds(mask_logits_qhw: Tensor, bands: list[Window], strips: list[Window]
