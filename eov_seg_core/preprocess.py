@@ -20,6 +20,8 @@ from PIL import Image
 import torch
 from torch import Tensor
 
+from eov_seg_core.transfer import to_device
+
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 """Mean of R, G and B that is subtracted, in grey levels."""
 PIXEL_STD = (58.395, 57.12, 57.375)
@@ -55,7 +57,7 @@ def preprocess(images: Sequence[npt.NDArray[np.uint8]], *,
         output_sizes: (height, width) wanted of each result; None (whole or entry): the image's.
         input_size: Short side after the resize in pixels; None: no resize.
         max_input_size: Upper limit of the long side after the resize in pixels.
-        device: Where the batch shall lie; pixels travel there as uint8.
+        device: Where the batch shall lie; pixels travel there as uint8, and nobody waits.
 
     Raises:
         ValueError: There is no image, or an image or an output size is not as described.
@@ -72,7 +74,7 @@ def preprocess(images: Sequence[npt.NDArray[np.uint8]], *,
     pixels_BCHW = torch.zeros(len(images), 3, *padded_size, device=device)
     for pixels, target_CHW in zip(resized, pixels_BCHW):
         inside_CHW = target_CHW[:, :pixels.shape[0], :pixels.shape[1]]
-        inside_CHW.copy_(torch.from_numpy(pixels).to(device).permute(2, 0, 1))
+        inside_CHW.copy_(to_device(torch.from_numpy(pixels), device).permute(2, 0, 1))
         normalize_(inside_CHW)
     return ImageBatch(pixels_BCHW, padded_size, network_sizes, wanted)
 
@@ -86,8 +88,8 @@ def normalize_(pixels: Tensor) -> Tensor:
     Returns:
         The same tensor.
     """
-    mean_C11 = torch.tensor(PIXEL_MEAN, device=pixels.device).view(3, 1, 1)
-    std_C11 = torch.tensor(PIXEL_STD, device=pixels.device).view(3, 1, 1)
+    mean_C11, std_C11 = (to_device(torch.tensor(values), pixels.device).view(3, 1, 1)
+                         for values in (PIXEL_MEAN, PIXEL_STD))
     return pixels.sub_(mean_C11).div_(std_C11)
 
 
