@@ -119,7 +119,7 @@ def published_merge(segmenter: Segmenter) -> AbstractContextManager[Any]:
 
 def separate_batch_norms(segmenter: Segmenter) -> AbstractContextManager[Any]:
     """Run CLIP's ResNet as open_clip does: batch norms apart, channels first."""
-    return patch.object(segmenter, '_inference_cnn', nullcontext())
+    return patch.object(segmenter._network, 'cnn_context', nullcontext())
 
 
 SHORTCUTS: dict[str, Callable[[Segmenter], AbstractContextManager[Any]]] = {

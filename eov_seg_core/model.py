@@ -213,7 +213,10 @@ class EOVSeg(nn.Module):
             pixels_BCHW: (B, 3, H, W) RGB normalised by `preprocess`; H and W multiples of 32.
             vocabulary: From `embed_vocabulary`.
         """
-        features = self.extract_features(pixels_BCHW)
+        return self.predict_from(self.extract_features(pixels_BCHW), vocabulary)
+
+    def predict_from(self, features: ImageFeatures, vocabulary: VocabularyEmbedding) -> Prediction:
+        """Predict masks and their classes from what `extract_features` returned."""
         output = self.decoder(features.aggregated_BDhw, features.tokens_BChw, vocabulary)
         log_probs_BQK = self.classify_with_clip(output, features.res5_BChw, vocabulary)
         return Prediction(log_probs_BQK, output.mask_logits_BQhw)

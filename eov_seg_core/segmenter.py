@@ -12,23 +12,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from numbers import Integral, Real
 import os
 from pathlib import Path
 import threading
-from typing import Any, Literal, overload, TypeGuard
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from eov_seg_core.checks import check_late, check_sizes, unit_interval
 from eov_seg_core.classification import VocabularyEmbedding
 from eov_seg_core.config import variant_config
 from eov_seg_core.embedding_cache import EmbeddingCache
-from eov_seg_core.inference_cnn import inference_cnn
+from eov_seg_core.inference_network import InferenceNetwork
 from eov_seg_core.model import EOVSeg, Prediction
 from eov_seg_core.panoptic import PanopticResult, postprocess, RawResult
-from eov_seg_core.precision import half_dtype, resolve_device, resolve_precision
+from eov_seg_core.precision import resolve_device, resolve_precision
 from eov_seg_core.preprocess import ImageBatch, preprocess
 from eov_seg_core.text_encoder import TextEncoder
 from eov_seg_core.vocabulary import Vocabulary
@@ -72,6 +72,10 @@ class Segmenter:
         keep_raw: Return the network's raw output.
         embedding_cache_dir: Folder of the text-embedding cache; None: a folder in the user's
             cache directory.
+        compile: Compile the part of the network that sees no vocabulary when `warm_up` is called,
+            which then takes minutes.
+        cuda_graphs: On CUDA, launch the network as a whole: captured by `warm_up`, or after some
+            frames of one size.
 
     Raises:
         ValueError: An argument is out of range, or the device is not there.
@@ -83,16 +87,15 @@ class Segmenter:
                  keep_semantic: bool | Literal['late'] = False,
                  keep_semantic_argmax: bool | Literal['late'] = False,
                  keep_instances: bool = False, keep_raw: bool = False,
-                 embedding_cache_dir: str | os.PathLike[str] | None = None) -> None:
-        _check_sizes(input_size, max_input_size)
-        for name, value in (('keep_semantic', keep_semantic),
-                            ('keep_semantic_argmax', keep_semantic_argmax)):
-            if value not in (False, True, 'late'):
-                raise ValueError(f"{name} must be False, True or 'late', got {value!r}")
+                 embedding_cache_dir: str | os.PathLike[str] | None = None,
+                 compile: bool = False, cuda_graphs: bool = True) -> None:
+        check_sizes(input_size, max_input_size)
+        check_late(keep_semantic=keep_semantic, keep_semantic_argmax=keep_semantic_argmax)
         self.device = resolve_device(device)
         self.precision = resolve_precision(precision, self.device)
         self.model = model.to(self.device).eval()
-        self._inference_cnn = inference_cnn(self.model.cnn, self.device)
+        self._network = InferenceNetwork(self.model, self.device, self.precision,
+                                         compile=compile, cuda_graphs=cuda_graphs)
         self.input_size = input_size
         self.max_input_size = max_input_size
         self.score_threshold = score_threshold
@@ -145,13 +148,18 @@ class Segmenter:
         return None if self._prepared is None else self._prepared.vocabulary
 
     @property
+    def fallbacks(self) -> dict[str, str]:
+        """What was asked for and does not work here -> why: `compile`, `cuda_graphs`."""
+        return self._network.fallbacks
+
+    @property
     def score_threshold(self) -> float:
         """Least score of a query, 0..1."""
         return self._score_threshold
 
     @score_threshold.setter
     def score_threshold(self, value: float) -> None:
-        self._score_threshold = _unit_interval('score_threshold', value)
+        self._score_threshold = unit_interval('score_threshold', value)
 
     @property
     def overlap_threshold(self) -> float:
@@ -160,7 +168,7 @@ class Segmenter:
 
     @overlap_threshold.setter
     def overlap_threshold(self, value: float) -> None:
-        self._overlap_threshold = _unit_interval('overlap_threshold', value)
+        self._overlap_threshold = unit_interval('overlap_threshold', value)
 
     def set_vocabulary(self, vocabulary: Vocabulary,
                        training_names: Iterable[str] | None = None) -> None:
@@ -227,21 +235,39 @@ class Segmenter:
             ValueError: An image or an output size is not as described.
             RuntimeError: No vocabulary was set.
         """
-        prepared = self._prepared
-        if prepared is None:
-            raise RuntimeError('no vocabulary is set; call set_vocabulary() before the first '
-                               'image')
+        prepared = self._current_vocabulary()
         if isinstance(image_rgb, (list, tuple)):
             return self._segment(image_rgb, output_size, prepared)
         return self._segment([image_rgb], [output_size], prepared)[0]
 
+    def warm_up(self, height: int, width: int) -> None:
+        """Compile and capture for single images of a size, in pixels, and segment a black one.
+
+        Sizes of nearly the same aspect share this, because they are padded to the same size.
+        Images of others run without compiled code; they never wait for it.
+
+        Raises:
+            RuntimeError: No vocabulary was set.
+        """
+        prepared, image = self._current_vocabulary(), np.zeros((height, width, 3), np.uint8)
+        self._network.prepare(self._preprocess([image], None).pixels_BCHW, prepared.embedding)
+        self(image)
+
+    def _current_vocabulary(self) -> PreparedVocabulary:
+        if self._prepared is None:
+            raise RuntimeError('no vocabulary is set; call set_vocabulary() before the first '
+                               'image')
+        return self._prepared
+
+    def _preprocess(self, images: Sequence[Any], output_sizes: Any) -> ImageBatch:
+        return preprocess(images, output_sizes=output_sizes, input_size=self.input_size,
+                          max_input_size=self.max_input_size, device=self.device)
+
     def _segment(self, images: Sequence[Any], output_sizes: Any,
                  prepared: PreparedVocabulary) -> list[PanopticResult]:
-        """Segment a batch; `preprocess` checks the arguments, which come from the caller."""
         if not images:
             return []
-        batch = preprocess(images, output_sizes=output_sizes, input_size=self.input_size,
-                           max_input_size=self.max_input_size, device=self.device)
+        batch = self._preprocess(images, output_sizes)      # checks what the caller gave
         prediction = self.predict(batch, prepared)
         return [self.merge(prediction, batch, index, prepared.vocabulary)
                 for index in range(len(images))]
@@ -253,11 +279,7 @@ class Segmenter:
             batch: From `preprocess`, on this segmenter's device.
             prepared: The names to look for.
         """
-        # set for each batch, because segmenters of different precision may share a model
-        self.model.set_half_dtype(half_dtype(self.precision))
-        with self._inference_cnn, torch.inference_mode():
-            prediction: Prediction = self.model(batch.pixels_BCHW, prepared.embedding)
-        return prediction
+        return self._network(batch.pixels_BCHW, prepared.embedding)
 
     def merge(self, prediction: Prediction, batch: ImageBatch, index: int,
               vocabulary: Vocabulary) -> PanopticResult:
@@ -275,23 +297,3 @@ class Segmenter:
         if self.keep_raw:
             result.raw = RawResult(log_probs_QK.cpu().numpy(), mask_logits_Qhw.cpu().numpy())
         return result
-
-
-def _check_sizes(input_size: object, max_input_size: object) -> None:
-    if not _is_whole(max_input_size) or max_input_size < 32:
-        raise ValueError('max_input_size must be a whole number of pixels, 32 or more, got '
-                         f'{max_input_size!r}')
-    if input_size is not None and not (_is_whole(input_size)
-                                       and 32 <= input_size <= max_input_size):
-        raise ValueError(f'input_size must be a whole number in 32..max_input_size '
-                         f'({max_input_size}) or None, got {input_size!r}')
-
-
-def _is_whole(value: object) -> TypeGuard[int]:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _unit_interval(name: str, value: float) -> float:
-    if not isinstance(value, Real) or not 0.0 <= value <= 1.0:
-        raise ValueError(f'{name} must lie in 0..1, got {value!r}')
-    return float(value)

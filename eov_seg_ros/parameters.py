@@ -132,8 +132,9 @@ class Parameters:
         'for (288 for `t`, else 640); -1: the image as it is. Results always have the size of the '
         'image.', read_only=True, bounds=(-1, 2560))
     compile: bool = _parameter(
-        False, 'Compile the network with `torch.compile`: configure takes minutes longer, and the '
-        'first frame of every new size too.', read_only=True)
+        False, 'Compile the network with `torch.compile` for images of 4:3 and of 16:9: configure '
+        'takes minutes longer. Other images, and those of several cameras that come together, run '
+        'uncompiled.', read_only=True)
     image_transport: str = _parameter(
         'raw', '`compressed` subscribes to `image_raw/compressed` instead of `image_raw`.',
         read_only=True, choices=('raw', 'compressed'))

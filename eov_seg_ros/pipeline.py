@@ -35,6 +35,9 @@ from eov_seg_ros.worker import LatestWorker
 
 _REPEAT_S = 10.0
 """Seconds between two log messages about the same kind of bad frame."""
+_WARM_UP_SIZES = ((480, 640), (720, 1280))
+"""Height and width of images that stand for cameras of 4:3 and of 16:9: the network's input has
+the same size for all of one aspect, unless `input_size` leaves images as they are."""
 _STOP_S = 1.2
 """Longest wait for the threads' last piece of work when the node ends."""
 
@@ -94,8 +97,12 @@ class Pipeline:
                                         clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def warm_up(self) -> None:
-        """Run the model once, so that the first frame is not the slow one."""
-        self._segmenter(np.zeros((480, 640, 3), np.uint8))
+        """Run the model, so that the first frame is not the slow one.
+
+        Compiled code cannot be made while frames arrive, so it is made here for both aspects.
+        """
+        for size in _WARM_UP_SIZES if self._parameters.compile else _WARM_UP_SIZES[:1]:
+            self._segmenter.warm_up(*size)
 
     def check(self, parameters: Parameters) -> None:
         """Raise ValueError if `apply` could not honour the parameters."""

@@ -34,15 +34,11 @@ def load_segmenter(parameters: Parameters) -> Segmenter:
         'device': _device(parameters), 'precision': parameters.precision,
         'score_threshold': parameters.score_threshold,
         'overlap_threshold': parameters.overlap_threshold,
-        'embedding_cache_dir': parameters.embedding_cache_dir or None}
+        'embedding_cache_dir': parameters.embedding_cache_dir or None,
+        'compile': parameters.compile}
     if parameters.input_size:
         options['input_size'] = parameters.input_size if parameters.input_size > 0 else None
-    segmenter = _load(parameters, options)
-    if parameters.compile:
-        model = segmenter.model
-        for part in (model.cnn, model.vit, model.aggregator):  # what no vocabulary changes
-            part.compile()
-    return segmenter
+    return _load(parameters, options)
 
 
 def free_memory() -> None:

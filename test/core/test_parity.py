@@ -59,7 +59,7 @@ def test_network(segmenter, source, request):
 def test_network_as_inference_runs_it(segmenter, variant, small_cases):
     if variant == 'l':
         pytest.skip('ConvNeXt has no batch norms to fold, so it runs as in test_network')
-    with segmenter._inference_cnn:
+    with segmenter._network.cnn_context:
         for case in small_cases:
             check_network(segmenter, case)
 

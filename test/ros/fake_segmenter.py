@@ -44,6 +44,7 @@ class FakeSegmenter:
         self.model = SimpleNamespace(config=SimpleNamespace(variant='t'), weights_digest='f' * 64)
         self.calls = 0
         self.batches = []
+        self.warm_ups = []
         self.encodings = 0
         self._delay_s = delay_s
         self._encode_delay_s = encode_delay_s
@@ -58,6 +59,10 @@ class FakeSegmenter:
 
     def use_vocabulary(self, prepared: Prepared) -> None:
         self._vocabulary = prepared.vocabulary
+
+    def warm_up(self, height: int, width: int) -> None:
+        self.warm_ups.append((height, width))
+        self(np.zeros((height, width, 3), np.uint8))
 
     def __call__(self, image: np.ndarray | list[np.ndarray]
                  ) -> PanopticResult | list[PanopticResult]:

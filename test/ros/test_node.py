@@ -96,6 +96,7 @@ def test_nothing_is_computed_without_a_subscriber(client, start_node):
     client.listen('label_info')
     client.wait_for(lambda: client.received['label_info'])
     warm_up = segmenter.calls
+    assert segmenter.warm_ups == [(480, 640)]
     for number in range(5):
         client.send(number)
     client.wait_for(lambda: client.state() == 'active')

@@ -75,17 +75,14 @@ def test_built_in_weights_come_before_all_else(checkpoint, tmp_path, monkeypatch
     assert 'NO CHECKPOINT' not in caplog.text
 
 
-def test_compile_compiles_what_no_vocabulary_changes(checkpoint, tmp_path, monkeypatch):
-    from torch import nn
-
-    compiled = []
-    monkeypatch.setattr(nn.Module, 'compile', lambda module: compiled.append(type(module)))
-    segmenter = load(tmp_path, checkpoint=checkpoint, compile=True)
-    assert compiled == [type(part) for part in (
-        segmenter.model.cnn, segmenter.model.vit, segmenter.model.aggregator)]
-    compiled.clear()
+def test_compile_arrives(checkpoint, tmp_path, monkeypatch):
+    given = []
+    original = Segmenter.__init__
+    monkeypatch.setattr(Segmenter, '__init__', lambda self, *arguments, **options: given.append(
+        options['compile']) or original(self, *arguments, **options))
+    load(tmp_path, checkpoint=checkpoint, compile=True)
     load(tmp_path, checkpoint=checkpoint)
-    assert not compiled
+    assert given == [True, False]
 
 
 def test_damaged_built_in_weights_are_an_error(tmp_path, monkeypatch):

@@ -1,0 +1,41 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the arguments of a segmenter may be."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import TypeGuard
+
+
+def check_sizes(input_size: object, max_input_size: object) -> None:
+    """Raise ValueError unless both are sizes in pixels that the network can take."""
+    if not _is_whole(max_input_size) or max_input_size < 32:
+        raise ValueError('max_input_size must be a whole number of pixels, 32 or more, got '
+                         f'{max_input_size!r}')
+    if input_size is not None and not (_is_whole(input_size)
+                                       and 32 <= input_size <= max_input_size):
+        raise ValueError(f'input_size must be a whole number in 32..max_input_size '
+                         f'({max_input_size}) or None, got {input_size!r}')
+
+
+def check_late(**options: object) -> None:
+    """Raise ValueError unless each option is False, True or 'late'."""
+    for name, value in options.items():
+        if value not in (False, True, 'late'):
+            raise ValueError(f"{name} must be False, True or 'late', got {value!r}")
+
+
+def unit_interval(name: str, value: float) -> float:
+    """Return `value` as a float.
+
+    Raises:
+        ValueError: It does not lie in 0..1.
+    """
+    if not isinstance(value, Real) or not 0.0 <= value <= 1.0:
+        raise ValueError(f'{name} must lie in 0..1, got {value!r}')
+    return float(value)
+
+
+def _is_whole(value: object) -> TypeGuard[int]:
+    return isinstance(value, Integral) and not isinstance(value, bool)
