@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+import time
 from typing import Any
 
 import numpy as np
@@ -47,12 +48,16 @@ class Setting:
         input_size: Short side of the network's input in pixels.
         vocabulary: A preset or a file.
         threads: Of PyTorch on the CPU.
+        compile: With `torch.compile`.
+        cuda_graphs: On CUDA, as CUDA graphs.
     """
 
     precision: str
     input_size: int
     vocabulary: str
     threads: int
+    compile: bool = False
+    cuda_graphs: bool = True
 
     def changed(self, changes: list[str], device: torch.device) -> Setting:
         """Return this setting with entries 'name=value' applied.
@@ -67,7 +72,7 @@ class Setting:
             if name not in asdict(self) or not text:
                 raise ValueError(f'--against {change} is no change of a setting; expected '
                                  f'NAME=VALUE with a NAME of {", ".join(asdict(self))}')
-            values[name] = _whole(change, text) if name in ('input_size', 'threads') else text
+            values[name] = _READERS[name](change, text) if name in _READERS else text
         if 'precision' in values:
             values['precision'] = resolve_precision(values['precision'], device)
         return replace(self, **values)
@@ -77,6 +82,17 @@ def _whole(change: str, text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise ValueError(f'--against {change} needs a whole number of at least 1')
     return int(text)
+
+
+def _flag(change: str, text: str) -> bool:
+    if text not in ('true', 'false'):
+        raise ValueError(f'--against {change} needs true or false')
+    return text == 'true'
+
+
+_READERS: dict[str, Callable[[str, str], Any]] = {
+    'input_size': _whole, 'threads': _whole, 'compile': _flag, 'cuda_graphs': _flag}
+"""How the values of a setting are read that are no strings."""
 
 
 class Subject:
@@ -94,16 +110,27 @@ class Subject:
         calls: Name of a level -> what is timed for it; those of `LEVELS` return a result or
             a prediction, `TRUNK` is the yardstick.
         samples: The same names -> what was measured.
+        start_up_s: What comes before the first frame that counts -> seconds.
         device_memory_mib: Largest memory of tensors on the GPU during a frame; 0 on the CPU.
     """
 
     def __init__(self, model: EOVSeg, setting: Setting, image: Image,
                  device: torch.device) -> None:
+        torch.set_num_threads(setting.threads)
         self.setting = setting
-        self.segmenter = Segmenter(model, device, setting.precision, setting.input_size)
-        self.prepared: PreparedVocabulary = self.segmenter.prepare_vocabulary(
-            choose_vocabulary(setting.vocabulary, [], []))
+        self.segmenter = Segmenter(
+            model, device, setting.precision, setting.input_size, compile=setting.compile,
+            cuda_graphs=setting.cuda_graphs)
+        vocabulary, starts = choose_vocabulary(setting.vocabulary, [], []), [time.perf_counter()]
+        self.prepared: PreparedVocabulary = self.segmenter.prepare_vocabulary(vocabulary)
         self.segmenter.use_vocabulary(self.prepared)
+        starts.append(time.perf_counter())
+        self.segmenter(image)
+        starts.append(time.perf_counter())
+        self.segmenter.warm_up(*image.shape[:2])
+        starts.append(time.perf_counter())
+        self.start_up_s = dict(zip(('vocabulary', 'first frame', 'warm-up'),
+                                   np.diff(starts).tolist()))
         self.batch: ImageBatch = preprocess(
             [image], output_sizes=None, input_size=setting.input_size,
             max_input_size=self.segmenter.max_input_size, device=device)
@@ -112,6 +139,7 @@ class Subject:
             'network + merge': self._network_and_merge,
             'host to host': partial(self.segmenter, image),
             TRUNK: torch.inference_mode()(partial(cnn_trunk(model), self.batch.pixels_BCHW))}
+        self._image = image
         self.samples: dict[str, list[Sample]] = {name: [] for name in self.calls}
         self.device_memory_mib = 0.0
         self._reference = self._reference_ids(model)
@@ -146,17 +174,22 @@ class Subject:
     def report(self, part_rounds: int) -> dict[str, Any]:
         """Return what was measured; measures the parts, which takes some frames more."""
         torch.set_num_threads(self.setting.threads)
-        frame = self.calls['host to host']
         parity = {'equal_pixels': float((self._ids == self._reference).mean()),
                   'labeled_pixels': float((self._reference > 0).mean()),
                   'segments': int(self._reference.max())}
-        times = part_times(self.segmenter, frame, part_rounds)
-        operations = part_operations(self.segmenter, frame)
+        # a graph and compiled code are whole, so parts are measured without them
+        plain = Segmenter(self.segmenter.model, self.segmenter.device, self.setting.precision,
+                          self.setting.input_size, cuda_graphs=False)
+        plain.use_vocabulary(self.prepared)
+        frame = partial(plain, self._image)
+        times, operations = part_times(plain, frame, part_rounds), part_operations(plain, frame)
         vocabulary = self.prepared.vocabulary
         return {
             'setting': {**asdict(self.setting), 'classes': len(vocabulary),
                         'names': len(vocabulary.synonyms)},
             'padded_size': list(self.batch.padded_size),
+            'start_up_s': self.start_up_s,
+            'fallbacks': self.segmenter.fallbacks,
             'parity': parity,
             'speeds': {level: {**summary(self.samples[level]),
                                'equal_pixels': parity['equal_pixels']} for level in LEVELS},
@@ -179,8 +212,9 @@ def benchmark(arguments: Namespace) -> dict[str, Any]:
     Raises:
         ValueError: An option is wrong, or weights, vocabulary or image cannot be used.
     """
-    image = _image(arguments)
+    image, start = _image(arguments), time.perf_counter()
     segmenter = build_segmenter(arguments)
+    load_s = time.perf_counter() - start
     model, device = segmenter.model.requires_grad_(False), segmenter.device
     setting = Setting(segmenter.precision, segmenter.input_size or min(image.shape[:2]),
                       arguments.vocabulary, arguments.threads or torch.get_num_threads())
@@ -200,7 +234,7 @@ def benchmark(arguments: Namespace) -> dict[str, Any]:
         'weights': model.weights_digest or _weights_name(arguments),
         'image': {'source': arguments.image or 'built-in world', 'size': list(image.shape[:2])},
         'rounds': arguments.rounds, 'warm_up': arguments.warm_up,
-        'machine': describe_machine(device), 'peak_process_mib': peak_mib,
+        'machine': describe_machine(device), 'peak_process_mib': peak_mib, 'load_s': load_s,
         'parameters': part_parameters(model), 'settings': reports}
     if len(subjects) == 2:
         report['first_over_second'] = {

@@ -21,7 +21,8 @@ def _heading(report: dict[str, Any]) -> str:
     machine, image = report['machine'], report['image']
     libraries = ', '.join(f'{name} {version}' for name, version in machine['libraries'].items())
     height, width = image['size']
-    memory = f'peak memory of the process {report["peak_process_mib"]:.0f} MiB, loading included'
+    memory = (f'loaded in {report["load_s"]:.1f} s; peak memory of the process '
+              f'{report["peak_process_mib"]:.0f} MiB, loading included')
     on_device = [f'{entry["device_memory_mib"]:.0f} MiB' for entry in report['settings']
                  if entry['device_memory_mib']]
     if on_device:
@@ -37,7 +38,8 @@ def _title(entry: dict[str, Any]) -> str:
     setting = entry['setting']
     return (f'{setting["precision"]}, padded {entry["padded_size"][0]} x '
             f'{entry["padded_size"][1]}, {setting["vocabulary"]} ({setting["names"]} names), '
-            f'{setting["threads"]} threads')
+            f'{setting["threads"]} threads{", compiled" if setting["compile"] else ""}'
+            f'{"" if setting["cuda_graphs"] else ", no CUDA graphs"}')
 
 
 def _speeds(entry: dict[str, Any]) -> str:
@@ -50,6 +52,10 @@ def _speeds(entry: dict[str, Any]) -> str:
     notes = [f'Host to host over the CNN trunk alone: {_spread(over)}.',
              f'Equal pixels: of the id map, with float32; it has {parity["segments"]} segments on '
              f'{100 * parity["labeled_pixels"]:.0f} % of the image.']
+    start_up = ', '.join(f'{name} {seconds:.1f} s'
+                         for name, seconds in entry['start_up_s'].items())
+    notes.append(f'Start-up after loading: {start_up}.')
+    notes += [f'Runs without {name}: {reason}' for name, reason in entry['fallbacks'].items()]
     if parity['segments'] < 2:
         notes.append('So few segments say little about parity: use trained weights.')
     header = ['', 'p50 ms', 'p95', 'p99', f'{_CLOCKS[clock]} p50', 'frames/s', 'equal pixels']

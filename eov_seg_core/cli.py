@@ -159,7 +159,8 @@ def _add_benchmark(commands: Any) -> None:
                          help='rounds before that (3; 100 is usual on a GPU)')
     options.add_argument('--against', nargs='+', metavar='NAME=VALUE',
                          help='measure a second setting in turns with the first, for example '
-                              'precision=fp32; or input_size, vocabulary, threads')
+                              'precision=fp32; or input_size, vocabulary, threads, '
+                              'compile, cuda_graphs')
     parser.add_argument('--json', metavar='FILE', help='write all figures to this file, too')
     parser.set_defaults(run=_benchmark, score_threshold=0.0, overlap_threshold=0.8)
 

@@ -30,6 +30,7 @@ from eov_seg_core.benchmark_parts import (
 )
 from eov_seg_core.benchmark_timing import ratio, Sample, summary, timed
 from eov_seg_core.cli import main
+from eov_seg_core.compiled_network import CompiledNetwork
 from eov_seg_core.model import EOVSeg
 
 TINY = ['--input-size', '64', '--device', 'cpu', '--vocabulary', 'words.txt', '--threads', '1',
@@ -65,8 +66,11 @@ def test_a_run_reports_every_speed_beside_its_parity(checkpoint, tmp_path, capsy
     assert second['setting']['precision'] == 'bf16'
     assert first['padded_size'] == [64, 96]
     assert first['parity']['equal_pixels'] == 1.0
+    assert report['load_s'] > 0
     for entry in report['settings']:
         assert set(entry['speeds']) == set(LEVELS)
+        assert set(entry['start_up_s']) == {'vocabulary', 'first frame', 'warm-up'}
+        assert entry['fallbacks'] == {}
         for speed in entry['speeds'].values():
             assert 0 < speed['wall_ms']['p50'] <= speed['wall_ms']['p95']
             assert 0 <= speed['equal_pixels'] <= 1
@@ -92,6 +96,27 @@ def test_one_setting_has_no_ratio(tmp_path, capsys):
     captured = capsys.readouterr()
     assert 'UNTRAINED WEIGHTS' in captured.err
     assert 'in turns' not in captured.out
+    assert 'first frame' in captured.out
+
+
+def test_settings_of_the_gpu_can_be_paired_and_what_fails_is_said(
+        checkpoint, tmp_path, capsys, monkeypatch):
+    def broken(graph, _):
+        raise RuntimeError('no compiler here')
+
+    torch._dynamo.reset()
+    monkeypatch.setattr(CompiledNetwork.__init__, '__defaults__', (broken,))
+    target = tmp_path / 'report.json'
+    assert main(['benchmark', '--checkpoint', checkpoint, *TINY, '--against', 'compile=true',
+                 'cuda-graphs=false', '--json', str(target)]) == 0
+    second = json.loads(target.read_text())['settings'][1]
+    assert second['setting']['compile']
+    assert not second['setting']['cuda_graphs']
+    assert 'no compiler here' in second['fallbacks']['compile']
+    assert second['parity']['equal_pixels'] == 1.0
+    printed = capsys.readouterr().out
+    assert 'compiled, no CUDA graphs' in printed
+    assert 'Runs without compile' in printed
 
 
 @pytest.mark.parametrize(('arguments', 'words'), [
@@ -99,6 +124,7 @@ def test_one_setting_has_no_ratio(tmp_path, capsys):
     (['--against', 'precision'], 'NAME=VALUE'),
     (['--against', 'threads=0'], 'threads=0'),
     (['--against', 'precision=int8'], 'int8'),
+    (['--against', 'compile=yes'], 'true or false'),
     (['--against', 'input-size=3'], 'input_size'),
     (['--against', 'vocabulary=no_such'], 'no_such'),
     (['--image', 'no_such.png'], 'no_such.png'),
