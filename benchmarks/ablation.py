@@ -5,17 +5,21 @@
     python -m benchmarks.ablation weights.safetensors [--rounds 5] [--only NAME ...]
 
 Each shortcut is replaced by the plain way of computing the same, one at a time.  The ratio is that
-of whole frames, host to host, by the process's CPU time and by the clock on the wall; beside it
-stands the share of equal pixels of the two id maps.  `python -m benchmarks.weights` makes weights
-whose masks give the merge something to do.
+of whole frames, host to host, by the clock on the wall and by the process's CPU time, on CUDA by
+that of the stream; beside it stands the share of equal pixels of the two id maps.  `python -m
+benchmarks.weights` makes weights whose masks give the merge something to do.  CUDA graphs are off,
+since they would not notice what is replaced; `eov-seg benchmark --against cuda_graphs=false` pairs
+them.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, ExitStack, nullcontext
 from functools import partial
+import json
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -28,7 +32,16 @@ from tqdm import tqdm
 
 from benchmarks.postprocess import published
 from eov_seg_core import aggregator as aggregator_module
-from eov_seg_core import classification, decoder, EOVSeg, Segmenter, Vocabulary
+from eov_seg_core import (
+    classification,
+    decoder,
+    EOVSeg,
+    mask_resize,
+    panoptic,
+    preprocess,
+    Segmenter,
+    Vocabulary,
+)
 from eov_seg_core import segmenter as segmenter_module
 from eov_seg_core.benchmark_timing import ratio, Sample, timed
 from eov_seg_core.panoptic import PanopticResult
@@ -122,6 +135,18 @@ def separate_batch_norms(segmenter: Segmenter) -> AbstractContextManager[Any]:
     return patch.object(segmenter._network, 'cnn_context', nullcontext())
 
 
+@contextmanager
+def waiting_copies(segmenter: Segmenter) -> Iterator[None]:
+    """Copy from and to ordinary memory, for which the host waits each time."""
+    with ExitStack() as stack:
+        for module in (preprocess, mask_resize):
+            stack.enter_context(patch.object(
+                module, 'to_device', lambda host, device: host.to(device)))
+        stack.enter_context(patch.object(
+            panoptic, 'to_host', lambda *tensors: [tensor.cpu() for tensor in tensors]))
+        yield
+
+
 SHORTCUTS: dict[str, Callable[[Segmenter], AbstractContextManager[Any]]] = {
     'text guide once for a vocabulary': guide_every_frame,
     'soft-maximum of VAS streamed': stored_softmax,
@@ -132,7 +157,8 @@ SHORTCUTS: dict[str, Callable[[Segmenter], AbstractContextManager[Any]]] = {
     'synonyms by scatter': loop_over_synonyms,
     'dynamic convolutions without a loop': loop_over_queries,
     'merge in one pass': published_merge,
-    'batch norms folded, channels last': separate_batch_norms}
+    'batch norms folded, channels last': separate_batch_norms,
+    'pinned copies (CUDA)': waiting_copies}
 
 
 def compare(segmenter: Segmenter, frame: Callable[[], PanopticResult],
@@ -168,21 +194,28 @@ def main() -> None:
     parser.add_argument('--vocabulary', default='ade20k_150')
     parser.add_argument('--only', nargs='+', choices=SHORTCUTS, default=list(SHORTCUTS),
                         metavar='NAME')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write the figures here, too')
     options = parser.parse_args()
     model = EOVSeg.from_checkpoint(options.checkpoint)
-    segmenter = Segmenter(model, options.device, 'fp32', model.config.input_size)
+    segmenter = Segmenter(model, options.device, 'fp32', model.config.input_size,
+                          cuda_graphs=False)
     segmenter.set_vocabulary(Vocabulary.preset(options.vocabulary))
     scene = generate_scene(seed=0)
     camera = random_camera(scene, width=options.size[0], height=options.size[1])
     frame = partial(segmenter, render(scene, camera).rgb)
-    print('| shortcut | without / with, CPU | without / with, wall | equal pixels |')
+    second = 'device' if segmenter.device.type == 'cuda' else 'cpu'
+    print(f'| shortcut | without / with, {second} | without / with, wall | equal pixels |')
     print('|---|---|---|---|')
     torch.set_num_threads(options.threads)
+    found = {}
     for name in tqdm(options.only, unit='shortcut', disable=None):
         clocks, equal = compare(segmenter, frame, SHORTCUTS[name], options.rounds)
+        found[name] = {'without_over_with': clocks, 'equal_pixels': equal}
         cells = [f'{clocks[clock]["p50"]:.3f} ({clocks[clock]["p25"]:.3f} to '
-                 f'{clocks[clock]["p75"]:.3f})' for clock in ('cpu', 'wall')]
+                 f'{clocks[clock]["p75"]:.3f})' for clock in (second, 'wall')]
         tqdm.write(f'| {name} | {" | ".join(cells)} | {100 * equal:.3f} % |')
+    if options.json is not None:
+        options.json.write_text(json.dumps(found, indent=2))
 
 
 if __name__ == '__main__':
