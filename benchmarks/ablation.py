@@ -35,6 +35,7 @@ from eov_seg_core import aggregator as aggregator_module
 from eov_seg_core import (
     classification,
     decoder,
+    device_assignment,
     EOVSeg,
     mask_resize,
     panoptic,
@@ -135,6 +136,12 @@ def separate_batch_norms(segmenter: Segmenter) -> AbstractContextManager[Any]:
     return patch.object(segmenter._network, 'cnn_context', nullcontext())
 
 
+def compiled_competition(segmenter: Segmenter) -> AbstractContextManager[Any]:
+    """Let PyTorch's compiler make a Triton kernel of what the merge on a GPU does at a pixel."""
+    compiled = torch.compile(device_assignment._compete, fullgraph=True, dynamic=False)
+    return patch.object(device_assignment, '_compete', compiled)
+
+
 @contextmanager
 def waiting_copies(segmenter: Segmenter) -> Iterator[None]:
     """Copy from and to ordinary memory, for which the host waits each time."""
@@ -158,6 +165,7 @@ SHORTCUTS: dict[str, Callable[[Segmenter], AbstractContextManager[Any]]] = {
     'dynamic convolutions without a loop': loop_over_queries,
     'merge in one pass': published_merge,
     'batch norms folded, channels last': separate_batch_norms,
+    'merge uncompiled (CUDA)': compiled_competition,
     'pinned copies (CUDA)': waiting_copies}
 
 

@@ -18,7 +18,7 @@ from eov_seg_core.mask_resize import MaskResize, resize_tile
 BAND_ELEMENTS = 1 << 24
 """Queries x pixels of a band of the output: 64 MiB in float32, whatever the output's size."""
 _NEVER = -1.0
-"""What a dropped query bids: less than score x probability can be."""
+"""Score and logit of a dropped query: its bids are below 0, and it lies inside nowhere."""
 
 
 def assign_on_device(mask_logits_Qhw: Tensor, scores_Q: Tensor, kept_Q: Tensor,
@@ -33,10 +33,13 @@ def assign_on_device(mask_logits_Qhw: Tensor, scores_Q: Tensor, kept_Q: Tensor,
 
     Returns:
         (H, W) codes as in `PixelAssignment`, of all queries, in the narrowest integers; (Q, 7)
-        int64 pixels won, original, owned, and x1, y1, x2, y2 around those owned.  Where no query
-        is kept the codes are 0.
+        int64 pixels won, original, owned, and x1, y1, x2, y2 around those owned.  The pixels of
+        queries that were not kept are 0; if none was, the codes are even and mean nothing.
     """
     queries, device = len(scores_Q), scores_Q.device
+    scores_Q = scores_Q.where(kept_Q, _NEVER)
+    mask_logits_Qhw = mask_logits_Qhw.masked_fill(~kept_Q[:, None, None], _NEVER)
+    last_kept = (torch.arange(queries, device=device) * kept_Q).amax()
     height, width = resize.output_size
     columns, = resize.column_windows(width)
     codes_HW = torch.empty(height, width, dtype=_code_dtype(queries), device=device)
@@ -46,7 +49,7 @@ def assign_on_device(mask_logits_Qhw: Tensor, scores_Q: Tensor, kept_Q: Tensor,
     for rows in resize.row_windows(max(BAND_ELEMENTS // (queries * width), 1)):
         logits_QhW = resize_tile(
             mask_logits_Qhw[:, rows.source, columns.source], rows, columns)
-        code_hW, area_Q = _compete(logits_QhW, scores_Q, kept_Q)
+        code_hW, area_Q = _compete(logits_QhW, scores_Q, last_kept)
         codes_HW[rows.output] = code_hW
         by_row_HC[rows.output].scatter_add_(
             1, code_hW, by_row_HC.new_ones(1, 1).expand_as(code_hW))
@@ -60,20 +63,18 @@ def _code_dtype(queries: int) -> torch.dtype:
                 if 2 * queries - 1 <= torch.iinfo(dtype).max)
 
 
-def _compete(logits_QhW: Tensor, scores_Q: Tensor, kept_Q: Tensor) -> tuple[Tensor, Tensor]:
+def _compete(logits_QhW: Tensor, scores_Q: Tensor, last_kept: Tensor) -> tuple[Tensor, Tensor]:
     """Find the winner of each pixel of a band; the logits are overwritten.
 
     Returns:
-        (h, W) int64 codes; (Q,) int64 number of pixels inside each query that was kept.
+        (h, W) int64 codes; (Q,) int64 number of pixels inside each query.
     """
-    kept_Q11 = kept_Q[:, None, None]
     probs_QhW = logits_QhW.sigmoid_()
-    is_inside_QhW = (probs_QhW >= 0.5) & kept_Q11
-    bids_QhW = probs_QhW.mul_(scores_Q[:, None, None]).masked_fill_(~kept_Q11, _NEVER)
+    is_inside_QhW = probs_QhW >= 0.5
+    bids_QhW = probs_QhW.mul_(scores_Q[:, None, None])
     best_hW, winner_hW = bids_QhW.max(dim=0)     # the first one where several are best
     # where a logit is no number the last one wins, as in `first_maximum`
-    positions_Q = torch.arange(len(kept_Q), device=kept_Q.device)
-    winner_hW = torch.where(best_hW.isnan(), (positions_Q * kept_Q).amax(), winner_hW)
+    winner_hW = torch.where(best_hW.isnan(), last_kept, winner_hW)
     is_owned_hW = is_inside_QhW.gather(0, winner_hW.unsqueeze(0)).squeeze(0)
     return 2 * winner_hW + is_owned_hW, is_inside_QhW.sum(dim=(1, 2))
 
