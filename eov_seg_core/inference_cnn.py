@@ -1,11 +1,11 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ResNet as inference runs it on a CPU: batch norms in the convolutions, channels last.
+"""The ResNet as inference runs it: batch norms in the convolutions, channels last.
 
 A batch norm of a frozen network is a linear map of each channel, so it can go into the convolution
-before it; and the CPU's convolutions want the channels of a pixel side by side, which spares them
-the reordering.  Both change the order of rounding only.  This is a copy beside the model, which is
-lent to it for a frame: state dict and training never see it.
+before it; and the convolutions of CPUs and of tensor cores want the channels of a pixel side by
+side, which spares them the reordering.  Both change the order of rounding only.  This is a copy
+beside the model, which is lent to it for a frame: the state dict never sees it.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def inference_cnn(cnn: ResNetCLIP | ConvNeXtCLIP,
         cnn: In evaluation mode, on that device; its weights must not change afterwards.
         device: Where it runs.
     """
-    if device.type == 'cpu' and isinstance(cnn, ResNetCLIP):
+    if device.type in ('cpu', 'cuda') and isinstance(cnn, ResNetCLIP):
         return FoldedResNet(cnn)
     return nullcontext()
 
@@ -37,7 +37,7 @@ class FoldedResNet(AbstractContextManager[object]):
     """A copy of a ResNet's convolutions that stands in for it while the context is entered.
 
     Args:
-        cnn: On the CPU, in evaluation mode; its weights must not change afterwards.
+        cnn: In evaluation mode, on its device; its weights must not change afterwards.
     """
 
     def __init__(self, cnn: ResNetCLIP) -> None:

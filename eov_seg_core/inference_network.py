@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The network as inference runs it: in its precision, as fast as the device allows.
 
-On a CPU CLIP's ResNet runs folded; on CUDA the network runs as CUDA graphs; on both the part that
-sees no vocabulary may be compiled.  What does not work is left out, and said.
+CLIP's ResNet runs folded, and on CUDA the network as CUDA graphs; the part that sees no vocabulary
+may be compiled.  What does not work is left out, and said.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class InferenceNetwork:
         cuda_graphs: Replay CUDA graphs; nothing on a CPU.
 
     Attributes:
-        cnn_context: In which the CNN runs as the device likes it.
+        cnn_context: In which the CNN runs as fast as it can.
     """
 
     def __init__(self, model: EOVSeg, device: torch.device, precision: str, *, compile: bool,

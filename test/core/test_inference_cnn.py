@@ -73,8 +73,9 @@ def test_a_failing_frame_gives_the_cnn_back(tiny_model):
         assert tiny_model.cnn.stand_in is None
 
 
-def test_what_has_no_batch_norms_or_is_no_cpu_runs_as_it_is(tiny_model):
+def test_what_has_no_batch_norms_or_is_elsewhere_runs_as_it_is(tiny_model):
     with torch.device('meta'):
         convnext = EOVSeg.from_variant('l').cnn
     assert isinstance(inference_cnn(convnext, CPU), nullcontext)
-    assert isinstance(inference_cnn(tiny_model.cnn, torch.device('cuda')), nullcontext)
+    assert isinstance(inference_cnn(tiny_model.cnn, torch.device('xpu')), nullcontext)
+    assert isinstance(inference_cnn(tiny_model.cnn, torch.device('cuda')), FoldedResNet)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import chain
 import logging
 
@@ -21,7 +22,6 @@ from eov_seg_core.cuda_graphs import CAPTURE_AFTER, CUDAGraphs, MAX_SHAPES
 from eov_seg_core.inference_cnn import inference_cnn
 from eov_seg_core.model import EOVSeg, Prediction
 
-CPU = torch.device('cpu')
 needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
 
 
@@ -99,7 +99,7 @@ def test_compiles_as_a_whole_only_when_asked_to(tiny_model, compiled, folded, dt
     network = compiled_network.CompiledNetwork(tiny_model, backend)
     vocabulary = random_vocabulary(tiny_model.embed_dim)
     pixels, others = torch.randn(1, 3, 64, 96), torch.randn(1, 3, 32, 64)
-    context = inference_cnn(tiny_model.cnn, CPU if folded else torch.device('cuda'))
+    context = inference_cnn(tiny_model.cnn, torch.device('cpu')) if folded else nullcontext()
     with context, torch.inference_mode():
         network(pixels, vocabulary)
         assert not runs, 'frames never compile'
