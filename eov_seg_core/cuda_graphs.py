@@ -25,8 +25,8 @@ _log = logging.getLogger(__name__)
 
 Network = Callable[[Tensor, VocabularyEmbedding], Prediction]
 """Normalised pixels (B, 3, H, W) and a vocabulary, on one device -> masks and classes."""
-Capture = Callable[[Network, Tensor, VocabularyEmbedding, Any], Network]
-"""Network, example inputs, memory pool -> the same network for inputs of these shapes."""
+Capture = Callable[[Network, Tensor, VocabularyEmbedding], Network]
+"""Network, example inputs -> the same network for inputs of these shapes."""
 
 CAPTURE_AFTER = 10
 """Frames of a shape that run eagerly before it is captured, which takes as long as about five:
@@ -63,9 +63,8 @@ class CUDAGraphs:
     def __init__(self, network: Network, capture: Capture | None = None) -> None:
         self.why_eager: str | None = None
         self._network = network
-        self._capture = capture or CapturedNetwork
+        self._capture = capture or Capturer()
         self._shapes: OrderedDict[tuple[torch.Size, ...], _Shape] = OrderedDict()
-        self._pool: Any = None
 
     def __call__(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding) -> Prediction:
         """Predict; the result is the caller's to keep, it does not change with the next frame."""
@@ -83,11 +82,8 @@ class CUDAGraphs:
         shape = self._shape(pixels_BCHW, vocabulary)
         if self.why_eager is not None or shape.graph is not None:
             return
-        if self._pool is None and pixels_BCHW.is_cuda:
-            # one for all graphs: they run one after the other, and only outputs outlive a run
-            self._pool = torch.cuda.graph_pool_handle()
         try:
-            shape.graph = self._capture(self._network, pixels_BCHW, vocabulary, self._pool)
+            shape.graph = self._capture(self._network, pixels_BCHW, vocabulary)
         except RuntimeError as error:   # PyTorch's own errors, out of memory, GraphError
             self.why_eager = str(error)
             self._shapes.clear()
@@ -103,6 +99,24 @@ class CUDAGraphs:
         return shape
 
 
+class Capturer:
+    """Captures on one device, so that all graphs share memory.
+
+    They may, because they run one after the other and only their outputs outlive a run; PyTorch
+    lets them if they were captured on the same stream.
+    """
+
+    def __init__(self) -> None:
+        self._place: tuple[torch.cuda.Stream, Any] | None = None
+
+    def __call__(self, network: Network, pixels_BCHW: Tensor,
+                 vocabulary: VocabularyEmbedding) -> CapturedNetwork:
+        """Capture for inputs of these shapes; raises what `CapturedNetwork` raises."""
+        if self._place is None:
+            self._place = torch.cuda.Stream(pixels_BCHW.device), torch.cuda.graph_pool_handle()
+        return CapturedNetwork(network, pixels_BCHW, vocabulary, *self._place)
+
+
 class CapturedNetwork:
     """A network as one CUDA graph, for inputs of fixed shapes.
 
@@ -110,14 +124,15 @@ class CapturedNetwork:
         network: What to capture.
         pixels_BCHW: An example, on CUDA.
         vocabulary: An example, on the same device.
-        pool: From `torch.cuda.graph_pool_handle()`: memory that graphs share.
+        stream: On which to capture; not the current one.
+        pool: From `torch.cuda.graph_pool_handle()`: where to allocate.
 
     Raises:
         RuntimeError: It cannot be captured; GraphError: what was captured is wrong.
     """
 
     def __init__(self, network: Network, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding,
-                 pool: Any) -> None:
+                 stream: torch.cuda.Stream, pool: Any) -> None:
         expected = network(pixels_BCHW, vocabulary)
         # as `preprocess` makes them: code compiled for those refuses inference tensors
         with torch.inference_mode(False):
@@ -127,7 +142,7 @@ class CapturedNetwork:
         self._copy_in(pixels_BCHW, vocabulary)
         self._graph = torch.cuda.CUDAGraph()
         device = pixels_BCHW.device
-        current, stream = torch.cuda.current_stream(device), torch.cuda.Stream(device)
+        current = torch.cuda.current_stream(device)
         stream.wait_stream(current)
         # entering the current stream makes sure that it is current again if a capture fails
         with torch.cuda.device(device), torch.cuda.stream(current):

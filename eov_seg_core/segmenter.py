@@ -57,7 +57,7 @@ class Segmenter:
 
     Args:
         model: A model; the segmenter moves it to its device and uses it from then on.  Its CNN
-            must keep its weights.
+            must keep its weights, on CUDA all weights must stay in their memory.
         device: `auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:N`, or a torch device.
         precision: `auto` (`fp16` on CUDA, else `fp32`), `fp32`, `fp16` or `bf16`.
         input_size: Short side of the network's input in pixels; None: the image as it is.
