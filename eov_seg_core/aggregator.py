@@ -86,23 +86,27 @@ class LiteAggregator(nn.Module):
         """Run the top-down path; return the fused map (B, fused_dim, h4, w4)."""
         coarse_to_fine = tuple(reversed(features))
         level = self.lateral[0](coarse_to_fine[0])
-        fused = F.interpolate(self.project[0](level), scale_factor=8, mode='bilinear')
+        # the bias belongs to the sum; here it meets the smallest of the maps
+        fused = F.interpolate(self.project[0](level) + self.bias, scale_factor=8, mode='bilinear')
         for index, scale in ((1, 4), (2, 2), (3, 1)):
             level = self.lateral[index](coarse_to_fine[index]) + self.top_down[index - 1](level)
             projected = self.project[index](level)
             if scale > 1:
                 projected = F.interpolate(projected, scale_factor=scale, mode='bilinear')
             fused = fused + projected
-        output: Tensor = self.output(fused + self.bias)
+        output: Tensor = self.output(fused)
         return output
 
     def append_coordinates(self, fused_BChw: Tensor) -> Tensor:
         """Append x and y in -1..1, corners included, and project to D channels (CoordConv)."""
-        batch, _, height, width = fused_BChw.shape
+        height, width = fused_BChw.shape[2:]
         x = torch.linspace(-1, 1, width, device=fused_BChw.device, dtype=fused_BChw.dtype)
         y = torch.linspace(-1, 1, height, device=fused_BChw.device, dtype=fused_BChw.dtype)
-        x_B1hw = x.expand(batch, 1, height, width)
-        y_B1hw = y[:, None].expand(batch, 1, height, width)
-        output: Tensor = self.coordinate_projection(
-            torch.cat([fused_BChw, x_B1hw, y_B1hw], dim=1))
-        return output
+        # the projection of the coordinates apart: joining the maps first would copy the fused one
+        weight_OC11 = self.coordinate_projection.weight
+        channels = fused_BChw.shape[1]
+        weight_x_O, weight_y_O = weight_OC11[:, channels:].flatten(1).unbind(1)
+        projected_BDhw = F.conv2d(
+            fused_BChw, weight_OC11[:, :channels], self.coordinate_projection.bias)
+        coordinates_hwD = x[:, None] * weight_x_O + y[:, None, None] * weight_y_O
+        return projected_BDhw + coordinates_hwD.permute(2, 0, 1)

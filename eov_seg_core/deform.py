@@ -48,8 +48,9 @@ def modulated_deform_conv(feature_BChw: Tensor, offset_BThw: Tensor, mask_BThw: 
     for pixels_LC, index_LT4, share_LT4 in zip(pixels_BLC, index_BLT4, share_BLT4):
         sampled = F.embedding_bag(index_LT4.flatten(0, 1), pixels_LC, mode='sum',
                                   per_sample_weights=share_LT4.flatten(0, 1))
-        outputs.append((sampled.view(-1, TAPS * channels) @ kernel_CO).t())
-    return torch.stack(outputs).view(batch, -1, height, width)
+        outputs.append(sampled.view(-1, TAPS * channels) @ kernel_CO)
+    # channels last, as the product left them: what follows on a CPU wants them so
+    return torch.stack(outputs).view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
 def _with_gradients(feature_BChw: Tensor, offset_BThw: Tensor, mask_BThw: Tensor,
