@@ -47,7 +47,6 @@ from eov_seg_core import segmenter as segmenter_module
 from eov_seg_core.benchmark_timing import ratio, Sample, timed
 from eov_seg_core.panoptic import PanopticResult
 from eov_seg_core.pooling import mask_pool
-from eov_seg_core.vas import VocabularyAwareSelection
 from eov_seg_core.world import generate_scene, random_camera, render
 
 
@@ -61,14 +60,14 @@ def guide_every_frame(segmenter: Segmenter) -> AbstractContextManager[Any]:
 
 
 def stored_softmax(segmenter: Segmenter) -> AbstractContextManager[Any]:
-    """Store the softmax of every pixel over all names, then take its maximum."""
-    def peak_response(embedding_BEhw: Tensor, guide_NE: Tensor) -> Tensor:
-        batch, channels, height, width = embedding_BEhw.shape
-        logits_BLN = embedding_BEhw.flatten(2).transpose(1, 2) @ guide_NE.t()
-        softmax_BLN = (logits_BLN * channels ** -0.5).softmax(dim=-1)
-        return softmax_BLN.amax(dim=-1).view(batch, 1, height, width)
+    """Store VAS's embedding of all pixels and their softmax over all names, then its maximum."""
+    vas = segmenter.model.decoder.vas
 
-    return patch.object(VocabularyAwareSelection, '_peak_response', staticmethod(peak_response))
+    def response(selected_BDhw: Tensor, guide_EN: Tensor) -> Tensor:
+        embedding_BEhw = F.gelu(vas.pointwise_norm(vas.pointwise(selected_BDhw)))
+        return (embedding_BEhw.flatten(2).transpose(1, 2) @ guide_EN).softmax(-1).amax(-1)
+
+    return patch.object(vas, '_response_by_chunks', response)
 
 
 def every_stage_classified(segmenter: Segmenter) -> AbstractContextManager[Any]:
@@ -156,7 +155,7 @@ def waiting_copies(segmenter: Segmenter) -> Iterator[None]:
 
 SHORTCUTS: dict[str, Callable[[Segmenter], AbstractContextManager[Any]]] = {
     'text guide once for a vocabulary': guide_every_frame,
-    'soft-maximum of VAS streamed': stored_softmax,
+    'VAS by chunks of pixels': stored_softmax,
     'last stage only classified': every_stage_classified,
     'upscaled map pooled in bands': stored_upscaling,
     'deformable convolution by embedding_bag': library_deformable,

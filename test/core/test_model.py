@@ -95,10 +95,15 @@ def test_dynamic_convolution_equals_a_loop():
     torch.testing.assert_close(layer(query, value), layer.norm(expected))
 
 
-def test_vas_equals_the_stored_softmax():
+@pytest.mark.parametrize('training', [False, True])
+@pytest.mark.parametrize('names', [1, 5])
+def test_vas_equals_the_stored_softmax(names, training):
     torch.manual_seed(0)
-    vas = VocabularyAwareSelection(8, 16).double().eval()
-    features, guide = torch.randn(2, 8, 70, 65).double(), torch.randn(5, 16).double()
+    vas = VocabularyAwareSelection(8, 16).double().train(training)
+    for norm in (vas.depthwise_norm, vas.pointwise_norm):
+        for tensor in (norm.weight.data, norm.bias.data, norm.running_mean, norm.running_var):
+            tensor.uniform_(0.5, 2)
+    features, guide = torch.randn(2, 8, 30, 35).double(), torch.randn(names, 16).double()
     embedding = F.gelu(vas.pointwise_norm(vas.pointwise(
         F.gelu(vas.depthwise_norm(vas.depthwise(features))))))
     logits = torch.einsum('behw,ne->bnhw', embedding, guide) / 4
