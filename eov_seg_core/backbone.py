@@ -67,8 +67,10 @@ class ResNetCLIP(nn.Module):
         """Pool CLIP's embedding inside every mask (EOV-Seg, section 3.5; MaskCLIP's pooling).
 
         The query is the mean of all positions, as in CLIP, and is the same for every mask; the
-        keys are the positions inside the mask.  A mask without any position pools all of them:
-        its row is finite but meaningless, and the ensemble must not use it.
+        keys are the positions inside the mask.  As there is one query for all of them, it is
+        brought to the positions instead of projecting each position to a key.  A mask without any
+        position pools all of them: its row is finite but meaningless, and the ensemble must not
+        use it.
 
         Args:
             res5_BChw: Last feature map, float.
@@ -86,10 +88,13 @@ class ResNetCLIP(nn.Module):
 
         heads = pool.num_heads
         query_Bnd = query_BC.view(batch, heads, -1)
-        keys_BLnd = pool.k_proj(tokens_BLC).unflatten(2, (heads, -1))
+        key_weight_ndC = pool.k_proj.weight.unflatten(0, (heads, -1))
+        key_bias_nd = pool.k_proj.bias.unflatten(0, (heads, -1))
+        query_BnC = torch.einsum('bnd,ndc->bnc', query_Bnd, key_weight_ndC)
+        offset_Bn1 = (query_Bnd * key_bias_nd).sum(dim=2, keepdim=True)
         values_BnLd = pool.v_proj(tokens_BLC).unflatten(2, (heads, -1)).transpose(1, 2)
         scale = query_Bnd.shape[2] ** -0.5
-        scores_BnL = torch.einsum('bnd,blnd->bnl', query_Bnd, keys_BLnd) * scale
+        scores_BnL = (query_BnC @ tokens_BLC.transpose(1, 2) + offset_Bn1) * scale
 
         mask_BQL = mask_BQhw.flatten(2)
         mask_BQL = mask_BQL | ~mask_BQL.any(dim=2, keepdim=True)
@@ -130,6 +135,9 @@ class ConvNeXtCLIP(nn.Module):
     def forward(self, pixels_BCHW: Tensor) -> CNNFeatures:
         """Compute res2..res5 of normalised pixels (B, 3, H, W); H and W multiples of 32."""
         trunk = self.visual.trunk
+        if pixels_BCHW.device.type == 'cpu':
+            # its blocks normalise over the channels: side by side they need no reordering
+            pixels_BCHW = pixels_BCHW.contiguous(memory_format=torch.channels_last)
         feature = trunk.stem(pixels_BCHW)
         stages = []
         for stage in trunk.stages:
