@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from torch import nn, Tensor
 
 from eov_seg_core.checkpoint import weights_digest
 from eov_seg_core.embedding_cache import EmbeddingCache
+from eov_seg_core.inference_cnn import inference_cnn
 from eov_seg_core.model import EOVSeg, ImageFeatures
 from eov_seg_core.preprocess import PIXEL_MEAN, PIXEL_STD
 from eov_seg_core.text_encoder import TextEncoder
@@ -65,7 +67,8 @@ class TrainingModule(lightning.LightningModule):
         """Return the loss to minimise, and its `terms`: name -> scalar."""
         # in the run's precision: both CLIPs and the aggregator.  Then float32: features are summed
         # inside masks, which float16 cannot hold and bfloat16 rounds to 8 bits
-        features = self._extract((batch.pixels_BCHW - self.mean_C11) / self.std_C11)
+        with self._inference_cnn:
+            features = self._extract((batch.pixels_BCHW - self.mean_C11) / self.std_C11)
         with torch.autocast(self.device.type, enabled=False):
             inputs = self._decoder_inputs(features, batch.vocabulary)
             decoder, draws = self.model.decoder, self._draws(batch.positions)
@@ -132,6 +135,11 @@ class TrainingModule(lightning.LightningModule):
         if _trained_names(self) != set(checkpoint['state_dict']):
             raise ValueError('the checkpoint holds other trained weights than this version of '
                              'the network has; choose another output folder')
+
+    @cached_property
+    def _inference_cnn(self) -> AbstractContextManager[object]:
+        """The frozen CNN as inference runs it; made when the network is on its device."""
+        return inference_cnn(self.model.cnn, self.device)
 
     @cached_property
     def _frozen_digest(self) -> str:
