@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Views of the world for CLIP's training: zoomed windows, and what is where in them.
 
-Of things only the box reaches the training, of floor, wall, ceiling and rug the mask: their boxes
-are the whole view.
+Of novel things only the box reaches the training.  Base things are boxed half of the time: the box
+of a table is mostly floor, so that boxes alone teach a table to look like floor, and masks of base
+things alone would teach that what has a box around it is novel.  Floor, wall, ceiling and rug
+always have their mask: their boxes are the whole view.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import cv2
@@ -26,7 +28,7 @@ from training.world_frames import (
     WIDTH,
     WorldFrame,
 )
-from training.world_split import STUFF, THINGS
+from training.world_split import NOVEL, STUFF, THINGS
 
 VIEW_HEIGHT, VIEW_WIDTH = 288, 384
 _ZOOMS = (1.2, 2.4)
@@ -34,6 +36,8 @@ _ZOOMS = (1.2, 2.4)
 _LEAST_VISIBLE = 0.4
 """Share of a thing's visible pixels that must be in the window."""
 _BRIGHTNESS = 0.25
+_BOXED = 0.5
+"""Share of base things of which the box is shown."""
 
 CATEGORIES = (*THINGS, *STUFF)
 
@@ -99,7 +103,7 @@ class ClipViews(Dataset[View]):
 
 def whole_view(frame: WorldFrame) -> View:
     """Return the whole frame as a view, with the exact mask of every region: for validation."""
-    view = _view(frame.rgb, frame.ids, frame.objects, exact=True)
+    view = _view(frame.rgb, frame.ids, frame.objects, lambda item: False)
     if view is None:
         raise ValueError('the frame shows no region large enough')
     return view
@@ -115,17 +119,18 @@ def _random_view(frame: WorldFrame, dice: np.random.Generator) -> View | None:
         rgb, ids = rgb[:, ::-1], ids[:, ::-1]
     gain = 1 + dice.uniform(-_BRIGHTNESS, _BRIGHTNESS)
     rgb = np.clip(rgb * np.float32(gain), 0, 255).astype(np.uint8)
-    return _view(rgb, ids, frame.objects, exact=False)
+    return _view(rgb, ids, frame.objects,
+                 lambda item: item.name in NOVEL or (item.is_thing and dice.random() < _BOXED))
 
 
 def _view(rgb: npt.NDArray[np.uint8], ids: npt.NDArray[np.uint8],
-          objects: Sequence[FrameObject], *, exact: bool) -> View | None:
+          objects: Sequence[FrameObject], boxed: Callable[[FrameObject], bool]) -> View | None:
     areas = np.bincount(ids.ravel(), minlength=256)
     shown = [item for item in objects
              if areas[item.id] >= max(MIN_AREA, _LEAST_VISIBLE * item.area)]
     if not shown:
         return None
-    masks = [_mask(ids == item.id, boxed=item.is_thing and not exact) for item in shown]
+    masks = [_mask(ids == item.id, boxed=boxed(item)) for item in shown]
     pixels = cv2.resize(np.ascontiguousarray(rgb), (VIEW_WIDTH, VIEW_HEIGHT),
                         interpolation=cv2.INTER_LINEAR)
     return View(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(),

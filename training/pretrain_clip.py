@@ -57,8 +57,8 @@ class ClipRecipe:
         seed: Of weights, views and captions.
     """
 
-    steps: int = 1500
-    batch_size: int = 24
+    steps: int = 4000
+    batch_size: int = 16
     lr: float = 1e-3
     weight_decay: float = 0.05
     warmup: int = 100
