@@ -101,6 +101,9 @@ class Pipeline:
 
         Compiled code cannot be made while frames arrive, so it is made here for both aspects.
         """
+        if self._parameters.compile:
+            self._node.get_logger().info(
+                'compiling for images of 4:3 and of 16:9, which takes minutes')
         for size in _WARM_UP_SIZES if self._parameters.compile else _WARM_UP_SIZES[:1]:
             self._segmenter.warm_up(*size)
 
