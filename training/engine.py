@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from eov_seg_core.checkpoint import load_checkpoint_into, save_checkpoint
 from eov_seg_core.files import replacing
 from eov_seg_core.model import EOVSeg
+from training.ablation import ablate
 from training.averaging import AveragedWeights
 from training.module import TrainingModule
 from training.panels import Panels
@@ -88,7 +89,9 @@ def train(recipe: Recipe, place: Place) -> int | None:
     found = checkpoints(place.output / 'checkpoints')
     last = found[-1] if found else None
     data = training_data(recipe)
-    module = TrainingModule(recipe, initial_model(recipe))
+    model = initial_model(recipe)
+    ablate(model, recipe.ablate)
+    module = TrainingModule(recipe, model)
     stopping = Checkpoints(place.output / 'checkpoints', recipe.checkpoint)
     average = None if recipe.ema_decay is None else AveragedWeights(recipe.ema_decay)
     callbacks: list[lightning.Callback] = [] if average is None else [average]

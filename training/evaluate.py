@@ -27,6 +27,7 @@ from eov_seg_core.export import replace_file
 from eov_seg_core.precision import resolve_device
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.vocabulary import Vocabulary
+from training.ablation import ablate, PARTS
 from training.datasets import data_sets, open_dataset
 from training.evaluation import choose_tasks, evaluate, gather, TASKS
 from training.evaluation_image import Data
@@ -51,6 +52,7 @@ class Setup:
         variant: `t`, `s`, `m` or `l`.
         checkpoint: Weights; None: those that come with the variant.
         device: `auto`, `cpu`, `cuda` or `cuda:N`; `auto` and `cuda` spread over all GPUs.
+        without: Parts that are taken out of the network.
         options: Of the `Segmenter`.
     """
 
@@ -62,6 +64,7 @@ class Setup:
     variant: str
     checkpoint: Path | None
     device: str
+    without: tuple[str, ...]
     options: dict[str, Any]
 
     def __call__(self, rank: int) -> tuple[Segmenter, Data]:
@@ -84,8 +87,10 @@ class Setup:
         device = resolve_device(self.device)
         if device.type == 'cuda' and device.index is None:
             device = torch.device('cuda', rank % torch.cuda.device_count())
-        return Segmenter.from_pretrained(
+        segmenter = Segmenter.from_pretrained(
             self.variant, self.checkpoint, device=device, **self.options)
+        ablate(segmenter.model, self.without)
+        return segmenter
 
     def identity(self, segmenter: Segmenter, data: Data, tasks: Sequence[str],
                  is_fine_tuned: bool) -> dict[str, Any]:
@@ -97,7 +102,8 @@ class Setup:
             'split': self.split, 'seed': self.seed, 'images': len(data),
             'vocabulary': _digest(data.vocabulary),
             'tasks': list(tasks), 'fine_tuned': is_fine_tuned,
-            'device': segmenter.device.type, 'precision': segmenter.precision, **self.options}
+            'device': segmenter.device.type, 'precision': segmenter.precision,
+            'without': list(self.without), **self.options}
 
 
 def _digest(vocabulary: Vocabulary) -> str:
@@ -154,7 +160,7 @@ def _setup(options: argparse.Namespace, split: str) -> Setup:
     size = (variant_config(options.variant).input_size if options.input_size is None
             else options.input_size)
     return Setup(options.data, options.root, split, options.rooms, options.seed, options.variant,
-                 options.checkpoint, options.device, {
+                 options.checkpoint, options.device, tuple(options.without), {
                      'precision': options.precision, 'input_size': size or None,
                      'max_input_size': options.max_input_size,
                      'score_threshold': options.score_threshold,
@@ -199,6 +205,8 @@ def build_parser() -> argparse.ArgumentParser:
     weights.add_argument('--fine-tuned', action='store_true',
                          help='the weights were trained with the classes of this data set: all '
                               'of them count as seen')
+    weights.add_argument('--without', nargs='+', default=(), choices=PARTS, metavar='PART',
+                         help=f'take parts out of the network: {", ".join(PARTS)}')
     _add_inference(parser.add_argument_group('inference'))
     output = parser.add_argument_group('output')
     output.add_argument('--tasks', type=lambda text: text.split(','), metavar='TASK[,TASK...]',

@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from eov_seg_core.config import VARIANTS
 from eov_seg_core.preprocess import SIZE_DIVISOR
+from training.ablation import TrainedPart
 from training.losses import LossConfig
 
 
@@ -225,6 +226,7 @@ class Recipe:
         schedule: Learning rate over the steps.
         loss: Weights and points of matching and loss.
         auxiliary: Further losses, off as published.
+        ablate: Parts of the network to do without, `vas` and `tdee`; none as published.
         precision: Arithmetic of both CLIPs and the aggregator: 32, bf16 or 16; the decoder and
             the loss are always computed in float32.
         sync_batch_norm: Take batch statistics over all processes.
@@ -251,6 +253,7 @@ class Recipe:
     schedule: ScheduleConfig = ScheduleConfig()
     loss: LossConfig = LossConfig()
     auxiliary: AuxiliaryConfig = AuxiliaryConfig()
+    ablate: tuple[TrainedPart, ...] = ()
     precision: Literal['32', 'bf16', '16'] = '32'
     sync_batch_norm: bool = True
     ema_decay: float | None = None
