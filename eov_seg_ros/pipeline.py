@@ -29,15 +29,12 @@ from eov_seg_ros.diagnostics import Timing
 from eov_seg_ros.log_bridge import Repeats
 from eov_seg_ros.outputs import Frame, QOS_OVERRIDES
 from eov_seg_ros.parameters import Parameters
-from eov_seg_ros.segmenter_factory import free_memory, gpu_memory_mb
+from eov_seg_ros.segmenter_factory import free_memory, gpu_memory_mb, warm_up
 from eov_seg_ros.stream import Message, Stream
 from eov_seg_ros.worker import LatestWorker
 
 _REPEAT_S = 10.0
 """Seconds between two log messages about the same kind of bad frame."""
-_WARM_UP_SIZES = ((480, 640), (720, 1280))
-"""Height and width of images that stand for cameras of 4:3 and of 16:9: the network's input has
-the same size for all of one aspect, unless `input_size` leaves images as they are."""
 _STOP_S = 1.2
 """Longest wait for the threads' last piece of work when the node ends."""
 
@@ -97,15 +94,8 @@ class Pipeline:
                                         clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     def warm_up(self) -> None:
-        """Run the model, so that the first frame is not the slow one.
-
-        Compiled code cannot be made while frames arrive, so it is made here for both aspects.
-        """
-        if self._parameters.compile:
-            self._node.get_logger().info(
-                'compiling for images of 4:3 and of 16:9, which takes minutes')
-        for size in _WARM_UP_SIZES if self._parameters.compile else _WARM_UP_SIZES[:1]:
-            self._segmenter.warm_up(*size)
+        """Run the model, so that the first frame is not the slow one."""
+        warm_up(self._segmenter, self._parameters)
 
     def check(self, parameters: Parameters) -> None:
         """Raise ValueError if `apply` could not honour the parameters."""
@@ -170,7 +160,8 @@ class Pipeline:
         facts = {
             'variant': self._segmenter.model.config.variant, 'device': device,
             'precision': self._segmenter.precision, 'gpu_memory_mb': gpu_memory_mb(device) or 0,
-            'vocabulary_version': self._vocabulary_version, 'classes': len(self._labels.names)}
+            'vocabulary_version': self._vocabulary_version, 'classes': len(self._labels.names),
+            'fallbacks': self._segmenter.fallbacks or 'none'}
         node_name = self._node.get_fully_qualified_name()
         self._diagnostics.publish(DiagnosticArray(header=self._header_now(), status=[
             stream.monitor.status(
@@ -234,9 +225,7 @@ class Pipeline:
 
     def _segment(self, images: Sequence[npt.NDArray[np.uint8]]) -> Sequence[Any]:
         """Segment frames that waited together as one batch; a single one is not padded."""
-        if len(images) == 1:
-            return [self._segmenter(images[0])]
-        return self._segmenter(images)
+        return self._segmenter(images) if len(images) > 1 else [self._segmenter(images[0])]
 
     def _publish(self, entry: _Input, result: Any, parameters: Parameters,
                  inference_ms: float) -> None:

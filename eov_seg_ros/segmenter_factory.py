@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_WARM_UP_SIZES = ((480, 640), (720, 1280))
+"""Height and width of images that stand for cameras of 4:3 and of 16:9: the network's input has
+the same size for all of one aspect, unless `input_size` leaves images as they are."""
+
 
 def load_segmenter(parameters: Parameters) -> Segmenter:
     """Load the model that the parameters describe.
@@ -39,6 +43,17 @@ def load_segmenter(parameters: Parameters) -> Segmenter:
     if parameters.input_size:
         options['input_size'] = parameters.input_size if parameters.input_size > 0 else None
     return _load(parameters, options)
+
+
+def warm_up(segmenter: Segmenter, parameters: Parameters) -> None:
+    """Run the model, so that the first frame is not the slow one.
+
+    Compiled code is never made while frames arrive, so it is made here for both aspects.
+    """
+    if parameters.compile:
+        _log.info('compiling for images of 4:3 and of 16:9, which takes minutes')
+    for size in _WARM_UP_SIZES if parameters.compile else _WARM_UP_SIZES[:1]:
+        segmenter.warm_up(*size)
 
 
 def free_memory() -> None:

@@ -42,6 +42,7 @@ class FakeSegmenter:
         self.score_threshold = 0.0
         self.overlap_threshold = 0.8
         self.model = SimpleNamespace(config=SimpleNamespace(variant='t'), weights_digest='f' * 64)
+        self.fallbacks = {}
         self.calls = 0
         self.batches = []
         self.warm_ups = []

@@ -6,13 +6,15 @@ from __future__ import annotations
 
 import logging
 
+from fake_segmenter import FakeSegmenter
 import pytest
 
 from eov_seg_core.checkpoint import CheckpointError, save_checkpoint, weights_digest
 from eov_seg_core.model import EOVSeg
 from eov_seg_core.segmenter import Segmenter
+from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_ros.parameters import Parameters
-from eov_seg_ros.segmenter_factory import gpu_memory_mb, load_segmenter
+from eov_seg_ros.segmenter_factory import gpu_memory_mb, load_segmenter, warm_up
 
 NO_CUDA = 'cuda:63'
 
@@ -73,6 +75,16 @@ def test_built_in_weights_come_before_all_else(checkpoint, tmp_path, monkeypatch
     segmenter = load(tmp_path, allow_untrained=True)
     assert segmenter.model.weights_digest
     assert 'NO CHECKPOINT' not in caplog.text
+
+
+def test_both_aspects_are_warmed_up_if_that_takes_compiling(caplog):
+    caplog.set_level(logging.INFO)
+    for compiles, sizes in ((False, [(480, 640)]), (True, [(480, 640), (720, 1280)])):
+        segmenter = FakeSegmenter()
+        segmenter.use_vocabulary(segmenter.prepare_vocabulary(Vocabulary(['cup'])))
+        warm_up(segmenter, Parameters(compile=compiles))
+        assert segmenter.warm_ups == sizes
+        assert ('takes minutes' in caplog.text) == compiles
 
 
 def test_compile_arrives(checkpoint, tmp_path, monkeypatch):
