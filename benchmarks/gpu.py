@@ -25,7 +25,8 @@ GOAL_FPS = {'s': 300, 'm': 240, 'l': 140}
 PAIRS = {'precision': 'precision=fp32', 'graphs': 'cuda_graphs=false', 'compile': 'compile=true'}
 """Name of a run -> what the default setting of the device is paired with."""
 _HEADER = ('variant', 'setting', 'goal frames/s', 'frames/s', 'network ms', 'network + merge ms',
-           'host to host ms', 'equal pixels', 'segments', 'MiB', 'first frame s', 'warm-up s')
+           'host to host ms', 'default over this', 'equal pixels', 'segments', 'MiB',
+           'first frame s', 'warm-up s')
 
 Results = dict[str, Any]
 
@@ -87,10 +88,12 @@ def _speed_rows(report: Results, name: str) -> Iterator[list[str]]:
                  *([] if setting['cuda_graphs'] else ['no graphs']),
                  *(f'WITHOUT {part}' for part in entry['fallbacks'])]
         merged = speeds['network + merge']
+        over = report['first_over_second']['network + merge']['wall']['p50']
         yield [report['variant'], ', '.join(notes), str(GOAL_FPS.get(report['variant'], '-')),
                f'{merged["frames_per_second"]:.0f}',
                *(f'{speeds[level]["wall_ms"]["p50"]:.2f}'
                  for level in ('network', 'network + merge', 'host to host')),
+               f'{over:.3f}' if index else '1',
                f'{100 * entry["parity"]["equal_pixels"]:.3f} %',
                str(entry['parity']['segments']), f'{entry["device_memory_mib"]:.0f}',
                f'{report["load_s"] + start_up["vocabulary"] + start_up["first frame"]:.1f}',

@@ -31,6 +31,7 @@ def entry(frames_per_second, **setting):
 
 def report(*entries):
     return {'variant': 's', 'load_s': 1.0, 'settings': list(entries),
+            'first_over_second': {'network + merge': {'wall': {'p50': 0.25}}},
             'machine': {'device': 'a GPU', 'libraries': {'torch': '2.9'}}}
 
 
@@ -57,7 +58,8 @@ def test_a_row_for_each_setting_and_a_line_for_each_failure():
     assert [row.split(' | ')[1] for row in rows] == [
         'fp16', 'fp32', 'fp16, no graphs', 'fp16, compiled, WITHOUT compile', 'merge']
     assert rows[0].startswith('| s | fp16 | 300 | 320 | 3.12 |')
-    assert '99.500 %' in rows[0]
+    assert '| 1 | 99.500 % |' in rows[0]
+    assert '| 0.250 | 99.500 % |' in rows[1]
     assert rows[0].endswith('| 2.5 | 2.0 |')
     assert '- m precision: exit code 2: out of memory' in text
     assert text.startswith('a GPU; torch 2.9')
