@@ -130,6 +130,20 @@ def test_the_host_asks_for_no_value():
     assert statistics.shape == (100, 7)
 
 
+def test_postprocessing_waits_only_where_the_result_is_fetched(monkeypatch):
+    class Fetched(Exception):
+        pass
+
+    def fetch(*tensors):
+        assert [tensor.device.type for tensor in tensors] == ['meta'] * 4
+        raise Fetched
+
+    monkeypatch.setattr(panoptic, 'to_host', fetch)
+    with pytest.raises(Fetched):
+        cases.run(torch.empty(100, 151, device='meta'), torch.empty(100, 160, 216, device='meta'),
+                  [True] * 150, (640, 864), (640, 853), (480, 640))
+
+
 @pytest.mark.parametrize('output_size', [(480, 640), (2160, 3840)])
 def test_memory_does_not_grow_with_the_output(output_size, monkeypatch):
     largest = []
