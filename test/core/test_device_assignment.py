@@ -131,15 +131,15 @@ def test_the_host_asks_for_no_value():
 
 
 def test_postprocessing_waits_only_where_the_result_is_fetched(monkeypatch):
-    class Fetched(Exception):
+    class FetchError(Exception):
         pass
 
     def fetch(*tensors):
         assert [tensor.device.type for tensor in tensors] == ['meta'] * 4
-        raise Fetched
+        raise FetchError
 
     monkeypatch.setattr(panoptic, 'to_host', fetch)
-    with pytest.raises(Fetched):
+    with pytest.raises(FetchError):
         cases.run(torch.empty(100, 151, device='meta'), torch.empty(100, 160, 216, device='meta'),
                   [True] * 150, (640, 864), (640, 853), (480, 640))
 
