@@ -26,7 +26,8 @@ def predicting(model: EOVSeg, device: torch.device, vocabulary: Vocabulary,
         input_size: Short side of the network's input in pixels; None: the image as it is.
     """
     try:
-        segmenter = Segmenter(model, device, 'fp32', input_size)
+        # graphs would keep memory that the next training step needs
+        segmenter = Segmenter(model, device, 'fp32', input_size, cuda_graphs=False)
         segmenter.set_vocabulary(vocabulary, training_names=vocabulary.synonyms)
         with torch.autocast(device.type, enabled=False):
             yield segmenter
