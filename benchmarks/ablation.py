@@ -62,12 +62,7 @@ def guide_every_frame(segmenter: Segmenter) -> AbstractContextManager[Any]:
 def stored_softmax(segmenter: Segmenter) -> AbstractContextManager[Any]:
     """Store VAS's embedding of all pixels and their softmax over all names, then its maximum."""
     vas = segmenter.model.decoder.vas
-
-    def response(selected_BDhw: Tensor, guide_EN: Tensor) -> Tensor:
-        embedding_BEhw = F.gelu(vas.pointwise_norm(vas.pointwise(selected_BDhw)))
-        return (embedding_BEhw.flatten(2).transpose(1, 2) @ guide_EN).softmax(-1).amax(-1)
-
-    return patch.object(vas, '_response_by_chunks', response)
+    return patch.object(vas, '_response_by_chunks', vas._response_of_batch)
 
 
 def every_stage_classified(segmenter: Segmenter) -> AbstractContextManager[Any]:

@@ -46,32 +46,39 @@ class VocabularyAwareSelection(nn.Module):
     def forward(self, features_BDhw: Tensor, guide_NE: Tensor) -> Tensor:
         """Weight features (B, D, h, w) by the vocabulary; same shape."""
         guide_EN = guide_NE.t() * guide_NE.shape[1] ** -0.5
-        selected_BDhw = F.gelu(self.depthwise_norm(self.depthwise(features_BDhw)))
-        if self.training:
-            embedding_BEhw = F.gelu(self.pointwise_norm(self.pointwise(selected_BDhw)))
-            response_BL = _peak_response(embedding_BEhw.flatten(2).transpose(1, 2), guide_EN)
-        else:
-            response_BL = self._response_by_chunks(selected_BDhw, guide_EN)
+        response_BL = (self._response_of_batch if self.training else self._response_by_chunks)(
+            features_BDhw, guide_EN)
         weight_B1hw = response_BL.view(-1, 1, *features_BDhw.shape[2:])
         return features_BDhw * (weight_B1hw * self.scale + self.offset)
 
-    def _response_by_chunks(self, selected_BDhw: Tensor, guide_EN: Tensor) -> Tensor:
-        """Embed and compare some pixels at a time, (B, h w).
+    def _response_of_batch(self, features_BDhw: Tensor, guide_EN: Tensor) -> Tensor:
+        """Embed all pixels at once, which batch norm needs for its statistics: (B, h w)."""
+        mixed_BDhw = F.gelu(self.depthwise_norm(self.depthwise(features_BDhw)))
+        embedding_BEhw = F.gelu(self.pointwise_norm(self.pointwise(mixed_BDhw)))
+        return _peak_response(embedding_BEhw.flatten(2).transpose(1, 2), guide_EN)
+
+    def _response_by_chunks(self, features_BDhw: Tensor, guide_EN: Tensor) -> Tensor:
+        """Embed and compare some pixels at a time, batch norms in the convolutions: (B, h w).
 
         The embedding has four times the channels of the features, in `s` 141 MB at 640 x 864: here
-        neither it nor the distribution over the names ever exists as a whole.  Batch norm must
-        know its statistics for that.
+        neither it nor the distribution over the names ever exists as a whole.
         """
-        norm = self.pointwise_norm
-        mean_E, var_E = cast('tuple[Tensor, Tensor]', (norm.running_mean, norm.running_var))
-        weight_ED11, bias_E = fuse_conv_bn_weights(
-            self.pointwise.weight, None, mean_E, var_E, norm.eps, norm.weight, norm.bias)
-        chunk = _PIXELS_PER_CHUNK[selected_BDhw.device.type]
-        pixels_LD = selected_BDhw.flatten(2).transpose(1, 2).flatten(0, 1)
+        weight_D133, bias_D = _folded(self.depthwise, self.depthwise_norm)
+        weight_ED11, bias_E = _folded(self.pointwise, self.pointwise_norm)
+        mixed_BDhw = F.conv2d(features_BDhw, weight_D133, bias_D, padding=1, groups=len(bias_D))
+        mixed_LD = mixed_BDhw.flatten(2).transpose(1, 2).flatten(0, 1)
         responses = [
-            _peak_response(F.gelu(F.linear(chunk_lD, weight_ED11.flatten(1), bias_E)), guide_EN)
-            for chunk_lD in pixels_LD.split(chunk)]
-        return torch.cat(responses).view(len(selected_BDhw), -1)
+            _peak_response(
+                F.gelu(F.linear(F.gelu(chunk_lD), weight_ED11.flatten(1), bias_E)), guide_EN)
+            for chunk_lD in mixed_LD.split(_PIXELS_PER_CHUNK[features_BDhw.device.type])]
+        return torch.cat(responses).view(len(features_BDhw), -1)
+
+
+def _folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
+    """Return weight and bias of a convolution that does its batch norm's work, too."""
+    mean, var = cast('tuple[Tensor, Tensor]', (norm.running_mean, norm.running_var))
+    return fuse_conv_bn_weights(
+        convolution.weight, None, mean, var, norm.eps, norm.weight, norm.bias)
 
 
 def _peak_response(embedding_BLE: Tensor, guide_EN: Tensor) -> Tensor:
