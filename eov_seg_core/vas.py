@@ -11,9 +11,11 @@ from torch import nn, Tensor
 import torch.nn.functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-_PIXELS_PER_CHUNK = {'cpu': 512, 'cuda': 8192}
-"""Pixels compared with the vocabulary at once, by device: 512 x 1300 rows of float32 are 2.7 MB,
-which caches hold; a GPU wants few launches, and 8192 x 1300 rows are 43 MB."""
+_CPU_CHUNK = 512
+"""Pixels compared with the vocabulary at once: 512 x 1300 rows of float32 are 2.7 MB, which caches
+hold."""
+_GPU_CHUNK = 8192
+"""The same elsewhere, where few launches count: 8192 x 1300 rows are 43 MB."""
 
 
 class VocabularyAwareSelection(nn.Module):
@@ -66,11 +68,12 @@ class VocabularyAwareSelection(nn.Module):
         weight_D133, bias_D = _folded(self.depthwise, self.depthwise_norm)
         weight_ED11, bias_E = _folded(self.pointwise, self.pointwise_norm)
         mixed_BDhw = F.conv2d(features_BDhw, weight_D133, bias_D, padding=1, groups=len(bias_D))
+        chunk = _CPU_CHUNK if features_BDhw.device.type == 'cpu' else _GPU_CHUNK
         mixed_LD = mixed_BDhw.flatten(2).transpose(1, 2).flatten(0, 1)
         responses = [
             _peak_response(
                 F.gelu(F.linear(F.gelu(chunk_lD), weight_ED11.flatten(1), bias_E)), guide_EN)
-            for chunk_lD in mixed_LD.split(_PIXELS_PER_CHUNK[features_BDhw.device.type])]
+            for chunk_lD in mixed_LD.split(chunk)]
         return torch.cat(responses).view(len(features_BDhw), -1)
 
 
