@@ -14,9 +14,10 @@ from torch import nn, Tensor
 
 
 class AveragedWeights(lightning.Callback):
-    """Average the trainable weights over the steps; statistics of batch norms stay as they are.
+    """Average the trainable weights over the steps, and with them the statistics of batch norms.
 
-    In the first steps the average is that of all steps so far, so that the untrained weights it
+    Averaged weights with the statistics of the last ones would not fit each other: while the
+    learning rate is high, that costs more than averaging gains.  In the first steps the average is that of all steps so far, so that the untrained weights it
     starts from do not linger.
 
     Args:
@@ -31,16 +32,16 @@ class AveragedWeights(lightning.Callback):
                        pl_module: lightning.LightningModule) -> None:
         """Start from the weights, or put what a checkpoint held onto their device."""
         known = self._average
-        self._average = {name: known.get(name, weight.detach()).to(weight.device, copy=True)
-                         for name, weight in _trained(pl_module)}
+        self._average = {name: known.get(name, value).to(value.device, copy=True)
+                         for name, value in _averaged(pl_module)}
 
     @torch.no_grad()
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule,
                            outputs: Any, batch: Any, batch_idx: int) -> None:
         """Move the average towards the weights."""
         share = max(1 - self._decay, 1 / trainer.global_step)
-        torch._foreach_lerp_([self._average[name] for name, _ in _trained(pl_module)],
-                             [weight.detach() for _, weight in _trained(pl_module)], share)
+        torch._foreach_lerp_([self._average[name] for name, _ in _averaged(pl_module)],
+                             [value for _, value in _averaged(pl_module)], share)
 
     def state_dict(self) -> dict[str, Any]:
         """Return the average, for checkpoints."""
@@ -54,16 +55,20 @@ class AveragedWeights(lightning.Callback):
     @torch.no_grad()
     def in_place(self, module: nn.Module) -> Iterator[None]:
         """Let a module have the average as its weights for a while."""
-        weights = dict(_trained(module))
-        saved = {name: weight.clone() for name, weight in weights.items()}
-        for name, weight in weights.items():
-            weight.copy_(self._average[name])
+        values = dict(_averaged(module))
+        saved = {name: value.clone() for name, value in values.items()}
+        for name, value in values.items():
+            value.copy_(self._average[name])
         try:
             yield
         finally:
-            for name, weight in weights.items():
-                weight.copy_(saved[name])
+            for name, value in values.items():
+                value.copy_(saved[name])
 
 
-def _trained(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
-    return [(name, weight) for name, weight in module.named_parameters() if weight.requires_grad]
+def _averaged(module: nn.Module) -> list[tuple[str, Tensor]]:
+    """Return what is averaged; the whole numbers among the buffers only count steps."""
+    weights = [(name, weight.detach()) for name, weight in module.named_parameters()
+               if weight.requires_grad]
+    return weights + [(name, buffer) for name, buffer in module.named_buffers()
+                      if buffer.is_floating_point()]

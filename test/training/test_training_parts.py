@@ -125,6 +125,20 @@ def test_averaged_weights():
         assert net.weight.item() == pytest.approx(4)
 
 
+def test_statistics_of_batch_norms_are_averaged_with_the_weights():
+    net = nn.BatchNorm1d(1, momentum=1.0)
+    average = AveragedWeights(decay=0.5)
+    trainer = SimpleNamespace(global_step=0)
+    average.on_train_start(trainer, net)
+    for trainer.global_step, mean in enumerate([1.0, 3.0, 5.0], start=1):
+        net(torch.tensor([[mean - 1], [mean + 1]]))
+        average.on_train_batch_end(trainer, net, None, None, 0)
+    with average.in_place(net):
+        assert net.running_mean.item() == pytest.approx(0.5 * 2 + 0.5 * 5)
+        assert net.num_batches_tracked.item() == 3
+    assert net.running_mean.item() == 5
+
+
 def test_checkpoint_files_are_whole_or_not_there(tmp_path):
     files = CheckpointFiles()
     path = tmp_path / 'step_00000012.ckpt'
