@@ -17,8 +17,8 @@ class AveragedWeights(lightning.Callback):
     """Average the trainable weights over the steps, and with them the statistics of batch norms.
 
     Averaged weights with the statistics of the last ones would not fit each other: while the
-    learning rate is high, that costs more than averaging gains.  In the first steps the average is that of all steps so far, so that the untrained weights it
-    starts from do not linger.
+    learning rate is high, that costs more than averaging gains.  In the first steps the average is
+    that of all steps so far, so that the untrained weights it starts from do not linger.
 
     Args:
         decay: Share of the average that a step leaves as it is, between 0 and 1.
