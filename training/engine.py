@@ -135,9 +135,10 @@ def _check_folder(recipe: Recipe, output: Path) -> None:
     """Refuse a folder in which another recipe was trained."""
     output.mkdir(parents=True, exist_ok=True)
     path = output / 'recipe.yaml'
-    if not path.exists() or not checkpoints(output / 'checkpoints'):
+    found = checkpoints(output / 'checkpoints')
+    if not path.exists() or not found:
         return
-    conflicts = resume_conflicts(read_recipe(path), recipe)
+    conflicts = resume_conflicts(read_recipe(path), recipe, checkpoint_step(found[-1]))
     if conflicts:
         raise RecipeError(f'{output} holds a run of another recipe ({"; ".join(conflicts)}); '
                           'restore these values to go on with it, or choose another --output')

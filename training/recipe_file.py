@@ -57,16 +57,28 @@ def write_recipe(recipe: Recipe, path: Path) -> None:
                              encoding='utf-8')
 
 
-def resume_conflicts(before: Recipe, now: Recipe) -> list[str]:
-    """Name the fields that differ and alter the weights, as `field: was A, now B`.
+def resume_conflicts(before: Recipe, now: Recipe, step: int) -> list[str]:
+    """Name the fields that differ and alter what was trained, as `field: was A, now B`.
 
-    The number of steps may change, unless the learning rate depends on it.
+    The number of steps may change, unless the learning rate depends on it, and so may milestones
+    that are still to come.
+
+    Args:
+        before: What the run was started with.
+        now: What it is to go on with.
+        step: Steps that are done.
     """
     old, new = dict(_leaves(before)), dict(_leaves(now))
     free = {'steps'} if now.schedule.kind == 'multi_step' else set()
+    if _passed(before, step) == _passed(now, step):
+        free.add('schedule.milestones')
     return [f'{name}: was {old[name][0]!r}, now {value!r}'
             for name, (value, may_change) in new.items()
             if value != old[name][0] and not may_change and name not in free]
+
+
+def _passed(recipe: Recipe, step: int) -> list[int]:
+    return [milestone for milestone in recipe.schedule.milestones if milestone <= step]
 
 
 def field_names() -> list[str]:

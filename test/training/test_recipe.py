@@ -146,15 +146,24 @@ def test_writing_and_reading_again(tmp_path):
 
 def test_what_a_resumed_run_may_change():
     recipe = Recipe()
-    assert resume_conflicts(recipe, recipe) == []
+    assert resume_conflicts(recipe, recipe, 5) == []
     harmless = replace(recipe, workers=0, checkpoint=CheckpointConfig(every=7), steps=9)
-    assert resume_conflicts(recipe, harmless) == []
-    assert resume_conflicts(recipe, replace(recipe, batch_size=8)) == [
+    assert resume_conflicts(recipe, harmless, 5) == []
+    assert resume_conflicts(recipe, replace(recipe, batch_size=8), 5) == [
         'batch_size: was 16, now 8']
-    assert resume_conflicts(recipe, replace(recipe, optimizer=OptimizerConfig(lr=1.0))) == [
+    assert resume_conflicts(recipe, replace(recipe, optimizer=OptimizerConfig(lr=1.0)), 5) == [
         'optimizer.lr: was 0.0001, now 1.0']
     cosine = replace(recipe, schedule=ScheduleConfig(kind='cosine'))
-    assert resume_conflicts(cosine, replace(cosine, steps=9)) == ['steps: was 200000, now 9']
+    assert resume_conflicts(cosine, replace(cosine, steps=9), 5) == ['steps: was 200000, now 9']
+
+
+@pytest.mark.parametrize(('milestones', 'step', 'allowed'), [
+    ((40, 60), 40, True), ((70,), 39, True), ((70,), 40, False), ((40, 90), 41, True),
+    ((41,), 41, False), ((), 0, True)])
+def test_milestones_may_change_until_they_are_passed(milestones, step, allowed):
+    before = replace(Recipe(), schedule=ScheduleConfig(milestones=(40, 50)))
+    now = replace(before, schedule=ScheduleConfig(milestones=milestones))
+    assert (resume_conflicts(before, now, step) == []) == allowed
 
 
 def test_every_field_is_read_by_something(checkout):
