@@ -2,10 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures of the world's benchmark."""
 
+import numpy as np
 import pytest
 
+from benchmarks.variant_t import draw_rows
+from eov_seg_core import Segmenter
 from eov_seg_core.vocabulary import Vocabulary
 from training.evaluation_scores import Scores
+from training.world_benchmark import WorldBenchmark
 from training.world_evaluation import choose_splits, WorldScores
 
 
@@ -37,3 +41,15 @@ def test_splits_are_chosen_by_name():
                            ('base,base', 'twice')):
         with pytest.raises(ValueError, match=message):
             choose_splits(wrong)
+
+
+def test_the_sheet_of_variant_t_shows_picture_truth_and_result():
+    rooms = WorldBenchmark('base', rooms=1, seed=3_000_000)
+    segmenter = Segmenter.from_pretrained('t', device='cpu', input_size=96)
+    row, = draw_rows(segmenter, rooms)
+    room = rooms[0].image_rgb
+    picture, truth, found = np.hsplit(row, 3)
+    np.testing.assert_array_equal(picture, room)
+    assert (truth != room).any()
+    assert (found != room).any()
+    assert draw_rows(segmenter, WorldBenchmark('base', rooms=0)) == []
