@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import zipfile
 
 from safetensors import safe_open, SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 import torch
 from torch import Tensor
 
@@ -273,14 +273,16 @@ def save_checkpoint(model: EOVSeg, path: str | Path, *, small: bool = False) -> 
     Raises:
         ValueError: The text tower was released, so the file could not encode a vocabulary; or
             float16 cannot hold a value.
+        OSError: The file cannot be written.
     """
     _check_complete(model)
     state = {name: tensor.detach().cpu().contiguous()
              for name, tensor in model.state_dict().items()}
     if small:
         state = compact(state)
-    save_file(state, path, metadata={'format': FORMAT, 'variant': model.config.variant,
-                                     'sha256': weights_digest(state)})
+    # not save_file: its files are for their owner's eyes only, whatever the umask
+    Path(path).write_bytes(save(state, metadata={
+        'format': FORMAT, 'variant': model.config.variant, 'sha256': weights_digest(state)}))
 
 
 def save_official(model: EOVSeg, path: str | Path) -> None:

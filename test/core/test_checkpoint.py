@@ -231,6 +231,12 @@ def test_flipped_bits_do_not_pass_the_digest(tmp_path, tiny_model):
         EOVSeg.from_checkpoint(path)
 
 
+def test_files_can_be_read_by_whom_the_umask_lets(tmp_path, tiny_model):
+    (tmp_path / 'other').touch()
+    save_checkpoint(tiny_model, tmp_path / 'model.safetensors')
+    assert (tmp_path / 'model.safetensors').stat().st_mode == (tmp_path / 'other').stat().st_mode
+
+
 def test_foreign_safetensors(tmp_path, tiny_model):
     path = tmp_path / 'model.safetensors'
     save_checkpoint(tiny_model, path)
