@@ -22,7 +22,7 @@ from eov_seg_core.vas import VocabularyAwareSelection
 
 
 @pytest.mark.parametrize(('variant', 'expected'), [
-    ('s', 75_283_785), ('m', 131_387_713), ('l', 229_387_977)])
+    ('t', 6_145_995), ('s', 75_283_785), ('m', 131_387_713), ('l', 229_387_977)])
 def test_parameters_are_those_that_inference_uses(variant, expected):
     with torch.device('meta'):
         model = EOVSeg.from_variant(variant)
