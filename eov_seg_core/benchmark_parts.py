@@ -108,7 +108,7 @@ def part_operations(segmenter: Segmenter, frame: Callable[[], object]) -> dict[s
     Returns:
         Part -> 10^9 operations.
     """
-    with FlopCounterMode(display=False, custom_mapping=_DEFORMABLE) as counter:
+    with FlopCounterMode(display=False, custom_mapping=_FURTHER_OPERATIONS) as counter:
         totals = _shared_out(segmenter, frame, lambda: np.array([counter.get_total_flops()]))
     return {part: float(totals[part][0]) / 1e9 for part in PARTS}
 
@@ -167,4 +167,13 @@ def _deformable_operations(input_shape: torch.Size, weight_shape: torch.Size, *_
     return 2 * out_shape.numel() * weight_shape[1:].numel()
 
 
-_DEFORMABLE = {torch.ops.torchvision.deform_conv2d: _deformable_operations}
+def _attention_operations(query_shape: torch.Size, key_shape: torch.Size,
+                          value_shape: torch.Size, *_: Any, **__: Any) -> int:
+    """Operations of fused attention on a CPU: both products, of each head of each image."""
+    return 2 * query_shape[:-1].numel() * key_shape[-2] * (key_shape[-1] + value_shape[-1])
+
+
+# What PyTorch's counter does not know; of the second, some versions only.
+_FURTHER_OPERATIONS = {
+    torch.ops.torchvision.deform_conv2d: _deformable_operations,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_operations}

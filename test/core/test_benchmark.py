@@ -217,7 +217,7 @@ def test_operations_are_those_of_the_layers(segmenter):
 def test_operations_of_the_deformable_convolution_are_those_of_a_plain_one():
     feature, weight = torch.zeros(1, 4, 6, 5), torch.zeros(8, 4, 3, 3)
     with torch.utils.flop_counter.FlopCounterMode(
-            display=False, custom_mapping=benchmark_parts._DEFORMABLE) as counter:
+            display=False, custom_mapping=benchmark_parts._FURTHER_OPERATIONS) as counter:
         deform_conv2d(feature, torch.zeros(1, 18, 6, 5), weight, padding=1)
     assert counter.get_total_flops() == 2 * 6 * 5 * 8 * 4 * 9
 
