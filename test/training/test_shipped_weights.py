@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The weights in the package: what their card says of them, and whether they really segment."""
 
+import json
 from pathlib import Path
 import subprocess
 import sys
@@ -11,9 +12,8 @@ import pytest
 
 from eov_seg_core import Segmenter
 from eov_seg_core.world import generate_scene, random_camera, render
-from training.evaluation import evaluate
-from training.world_benchmark import SPLITS, WorldBenchmark
-from training.world_evaluation import WorldScores
+from training.evaluate import main
+from training.world_benchmark import SPLITS
 
 ASSETS = Path(__file__).parents[2] / 'eov_seg_core' / 'assets'
 ROOMS, SEED = 16, 6_000_000
@@ -41,13 +41,13 @@ def segmenter():
 
 
 @pytest.fixture(scope='module')
-def figures(segmenter):
-    """PQ of each split, 0..1."""
-    rooms = {split: WorldBenchmark(split, ROOMS, SEED) for split in SPLITS}
-    world = WorldScores({split: evaluate(segmenter, data, ['panoptic'])
-                         for split, data in rooms.items()},
-                        {split: data.judged for split, data in rooms.items()})
-    return {split: world.figures(split)['pq'] for split in SPLITS}
+def figures(tmp_path_factory):
+    """PQ of each split, 0..1, by the command of the documentation."""
+    path = tmp_path_factory.mktemp('scores') / 'scores.json'
+    assert main(['--data', 'world', '--variant', 't', '--device', 'cpu', '--tasks', 'panoptic',
+                 '--rooms', str(ROOMS), '--seed', str(SEED), '--json', str(path)]) == 0
+    scores = json.loads(path.read_text())
+    return {split: scores[split]['judged']['pq'] for split in SPLITS}
 
 
 def test_the_card_names_these_weights(segmenter):
@@ -58,16 +58,17 @@ def test_the_card_names_these_weights(segmenter):
 
 
 @pytest.mark.parametrize(('split', 'least'), [
-    # two thirds of the figures on 300 rooms: few rooms scatter by several points, while untrained
-    # or misread weights have almost none
-    ('base', 0.36), ('novel', 0.2), ('pairs', 0.28), ('synonyms', 0.36), ('nuisance', 0.36)])
+    # two thirds of the figures on 300 rooms (docs/model_zoo.md): few rooms scatter by ten points,
+    # while untrained or misread weights have almost none
+    ('base', 0.40), ('novel', 0.24), ('pairs', 0.32), ('synonyms', 0.38), ('nuisance', 0.39)])
 def test_they_segment_rooms_that_nobody_has_seen(figures, split, least):
     assert figures[split] > least
 
 
 def test_other_words_for_the_same_rooms_cost_little(figures):
-    assert figures['synonyms'] > figures['base'] - 0.06
-    assert figures['nuisance'] > figures['base'] - 0.08
+    # what the benchmark aims at; the rooms are the same, so few of them are enough
+    assert figures['synonyms'] > figures['base'] - 0.03
+    assert figures['nuisance'] > figures['base'] - 0.05
 
 
 def test_a_first_result_needs_no_network(tmp_path):
