@@ -173,7 +173,7 @@ def _attention_operations(query_shape: torch.Size, key_shape: torch.Size,
     return 2 * query_shape[:-1].numel() * key_shape[-2] * (key_shape[-1] + value_shape[-1])
 
 
-# What PyTorch's counter does not know; of the second, some versions only.
+# What the counter of torch 2.14 does not know.
 _FURTHER_OPERATIONS = {
     torch.ops.torchvision.deform_conv2d: _deformable_operations,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _attention_operations}
