@@ -84,9 +84,9 @@ setup(
     install_requires=INSTALL_REQUIRES,
     extras_require=EXTRAS_REQUIRE,
     entry_points={'console_scripts': [
-        'eov-seg = eov_seg_core.cli:main',
+        'eov-seg = eov_seg_core.app.cli:main',
         'segment_node = eov_seg_ros.segment_node:main',
         'world_camera_node = eov_seg_ros.world_camera_node:main',
-        'eov_seg_demo = eov_seg_ros.demo:main',
+        'eov_seg_demo = eov_seg_ros.demo.__main__:main',
     ]},
 )

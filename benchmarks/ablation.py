@@ -31,22 +31,17 @@ from torchvision.ops import deform_conv2d
 from tqdm import tqdm
 
 from benchmarks.postprocess import published
-from eov_seg_core import aggregator as aggregator_module
-from eov_seg_core import (
-    classification,
-    decoder,
-    device_assignment,
-    EOVSeg,
-    mask_resize,
-    panoptic,
-    preprocess,
-    Segmenter,
-    Vocabulary,
-)
+from eov_seg_core import EOVSeg, Segmenter, Vocabulary
 from eov_seg_core import segmenter as segmenter_module
-from eov_seg_core.benchmark_timing import ratio, Sample, timed
-from eov_seg_core.panoptic import PanopticResult
-from eov_seg_core.pooling import mask_pool
+from eov_seg_core.app.benchmark.timing import ratio, Sample, timed
+from eov_seg_core.inference import preprocess
+from eov_seg_core.network import aggregator as aggregator_module
+from eov_seg_core.network import classification, decoder
+from eov_seg_core.network.pooling import mask_pool
+from eov_seg_core.results import assign_gpu as device_assignment
+from eov_seg_core.results import merge as panoptic
+from eov_seg_core.results import tiles as mask_resize
+from eov_seg_core.results.merge import PanopticResult
 from eov_seg_core.world import generate_scene, random_camera, render
 
 

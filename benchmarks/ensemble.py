@@ -13,9 +13,9 @@ import argparse
 from dataclasses import replace
 
 from eov_seg_core import Segmenter
-from training.evaluation import evaluate
-from training.world_benchmark import WorldBenchmark
-from training.world_evaluation import choose_splits, WorldScores
+from training.evaluation.dataset import evaluate
+from training.world.benchmark import WorldBenchmark
+from training.world.scores import choose_splits, WorldScores
 
 
 def main() -> None:

@@ -24,11 +24,11 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from eov_seg_core import EOVSeg, Segmenter, Vocabulary
-from eov_seg_core.export import ids_to_rgb, save_picture
-from eov_seg_core.model import Prediction
-from training.datasets import CocoPanopticFolder
-from training.evaluation import evaluate, TASKS
-from training.evaluation_run import RunFolder
+from eov_seg_core.io.coco import ids_to_rgb, save_picture
+from eov_seg_core.network.model import Prediction
+from training.data import CocoPanopticFolder
+from training.evaluation.dataset import evaluate, TASKS
+from training.evaluation.folder import RunFolder
 
 HEIGHT, WIDTH, SEGMENTS, QUERIES = 480, 640, 20, 100
 DIFFERENT = 20

@@ -38,8 +38,9 @@ def steps(variant: str, weights: Path, options: argparse.Namespace
               *map(str, options.size)]
     for name in options.pairs:
         yield f'{variant} {name}', [
-            'eov_seg_core.cli', 'benchmark', '--variant', variant, '--checkpoint', str(weights),
-            '--warm-up', str(options.warm_up), *inputs, '--against', PAIRS[name]]
+            'eov_seg_core.app.cli', 'benchmark', '--variant', variant,
+            '--checkpoint', str(weights), '--warm-up', str(options.warm_up), *inputs,
+            '--against', PAIRS[name]]
     if not options.no_ablation:
         yield f'{variant} ablation', ['benchmarks.ablation', str(weights), *inputs]
 

@@ -20,12 +20,12 @@ from torch import Tensor
 from tqdm import tqdm
 
 from eov_seg_core import Segmenter
-from eov_seg_core.mask_resize import MaskResize, resize_tile
-from eov_seg_core.preprocess import preprocess
+from eov_seg_core.inference.preprocess import preprocess
+from eov_seg_core.results.tiles import MaskResize, resize_tile
 from eov_seg_core.segmenter import PreparedVocabulary
-from training.samples import PanopticSample
-from training.world_benchmark import WorldBenchmark
-from training.world_evaluation import choose_splits
+from training.data.samples import PanopticSample
+from training.world.benchmark import WorldBenchmark
+from training.world.scores import choose_splits
 
 STEPS = ('outlined', 'not void', 'named', 'left')
 _LEAST_IOU = 0.5

@@ -35,9 +35,9 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
-from eov_seg_core.panoptic import PanopticResult, Segment
-from eov_seg_ros.demo_collector import Collector
-from eov_seg_ros.demo_processes import node_command
+from eov_seg_core.results.merge import PanopticResult, Segment
+from eov_seg_ros.demo.collector import Collector
+from eov_seg_ros.demo.processes import node_command
 
 WARM_UP_S = 4.0
 TOPICS = {'panoptic': Image, 'semantic': Image, 'instance': Image,

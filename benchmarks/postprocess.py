@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 import torch.nn.functional as F
 
-from eov_seg_core.panoptic import postprocess
+from eov_seg_core.results.merge import postprocess
 
 PADDED, NETWORK = (640, 864), (640, 853)
 

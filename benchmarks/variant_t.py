@@ -19,10 +19,10 @@ import torch
 
 from eov_seg_core import Segmenter
 from eov_seg_core.visualization import draw_overlay
-from training.losses import Target
-from training.panels import truth_of
-from training.samples import PanopticSample
-from training.world_benchmark import WorldBenchmark
+from training.data.samples import PanopticSample
+from training.loss.losses import Target
+from training.run.panels import truth_of
+from training.world.benchmark import WorldBenchmark
 
 SPLITS = ('base', 'novel', 'pairs')
 

@@ -14,8 +14,8 @@ import argparse
 from pathlib import Path
 
 from benchmarks.frame import load_model
-from eov_seg_core.checkpoint import save_checkpoint
 from eov_seg_core.config import VARIANTS
+from eov_seg_core.weights.checkpoint import save_checkpoint
 
 
 def main() -> None:

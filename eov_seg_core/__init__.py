@@ -22,18 +22,18 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from eov_seg_core.checkpoint import CheckpointError
-    from eov_seg_core.model import EOVSeg
-    from eov_seg_core.panoptic import PanopticResult, Segment
+    from eov_seg_core.network.model import EOVSeg
+    from eov_seg_core.results.merge import PanopticResult, Segment
     from eov_seg_core.segmenter import Segmenter
     from eov_seg_core.vocabulary import Category, Vocabulary
+    from eov_seg_core.weights.checkpoint import CheckpointError
 
 __all__ = ['Category', 'CheckpointError', 'EOVSeg', 'PanopticResult', 'Segment', 'Segmenter',
            'Vocabulary']
 
-_HOME = {'Category': 'vocabulary', 'CheckpointError': 'checkpoint', 'EOVSeg': 'model',
-         'PanopticResult': 'panoptic', 'Segment': 'panoptic', 'Segmenter': 'segmenter',
-         'Vocabulary': 'vocabulary'}
+_HOME = {'Category': 'vocabulary', 'CheckpointError': 'weights.checkpoint',
+         'EOVSeg': 'network.model', 'PanopticResult': 'results.merge',
+         'Segment': 'results.merge', 'Segmenter': 'segmenter', 'Vocabulary': 'vocabulary'}
 
 
 def __getattr__(name: str) -> object:

@@ -21,16 +21,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from eov_seg_core.checks import check_late, check_sizes, unit_interval
-from eov_seg_core.classification import VocabularyEmbedding
 from eov_seg_core.config import variant_config
-from eov_seg_core.embedding_cache import EmbeddingCache
-from eov_seg_core.inference_network import InferenceNetwork
-from eov_seg_core.model import EOVSeg, Prediction
-from eov_seg_core.panoptic import PanopticResult, postprocess, RawResult
-from eov_seg_core.precision import resolve_device, resolve_precision
-from eov_seg_core.preprocess import ImageBatch, preprocess
-from eov_seg_core.text_encoder import TextEncoder
+from eov_seg_core.device.precision import resolve_device, resolve_precision
+from eov_seg_core.inference.embedding_cache import EmbeddingCache
+from eov_seg_core.inference.options import check_late, check_sizes, unit_interval
+from eov_seg_core.inference.preprocess import ImageBatch, preprocess
+from eov_seg_core.inference.runner import InferenceNetwork
+from eov_seg_core.inference.text_encoder import TextEncoder
+from eov_seg_core.network.classification import VocabularyEmbedding
+from eov_seg_core.network.model import EOVSeg, Prediction
+from eov_seg_core.results.merge import PanopticResult, postprocess, RawResult
 from eov_seg_core.vocabulary import Vocabulary
 
 Image = npt.NDArray[np.uint8]

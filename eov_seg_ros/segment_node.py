@@ -25,9 +25,9 @@ from std_srvs.srv import SetBool
 
 from eov_seg_ros.log_bridge import forward_logging
 from eov_seg_ros.parameters import declare, Parameters
-from eov_seg_ros.pipeline import Pipeline
+from eov_seg_ros.pipeline.pipeline import Pipeline
+from eov_seg_ros.pipeline.segmenter_factory import free_memory, load_segmenter
 from eov_seg_ros.run import end_process, run_node
-from eov_seg_ros.segmenter_factory import free_memory, load_segmenter
 
 Transition = Callable[['SegmentNode', LifecycleState], TransitionCallbackReturn]
 

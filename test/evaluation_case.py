@@ -13,11 +13,11 @@ import torch
 from torch import nn
 
 from eov_seg_core import Segment, Vocabulary
-from eov_seg_core.instances import Instances
-from eov_seg_core.panoptic import PanopticResult
-from training.evaluation import evaluate
-from training.evaluation_run import RunFolder
-from training.samples import PanopticSample, SegmentLabel, SemanticSample
+from eov_seg_core.results.instances import Instances
+from eov_seg_core.results.merge import PanopticResult
+from training.data.samples import PanopticSample, SegmentLabel, SemanticSample
+from training.evaluation.dataset import evaluate
+from training.evaluation.folder import RunFolder
 
 CAT, DOG, SKY, LAWN = range(4)
 VOCABULARY = Vocabulary(things=['cat', 'dog'], stuff=['sky', 'lawn'])

@@ -20,8 +20,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import torch
 import yaml
 
-from eov_seg_core.checkpoint import save_checkpoint
-from eov_seg_core.model import EOVSeg
+from eov_seg_core.network.model import EOVSeg
+from eov_seg_core.weights.checkpoint import save_checkpoint
 
 CHECKOUT = Path(__file__).parents[1]
 SIZE = 128

@@ -14,8 +14,8 @@ from typing import cast, Literal
 
 from torch import nn, Tensor
 
-from eov_seg_core.decoder import DecoderStage
-from eov_seg_core.model import EOVSeg
+from eov_seg_core.network.decoder import DecoderStage
+from eov_seg_core.network.model import EOVSeg
 
 TrainedPart = Literal['vas', 'tdee']
 """Vocabulary-Aware Selection; Two-way Dynamic Embedding Experts."""

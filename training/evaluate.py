@@ -23,20 +23,20 @@ from typing import Any
 import torch
 
 from eov_seg_core.config import variant_config
-from eov_seg_core.export import replace_file
-from eov_seg_core.precision import resolve_device
+from eov_seg_core.device.precision import resolve_device
+from eov_seg_core.io.coco import replace_file
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.vocabulary import Vocabulary
 from training.ablation import ablate, PARTS
-from training.datasets import data_sets, open_dataset
-from training.evaluation import choose_tasks, evaluate, gather, TASKS
-from training.evaluation_image import Data
-from training.evaluation_run import RunFolder
-from training.evaluation_scores import Scores
-from training.evaluation_workers import evaluate_in_processes, Work
-from training.sources import WORLD
-from training.world_benchmark import SPLITS, WorldBenchmark
-from training.world_evaluation import choose_splits, WorldScores
+from training.data import data_sets, open_dataset
+from training.evaluation.dataset import choose_tasks, evaluate, gather, TASKS
+from training.evaluation.folder import RunFolder
+from training.evaluation.image import Data
+from training.evaluation.scores import Scores
+from training.evaluation.workers import evaluate_in_processes, Work
+from training.run.sources import WORLD
+from training.world.benchmark import SPLITS, WorldBenchmark
+from training.world.scores import choose_splits, WorldScores
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,14 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from eov_seg_core.export import replace_file
-from training.coco_panoptic import Annotation, read_annotations, read_categories, read_ids, Segment
+from eov_seg_core.io.coco import replace_file
+from training.data.coco_json import (
+    Annotation,
+    read_annotations,
+    read_categories,
+    read_ids,
+    Segment,
+)
 
 VOID = 0
 """Segment id of pixels without a segment."""

@@ -32,14 +32,14 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from eov_seg_core.checkpoint import save_checkpoint
-from eov_seg_core.files import replacing
-from eov_seg_core.model import EOVSeg
-from training.captions import caption_groups, CaptionGroup, nuisance_names
-from training.clip_accuracy import dense_accuracy
-from training.clip_trainer import ClipTrainer
-from training.clip_views import ClipViews, View
-from training.world_frames import CachedFrames, CLIP_FRAMES, DEFAULT_CACHE
+from eov_seg_core.io.files import replacing
+from eov_seg_core.network.model import EOVSeg
+from eov_seg_core.weights.checkpoint import save_checkpoint
+from training.clip.accuracy import dense_accuracy
+from training.clip.captions import caption_groups, CaptionGroup, nuisance_names
+from training.clip.trainer import ClipTrainer
+from training.clip.views import ClipViews, View
+from training.world.frames import CachedFrames, CLIP_FRAMES, DEFAULT_CACHE
 
 _MAX_LOGIT_SCALE = math.log(100)
 

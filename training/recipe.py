@@ -12,9 +12,9 @@ import math
 from typing import Any, Literal
 
 from eov_seg_core.config import VARIANTS
-from eov_seg_core.preprocess import SIZE_DIVISOR
+from eov_seg_core.inference.preprocess import SIZE_DIVISOR
 from training.ablation import TrainedPart
-from training.losses import LossConfig
+from training.loss.losses import LossConfig
 
 
 def _free(default: Any) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints, Literal, TypeVar, 
 
 import yaml
 
-from eov_seg_core.files import replacing
+from eov_seg_core.io.files import replacing
 from training.recipe import Recipe
 
 T = TypeVar('T')

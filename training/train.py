@@ -19,8 +19,8 @@ import warnings
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
-from training.engine import Place, train
 from training.recipe_file import read_recipe
+from training.run.engine import Place, train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from eov_seg_core import EOVSeg
-from eov_seg_core.checkpoint import save_checkpoint
+from eov_seg_core.weights.checkpoint import save_checkpoint
 
 ROOT = Path(__file__).parents[2]
 WORDS = ['--things', 'person,pedestrian', 'chair', '--stuff', 'floor', 'wall']

@@ -6,7 +6,7 @@ from cli_case import make_checkpoint, make_pictures
 import pytest
 import torch
 
-from eov_seg_core.model import EOVSeg
+from eov_seg_core.network.model import EOVSeg
 
 
 @pytest.fixture

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 import torch.nn.functional as F
 
-from eov_seg_core.classification import class_logits
-from eov_seg_core.decoder import mask_logits
-from eov_seg_core.model import EOVSeg
-from eov_seg_core.preprocess import preprocess
+from eov_seg_core.inference.preprocess import preprocess
+from eov_seg_core.network.classification import class_logits
+from eov_seg_core.network.decoder import mask_logits
+from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.vocabulary import Category, split_synonyms, Vocabulary
 

@@ -13,7 +13,7 @@ import torch
 
 import eov_seg_core
 from eov_seg_core import EOVSeg, Segmenter, Vocabulary
-from eov_seg_core.checkpoint import save_checkpoint
+from eov_seg_core.weights.checkpoint import save_checkpoint
 
 
 @pytest.fixture(scope='module')

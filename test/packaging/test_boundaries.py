@@ -102,7 +102,7 @@ def test_importing_the_core_does_not_import_torch(checkout) -> None:
     run_python("""
 import sys
 import eov_seg_core
-import eov_seg_core.cli
+import eov_seg_core.app.cli
 import eov_seg_core.vocabulary
 assert 'torch' not in sys.modules, 'importing eov_seg_core loads torch'
 """, checkout)

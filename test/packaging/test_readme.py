@@ -59,7 +59,8 @@ def test_the_command_has_what_the_page_uses(checkout) -> None:
     for program, subcommand, *arguments in (
             words for words in commands(checkout) if words[0] == 'eov-seg'):
         usage = subprocess.run(
-            [sys.executable, '-c', 'from eov_seg_core.cli import main; main()', subcommand, '-h'],
+            [sys.executable, '-c', 'from eov_seg_core.app.cli import main; main()', subcommand,
+             '-h'],
             cwd=checkout, capture_output=True, text=True, check=True).stdout
         missing = {option for option in options(arguments) if option not in usage}
         assert missing == set(), f'{program} {subcommand}'
@@ -68,7 +69,7 @@ def test_the_command_has_what_the_page_uses(checkout) -> None:
 def test_the_demo_has_what_the_page_uses(checkout) -> None:
     pytest.importorskip('rclpy', reason='rclpy is not installed: scripts/setup_env.sh')
     usage = subprocess.run(
-        [sys.executable, '-c', 'from eov_seg_ros.demo import main; main()', '-h'],
+        [sys.executable, '-c', 'from eov_seg_ros.demo.__main__ import main; main()', '-h'],
         cwd=checkout, capture_output=True, text=True, check=True).stdout
     for words in commands(checkout):
         if words[0] == './scripts/demo.sh':

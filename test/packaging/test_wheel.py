@@ -70,7 +70,7 @@ def test_the_wheel_declares_the_commands(wheel) -> None:
     with zipfile.ZipFile(wheel) as archive:
         entry = next(name for name in archive.namelist() if name.endswith('entry_points.txt'))
         text = archive.read(entry).decode()
-    assert 'eov-seg = eov_seg_core.cli:main' in text
+    assert 'eov-seg = eov_seg_core.app.cli:main' in text
     assert 'segment_node = eov_seg_ros.segment_node:main' in text
 
 

@@ -80,8 +80,8 @@ def test_a_missing_checkpoint_is_named_and_configure_works_once_it_is_there(
         client, spin_node, tmp_path):
     from rclpy.parameter import Parameter
 
-    from eov_seg_core.checkpoint import save_checkpoint
-    from eov_seg_core.model import EOVSeg
+    from eov_seg_core.network.model import EOVSeg
+    from eov_seg_core.weights.checkpoint import save_checkpoint
     from eov_seg_ros.segment_node import SegmentNode
 
     path = tmp_path / 'late.safetensors'

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from eov_seg_core.export import ids_to_rgb, save_picture
-from training.coco_panoptic import Segment
+from eov_seg_core.io.coco import ids_to_rgb, save_picture
+from training.data.coco_json import Segment
 from training.panoptic_quality import (
     count_overlaps,
     evaluate_files,

@@ -10,8 +10,8 @@ import os
 from pathlib import Path
 import sys
 
-from training.datasets import data_sets, open_dataset
-from training.datasets.catalogue import SPLITS
+from training.data import data_sets, open_dataset
+from training.data.catalogue import SPLITS
 from training.prepare import ade20k, cityscapes, pascal
 from training.prepare.steps import Task, work_on
 

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eov_seg_core.vocabulary import Vocabulary
-from training.datasets.catalogue import DOWNLOADS, FOLDERS
-from training.datasets.files import (
+from training.data.catalogue import DOWNLOADS, FOLDERS
+from training.data.files import (
     check_present,
     image_size,
     read_channels,
@@ -135,7 +135,7 @@ def prepare_full(task: Task) -> None:
 
 def _class_of_object() -> npt.NDArray[np.uint16]:
     """Return the class index of each object number; 65535 for those that are not judged."""
-    text = (Path(__file__).parents[1] / 'datasets' / 'ade20k_847_ids.txt').read_text()
+    text = (Path(__file__).parents[1] / 'data' / 'ade20k_847_ids.txt').read_text()
     objects = [int(word) for line in text.splitlines() if line[0] != '#' for word in line.split()]
     classes = np.full(26 * 256, 65535, np.uint16)   # red and green are at most 255
     classes[objects] = np.arange(len(objects))

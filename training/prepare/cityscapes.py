@@ -7,8 +7,8 @@ from __future__ import annotations
 import numpy as np
 
 from eov_seg_core.vocabulary import Vocabulary
-from training.datasets.catalogue import CITYSCAPES_IDS, DOWNLOADS
-from training.datasets.files import read_labels
+from training.data.catalogue import CITYSCAPES_IDS, DOWNLOADS
+from training.data.files import read_labels
 from training.prepare.steps import PanopticImage, PanopticTarget, Task, write_panoptic
 
 _SOURCE = '_gtFine_instanceIds.png'

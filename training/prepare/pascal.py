@@ -19,8 +19,8 @@ from pycocotools import mask as coco_mask
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
-from training.datasets.catalogue import DOWNLOADS, FOLDERS, PASCAL_FOLDERS
-from training.datasets.files import check_present, read_labels
+from training.data.catalogue import DOWNLOADS, FOLDERS, PASCAL_FOLDERS
+from training.data.files import check_present, read_labels
 from training.prepare.steps import encoded, fill_folder, Task
 
 CONTEXT_59 = (

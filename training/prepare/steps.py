@@ -20,7 +20,7 @@ import numpy.typing as npt
 from scipy import ndimage
 from tqdm import tqdm
 
-from eov_seg_core.export import ids_to_rgb, replace_file, save_picture
+from eov_seg_core.io.coco import ids_to_rgb, replace_file, save_picture
 from eov_seg_core.vocabulary import Vocabulary
 
 _K = TypeVar('_K')

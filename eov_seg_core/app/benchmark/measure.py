@@ -1,0 +1,272 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How fast it is, and whether it is still right: what `eov-seg benchmark` does.
+
+Every speed stands beside its parity: the share of pixels at which the id map equals that of
+float32, computed without TF32 from the same weights and image.  Two settings can be measured in
+turns in one run, so that what else the machine does cancels in their ratio.
+"""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+import time
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm import tqdm
+
+from eov_seg_core.app.benchmark.parts import (
+    cnn_trunk,
+    part_operations,
+    part_parameters,
+    part_times,
+)
+from eov_seg_core.app.benchmark.timing import peak_resident_mib, ratio, Sample, summary, timed
+from eov_seg_core.app.commands import build_segmenter, choose_vocabulary, describe_machine
+from eov_seg_core.device.precision import resolve_precision
+from eov_seg_core.inference.preprocess import ImageBatch, preprocess
+from eov_seg_core.io.media import MediaError, read_image
+from eov_seg_core.network.model import EOVSeg
+from eov_seg_core.segmenter import PreparedVocabulary, Segmenter
+from eov_seg_core.world import generate_scene, random_camera, render
+
+LEVELS = ('network', 'network + merge', 'host to host')
+TRUNK = 'CNN trunk alone'
+_PART_ROUNDS = 10
+
+Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What two measurements of one run may differ in.
+
+    Attributes:
+        precision: `fp32`, `fp16` or `bf16`.
+        input_size: Short side of the network's input in pixels.
+        vocabulary: A preset or a file.
+        threads: Of PyTorch on the CPU.
+        compile: With `torch.compile`.
+        cuda_graphs: On CUDA, as CUDA graphs.
+    """
+
+    precision: str
+    input_size: int
+    vocabulary: str
+    threads: int
+    compile: bool = False
+    cuda_graphs: bool = True
+
+    def changed(self, changes: list[str], device: torch.device) -> Setting:
+        """Return this setting with entries 'name=value' applied.
+
+        Raises:
+            ValueError: There is no such name, or no such value.
+        """
+        values: dict[str, Any] = {}
+        for change in changes:
+            name, _, text = change.partition('=')
+            name = name.replace('-', '_')
+            if name not in asdict(self) or not text:
+                raise ValueError(f'--against {change} is no change of a setting; expected '
+                                 f'NAME=VALUE with a NAME of {", ".join(asdict(self))}')
+            values[name] = _READERS[name](change, text) if name in _READERS else text
+        if 'precision' in values:
+            values['precision'] = resolve_precision(values['precision'], device)
+        return replace(self, **values)
+
+
+def _whole(change: str, text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f'--against {change} needs a whole number of at least 1')
+    return int(text)
+
+
+def _flag(change: str, text: str) -> bool:
+    if text not in ('true', 'false'):
+        raise ValueError(f'--against {change} needs true or false')
+    return text == 'true'
+
+
+_READERS: dict[str, Callable[[str, str], Any]] = {
+    'input_size': _whole, 'threads': _whole, 'compile': _flag, 'cuda_graphs': _flag}
+"""How the values of a setting are read that are no strings."""
+
+
+class Subject:
+    """A setting that is ready to run on one image.
+
+    Args:
+        model: The weights, shared by all subjects.
+        setting: What to measure.
+        image: (H, W, 3) uint8 RGB.
+        device: Where it runs.
+
+    Attributes:
+        setting: As given.
+        segmenter: Of that setting.
+        calls: Name of a level -> what is timed for it; those of `LEVELS` return a result or
+            a prediction, `TRUNK` is the yardstick.
+        samples: The same names -> what was measured.
+        start_up_s: What comes before the first frame that counts -> seconds.
+        device_memory_mib: Largest memory of tensors on the GPU during a frame; 0 on the CPU.
+    """
+
+    def __init__(self, model: EOVSeg, setting: Setting, image: Image,
+                 device: torch.device) -> None:
+        torch.set_num_threads(setting.threads)
+        self.setting = setting
+        self.segmenter = Segmenter(
+            model, device, setting.precision, setting.input_size, compile=setting.compile,
+            cuda_graphs=setting.cuda_graphs)
+        vocabulary, starts = choose_vocabulary(setting.vocabulary, [], []), [time.perf_counter()]
+        self.prepared: PreparedVocabulary = self.segmenter.prepare_vocabulary(vocabulary)
+        self.segmenter.use_vocabulary(self.prepared)
+        starts.append(time.perf_counter())
+        self.segmenter(image)
+        starts.append(time.perf_counter())
+        self.segmenter.warm_up(*image.shape[:2])
+        starts.append(time.perf_counter())
+        self.start_up_s = dict(zip(('vocabulary', 'first frame', 'warm-up'),
+                                   np.diff(starts).tolist()))
+        self.batch: ImageBatch = preprocess(
+            [image], output_sizes=None, input_size=setting.input_size,
+            max_input_size=self.segmenter.max_input_size, device=device)
+        self.calls: dict[str, Callable[[], Any]] = {
+            'network': partial(self.segmenter.predict, self.batch, self.prepared),
+            'network + merge': self._network_and_merge,
+            'host to host': partial(self.segmenter, image),
+            TRUNK: torch.inference_mode()(partial(cnn_trunk(model), self.batch.pixels_BCHW))}
+        self._image = image
+        self.samples: dict[str, list[Sample]] = {name: [] for name in self.calls}
+        self.device_memory_mib = 0.0
+        self._reference = self._reference_ids(model)
+        self._ids = self._reference
+
+    def _network_and_merge(self) -> object:
+        prediction = self.segmenter.predict(self.batch, self.prepared)
+        return self.segmenter.merge(prediction, self.batch, 0, self.prepared.vocabulary)
+
+    def _reference_ids(self, model: EOVSeg) -> npt.NDArray[np.int32]:
+        """Segment in float32 without TF32, by the plain model, not as inference runs it."""
+        model.set_half_dtype(None)
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+            prediction = model(self.batch.pixels_BCHW, self.prepared.embedding)
+        return self.segmenter.merge(prediction, self.batch, 0, self.prepared.vocabulary).instance
+
+    def run(self, *, keep: bool) -> None:
+        """Call each level once; keep what was measured unless it is for warming up."""
+        torch.set_num_threads(self.setting.threads)
+        device = self.segmenter.device
+        if device.type == 'cuda':
+            torch.cuda.reset_peak_memory_stats(device)
+        for name, call in self.calls.items():
+            sample, result = timed(call, device)
+            if name == 'host to host':
+                self._ids = result.instance
+            if keep:
+                self.samples[name].append(sample)
+        if device.type == 'cuda':
+            self.device_memory_mib = torch.cuda.max_memory_allocated(device) / 2 ** 20
+
+    def report(self, part_rounds: int) -> dict[str, Any]:
+        """Return what was measured; measures the parts, which takes some frames more."""
+        torch.set_num_threads(self.setting.threads)
+        parity = {'equal_pixels': float((self._ids == self._reference).mean()),
+                  'labeled_pixels': float((self._reference > 0).mean()),
+                  'segments': int(self._reference.max())}
+        # a graph and compiled code are whole, so parts are measured without them
+        plain = Segmenter(self.segmenter.model, self.segmenter.device, self.setting.precision,
+                          self.setting.input_size, cuda_graphs=False)
+        plain.use_vocabulary(self.prepared)
+        frame = partial(plain, self._image)
+        times, operations = part_times(plain, frame, part_rounds), part_operations(plain, frame)
+        vocabulary = self.prepared.vocabulary
+        return {
+            'setting': {**asdict(self.setting), 'classes': len(vocabulary),
+                        'names': len(vocabulary.synonyms)},
+            'padded_size': list(self.batch.padded_size),
+            'start_up_s': self.start_up_s,
+            'fallbacks': self.segmenter.fallbacks,
+            'parity': parity,
+            'speeds': {level: {**summary(self.samples[level]),
+                               'equal_pixels': parity['equal_pixels']} for level in LEVELS},
+            'yardstick': {**summary(self.samples[TRUNK]), 'host_to_host_over_trunk': ratio(
+                self.samples['host to host'], self.samples[TRUNK])},
+            'parts': {part: {**clocks, 'gflop': operations[part]}
+                      for part, clocks in times.items()},
+            'device_memory_mib': self.device_memory_mib}
+
+
+def benchmark(arguments: Namespace) -> dict[str, Any]:
+    """Measure one setting, or two in turns.
+
+    Args:
+        arguments: Of `eov-seg benchmark`.
+
+    Returns:
+        Entries that JSON can hold; docs/performance.md describes them.
+
+    Raises:
+        ValueError: An option is wrong, or weights, vocabulary or image cannot be used.
+    """
+    image, start = _image(arguments), time.perf_counter()
+    segmenter = build_segmenter(arguments)
+    load_s = time.perf_counter() - start
+    model, device = segmenter.model.requires_grad_(False), segmenter.device
+    setting = Setting(segmenter.precision, segmenter.input_size or min(image.shape[:2]),
+                      arguments.vocabulary, arguments.threads or torch.get_num_threads())
+    settings = [setting]
+    if arguments.against:
+        settings.append(setting.changed(arguments.against, device))
+    with _threads_restored():
+        subjects = [Subject(model, setting, image, device) for setting in settings]
+        for step in tqdm(range(-arguments.warm_up, arguments.rounds), unit='round', disable=None):
+            for subject in subjects:
+                subject.run(keep=step >= 0)
+        # loading is over, and counting operations must not look like a frame's memory
+        peak_mib = peak_resident_mib()
+        reports = [subject.report(min(arguments.rounds, _PART_ROUNDS)) for subject in subjects]
+    report = {
+        'variant': model.config.variant,
+        'weights': model.weights_digest or _weights_name(arguments),
+        'image': {'source': arguments.image or 'built-in world', 'size': list(image.shape[:2])},
+        'rounds': arguments.rounds, 'warm_up': arguments.warm_up,
+        'machine': describe_machine(device), 'peak_process_mib': peak_mib, 'load_s': load_s,
+        'parameters': part_parameters(model), 'settings': reports}
+    if len(subjects) == 2:
+        report['first_over_second'] = {
+            level: ratio(subjects[0].samples[level], subjects[1].samples[level])
+            for level in LEVELS}
+    return report
+
+
+def _image(arguments: Namespace) -> Image:
+    if arguments.image is not None:
+        try:
+            return read_image(arguments.image)
+        except MediaError as error:
+            raise ValueError(str(error)) from error
+    width, height = arguments.size
+    scene = generate_scene(seed=0)
+    return render(scene, random_camera(scene, width=width, height=height)).rgb
+
+
+def _weights_name(arguments: Namespace) -> str:
+    return 'CLIP only' if arguments.clip_pretrained else 'untrained'
+
+
+@contextmanager
+def _threads_restored() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

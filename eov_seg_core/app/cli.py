@@ -1,0 +1,270 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command `eov-seg`: segment pictures, measure speed, describe variants, convert checkpoints.
+
+Exit status: 0 all done; 1 some inputs could not be used, the rest is done; 2 it cannot start or go
+on, because an option, the weights or the vocabulary is wrong or the output cannot be written; 130
+stopped with Ctrl-C and 143 with SIGTERM, with complete files for what was done until then.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+import json
+from pathlib import Path
+import signal
+import sys
+import threading
+from typing import Any
+
+_VARIANTS = ('t', 's', 'm', 'l')
+_UNTRAINED = """
+  ************************************************************************
+  *  UNTRAINED WEIGHTS: labels and outlines are random and mean nothing. *
+  ************************************************************************
+"""
+_CLIP_ONLY = """
+  ************************************************************************
+  *  CLIP WEIGHTS ONLY: aggregator and decoder are untrained, outlines   *
+  *  are random and mean nothing.                                        *
+  ************************************************************************
+"""
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM came: a Ctrl-C with another exit status."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: Arguments without the program's name; None: those of the process.
+
+    Returns:
+        The exit status, see above.
+    """
+    arguments = build_parser().parse_args(argv)
+    try:
+        with _sigterm_like_ctrl_c():
+            return int(arguments.run(arguments))
+    except KeyboardInterrupt as stop:
+        return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
+    except (ValueError, RuntimeError, OSError) as error:
+        _report(' '.join(str(error).split()))
+        return 2
+
+
+@contextmanager
+def _sigterm_like_ctrl_c() -> Iterator[None]:
+    """Let SIGTERM raise `_Terminated`; only the main thread can, others leave it as it is."""
+    def terminate(number: int, frame: object) -> None:
+        signal.signal(number, signal.SIG_IGN)   # a second one must not disturb the writing
+        raise _Terminated
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    previous = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        # None: of a program that embeds Python, which cannot be put back from here
+        signal.signal(signal.SIGTERM, signal.SIG_DFL if previous is None else previous)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Return the parser; needs no PyTorch, so that `--help` is quick."""
+    parser = argparse.ArgumentParser(
+        prog='eov-seg', description='Open-vocabulary panoptic segmentation (EOV-Seg).')
+    commands = parser.add_subparsers(title='commands', required=True, metavar='COMMAND')
+    _add_segment(commands)
+    _add_benchmark(commands)
+    _add_info(commands)
+    _add_convert(commands)
+    return parser
+
+
+def _add_segment(commands: Any) -> None:
+    parser = commands.add_parser(
+        'segment', help='segment images, folders, videos or a camera',
+        description='Write overlay/NAME.jpg, panoptic/NAME.png (COCO: id = R + 256 G + 65536 B), '
+                    'panoptic.json and detections.json to a folder.')
+    parser.add_argument('inputs', nargs='+', metavar='INPUT',
+                        help='an image, a video, a folder (its images and videos, not those of '
+                             'sub-folders), or camera:0')
+    parser.add_argument('-o', '--output', required=True, metavar='DIR', help='folder for results')
+    words = parser.add_argument_group('vocabulary (one of the two ways)')
+    words.add_argument('--vocabulary', metavar='NAME',
+                       help='a preset such as ade20k_150, or a YAML or list file')
+    words.add_argument('--things', nargs='+', default=[], metavar='NAME[,SYNONYM...]',
+                       help='countable objects, told apart')
+    words.add_argument('--stuff', nargs='+', default=[], metavar='NAME[,SYNONYM...]',
+                       help='the rest: sky, floor, ...')
+    _add_weights(parser)
+    options = _add_inference(parser)
+    options.add_argument('--score-threshold', type=float, default=0.0, metavar='0..1',
+                         help='drop queries below this score (0)')
+    options.add_argument('--overlap-threshold', type=float, default=0.8, metavar='0..1',
+                         help='drop queries that win less than this share of their mask (0.8)')
+    options.add_argument('--max-frames', type=_positive, metavar='N',
+                         help='stop after N pictures; a camera runs until Ctrl-C otherwise')
+    options.add_argument('--skip-existing', action='store_true',
+                         help='go on with a folder: leave out what it has results of')
+    parser.set_defaults(run=_segment)
+
+
+def _add_weights(parser: argparse.ArgumentParser) -> None:
+    weights = parser.add_argument_group('weights')
+    weights.add_argument('--variant', choices=_VARIANTS,
+                         help="size of the network (the checkpoint's, else s)")
+    source = weights.add_mutually_exclusive_group()
+    source.add_argument('--checkpoint', metavar='FILE',
+                        help='a published .pth or our .safetensors')
+    source.add_argument('--clip-pretrained', action='store_true',
+                        help="CLIP's weights through open_clip; the rest stays untrained")
+    source.add_argument('--untrained', action='store_true',
+                        help='random weights, to try the machinery; results mean nothing')
+
+
+def _add_inference(parser: argparse.ArgumentParser) -> Any:
+    options = parser.add_argument_group('inference')
+    options.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    options.add_argument('--precision', default='auto', help='auto, fp32, fp16 or bf16')
+    options.add_argument('--input-size', type=int, metavar='PX',
+                         help='short side of the network input (640; 288 for variant t)')
+    return options
+
+
+def _add_benchmark(commands: Any) -> None:
+    parser = commands.add_parser(
+        'benchmark', help='measure speed, beside agreement with float32',
+        description='Time the network, network + merge, and host to host; each with the share of '
+                    'pixels of the id map that agree with float32. See docs/performance.md.')
+    picture = parser.add_mutually_exclusive_group()
+    picture.add_argument('--image', metavar='FILE', help='what to segment (a built-in room)')
+    picture.add_argument('--size', type=_positive, nargs=2, default=(640, 480),
+                         metavar=('WIDTH', 'HEIGHT'), help='of the built-in room (640 480)')
+    parser.add_argument('--vocabulary', default='ade20k_150', metavar='NAME',
+                        help='a preset or a YAML or list file (ade20k_150)')
+    _add_weights(parser)
+    options = _add_inference(parser)
+    options.add_argument('--threads', type=_positive, metavar='N',
+                         help="threads on the CPU (PyTorch's choice)")
+    options.add_argument('--rounds', type=_positive, default=20, metavar='N',
+                         help='times that each call is measured (20)')
+    options.add_argument('--warm-up', type=_positive, default=3, metavar='N',
+                         help='rounds before that (3; 100 is usual on a GPU)')
+    options.add_argument('--against', nargs='+', metavar='NAME=VALUE',
+                         help='measure a second setting in turns with the first, for example '
+                              'precision=fp32; or input_size, vocabulary, threads, '
+                              'compile, cuda_graphs')
+    parser.add_argument('--json', metavar='FILE', help='write all figures to this file, too')
+    parser.set_defaults(run=_benchmark, score_threshold=0.0, overlap_threshold=0.8)
+
+
+def _add_info(commands: Any) -> None:
+    parser = commands.add_parser('info', help='describe a variant, the device and versions',
+                                 description='Describe a variant, the device and versions.')
+    parser.add_argument('--variant', choices=_VARIANTS,
+                        help="size of the network (the checkpoint's, else s)")
+    parser.add_argument('--checkpoint', metavar='FILE', help='read and check this file, too')
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    parser.add_argument('--json', action='store_true', help='write JSON')
+    parser.set_defaults(run=_info)
+
+
+def _add_convert(commands: Any) -> None:
+    parser = commands.add_parser(
+        'convert', help='convert a checkpoint between .pth and .safetensors',
+        description='Convert a checkpoint between .pth (published names) and .safetensors (our '
+                    'format, with variant and digest). An existing target is replaced.')
+    parser.add_argument('source', metavar='IN', help='a published .pth or our .safetensors')
+    parser.add_argument('target', metavar='OUT', help='ends in .safetensors or .pth')
+    parser.add_argument('--small', action='store_true',
+                        help='store matrices in float16 and equal token rows once; not exact')
+    parser.set_defaults(run=_convert)
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'expected at least 1, got {value}')
+    return value
+
+
+def _warn_of_weights(arguments: argparse.Namespace) -> None:
+    if arguments.untrained:
+        print(_UNTRAINED, file=sys.stderr)
+    if arguments.clip_pretrained:
+        print(_CLIP_ONLY, file=sys.stderr)
+
+
+def _segment(arguments: argparse.Namespace) -> int:
+    from eov_seg_core.app import commands
+    _warn_of_weights(arguments)
+    report = commands.segment(arguments, _report)
+    skipped = f', {report.skipped} skipped' if report.skipped else ''
+    failed = f', {report.failed} failed' if report.failed else ''
+    stopped = ' (stopped)' if report.interruption else ''
+    print(f'{report.written} segmented{skipped}{failed}{stopped}: {arguments.output}')
+    if report.interruption:
+        raise report.interruption
+    return 1 if report.failed else 0
+
+
+def _benchmark(arguments: argparse.Namespace) -> int:
+    from eov_seg_core.app.benchmark.measure import benchmark
+    from eov_seg_core.app.benchmark.report import report_tables
+    from eov_seg_core.io.files import replacing
+    _warn_of_weights(arguments)
+    target = None if arguments.json is None else Path(arguments.json)
+    if target is not None and not target.parent.is_dir():
+        raise ValueError(f'{target.parent} is no folder; make it first')
+    report = benchmark(arguments)
+    print(report_tables(report))
+    if target is not None:
+        with replacing(target) as temporary:
+            temporary.write_text(json.dumps(report, indent=2) + '\n', encoding='utf-8')
+    return 0
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    from eov_seg_core.app import commands
+    entries = commands.info(arguments.variant, arguments.checkpoint, arguments.device)
+    if arguments.json:
+        print(json.dumps(entries, indent=2))
+        return 0
+    libraries = entries.pop('libraries')
+    for name, value in (entries | libraries).items():
+        print(f'{name.replace("_", " "):28s}{_shown(value)}')
+    return 0
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return '-'
+    return f'{value:,}' if isinstance(value, int) else str(value)
+
+
+def _convert(arguments: argparse.Namespace) -> int:
+    from eov_seg_core.app import commands
+    digest = commands.convert(arguments.source, arguments.target, small=arguments.small)
+    print(f'{arguments.target}: sha256 {digest}')
+    return 0
+
+
+def _report(problem: str) -> None:
+    """Say what went wrong, in one line, without tearing a progress bar apart."""
+    tqdm = sys.modules.get('tqdm')
+    line = f'eov-seg: error: {problem}'
+    if tqdm is None:
+        print(line, file=sys.stderr)
+    else:
+        tqdm.tqdm.write(line, file=sys.stderr)
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,264 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the sub-commands of `eov-seg` do, without parsing and printing."""
+
+from __future__ import annotations
+
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from importlib import metadata
+import os
+from pathlib import Path
+import platform
+from typing import Any
+
+import cv2
+import torch
+from tqdm import tqdm
+
+from eov_seg_core.config import variant_config
+from eov_seg_core.device.precision import resolve_device, resolve_precision
+from eov_seg_core.io.coco import CocoWriter, save_picture
+from eov_seg_core.io.files import replacing
+from eov_seg_core.io.media import find_media, MediaError, name_sources, Picture, Source
+from eov_seg_core.network.model import EOVSeg
+from eov_seg_core.segmenter import Segmenter
+from eov_seg_core.visualization import draw_overlay
+from eov_seg_core.vocabulary import presets, Vocabulary
+from eov_seg_core.weights.checkpoint import read_checkpoint, save_checkpoint, save_official
+
+DEFAULT_VARIANT = 's'
+_LIBRARIES = ('torch', 'torchvision', 'open_clip_torch', 'timm', 'numpy', 'safetensors')
+
+
+@dataclass
+class SegmentReport:
+    """What came of a run.
+
+    Attributes:
+        written: Pictures with results.
+        skipped: Pictures left out because their results were there.
+        failed: Inputs and pictures that could not be used.
+        interruption: What the user stopped it with.
+    """
+
+    written: int = 0
+    skipped: int = 0
+    failed: int = 0
+    interruption: KeyboardInterrupt | None = None
+
+
+def segment(arguments: Namespace, report_problem: Callable[[str], None]) -> SegmentReport:
+    """Segment all pictures and write overlays, label images and JSON.
+
+    Whatever ends the run, the JSON files name all that was written.
+
+    Args:
+        arguments: Of `eov-seg segment`.
+        report_problem: Called with a message for each input that cannot be used.
+
+    Raises:
+        ValueError: An option is wrong, weights or vocabulary cannot be used.
+        OSError: The output cannot be written.
+    """
+    vocabulary = choose_vocabulary(arguments.vocabulary, arguments.things, arguments.stuff)
+    paths, problems = find_media(arguments.inputs)
+    report = SegmentReport(failed=len(problems))
+    for problem in problems:
+        report_problem(problem)
+    if not paths:
+        return report
+    writer = CocoWriter(arguments.output, vocabulary.names, vocabulary.is_thing,
+                        resume=arguments.skip_existing)
+    sources = name_sources(paths, arguments.output, writer.origins)
+    overlays = Path(arguments.output) / 'overlay'
+    overlays.mkdir(exist_ok=True)
+    segmenter = build_segmenter(arguments)
+    segmenter.set_vocabulary(vocabulary)
+    try:
+        for picture in _pictures(sources, arguments, writer, report, report_problem):
+            result = segmenter(picture.rgb)
+            save_picture(overlays / f'{picture.name}.jpg', draw_overlay(picture.rgb, result))
+            writer.add(result, picture.name, picture.file_name, picture.origin)
+            report.written += 1
+    except KeyboardInterrupt as stop:
+        report.interruption = stop
+    finally:
+        _save(writer)
+    return report
+
+
+def _save(writer: CocoWriter) -> None:
+    """Save, once more if the user stops just that: else the two files tell different stories."""
+    try:
+        writer.save()
+    except KeyboardInterrupt:
+        writer.save()
+        raise
+
+
+def choose_vocabulary(named: str | None, things: list[str], stuff: list[str]) -> Vocabulary:
+    """Return the vocabulary that the options ask for.
+
+    Args:
+        named: Name of a preset or path of a file; None: `things` and `stuff`.
+        things: Entries 'name,synonym'.
+        stuff: Entries 'name,synonym'.
+
+    Raises:
+        ValueError: Both ways or none were used, or the names are not a vocabulary.
+    """
+    if bool(named) == bool(things or stuff):
+        raise ValueError('give either --vocabulary PRESET_OR_FILE or names with --things and '
+                         f'--stuff; presets are {", ".join(presets())}')
+    if named is None:
+        return Vocabulary(things=things, stuff=stuff)
+    if named in presets():
+        return Vocabulary.preset(named)
+    if not Path(named).is_file():
+        raise ValueError(f'--vocabulary {named} is neither a file nor a preset; presets are '
+                         f'{", ".join(presets())}')
+    return Vocabulary.from_file(named)
+
+
+def build_segmenter(arguments: Namespace) -> Segmenter:
+    """Build the segmenter that the options ask for.
+
+    Raises:
+        ValueError: No weights were chosen, they cannot be used, or an option is out of range.
+        RuntimeError: CLIP's weights could not be fetched.
+    """
+    options: dict[str, Any] = {
+        'device': arguments.device, 'precision': arguments.precision,
+        'score_threshold': arguments.score_threshold,
+        'overlap_threshold': arguments.overlap_threshold}
+    if arguments.input_size is not None:
+        options['input_size'] = arguments.input_size
+    # wrong options are cheaper to find before the weights are read
+    resolve_precision(arguments.precision, resolve_device(arguments.device))
+    if arguments.checkpoint is not None:
+        model = EOVSeg.from_checkpoint(arguments.checkpoint, arguments.variant)
+        return Segmenter(model, **{'input_size': model.config.input_size, **options})
+    variant = arguments.variant or DEFAULT_VARIANT
+    if arguments.untrained:
+        model = EOVSeg.from_variant(variant)
+        return Segmenter(model, **{'input_size': model.config.input_size, **options})
+    return Segmenter.from_pretrained(variant, clip_pretrained=arguments.clip_pretrained, **options)
+
+
+def _pictures(sources: list[Source], arguments: Namespace, writer: CocoWriter,
+              report: SegmentReport, report_problem: Callable[[str], None]) -> Iterator[Picture]:
+    """Yield the pictures to segment under a progress bar; count the others in the report."""
+    counts = [source.count() for source in sources]
+    total = None if None in counts else sum(count or 0 for count in counts)
+    limit = arguments.max_frames
+    with tqdm(total=total, unit='picture', disable=None) as progress:
+        for source in sources:
+            if arguments.skip_existing and source.is_image and source.name in writer:
+                report.skipped += 1
+                progress.update()
+                continue
+            try:
+                for picture in source.pictures():
+                    if arguments.skip_existing and picture.name in writer:
+                        report.skipped += 1
+                    elif limit is not None and report.written >= limit:
+                        return
+                    else:
+                        yield picture
+                    progress.update()
+            except MediaError as error:
+                report.failed += 1
+                report_problem(str(error))
+
+
+def info(variant: str | None, checkpoint: str | None, device: str) -> dict[str, Any]:
+    """Describe a variant, this machine and the libraries.
+
+    Args:
+        variant: `t`, `s`, `m` or `l`; None: the checkpoint's, else the default.
+        checkpoint: A checkpoint to read and check, or None.
+        device: As for `Segmenter`.
+
+    Returns:
+        Entries that JSON can hold.
+
+    Raises:
+        ValueError: Variant, checkpoint or device cannot be used.
+    """
+    resolved = resolve_device(device)
+    if checkpoint is not None:
+        model = EOVSeg.from_checkpoint(checkpoint, variant)
+    else:
+        with torch.device('meta'):      # counted, never allocated
+            model = EOVSeg(variant_config(variant or DEFAULT_VARIANT))
+    total = sum(parameter.numel() for parameter in model.parameters())
+    text = sum(parameter.numel() for parameter in model.text_tower.parameters()
+               ) if model.text_tower is not None else 0
+    return {
+        'variant': model.config.variant,
+        'parameters': total - text,
+        'parameters_with_text_tower': total,
+        'queries': model.config.num_queries,
+        'training_vocabulary': model.config.training_vocabulary,
+        'checkpoint': checkpoint,
+        'checkpoint_sha256': model.weights_digest,
+        'precision': resolve_precision('auto', resolved),
+        'threads': torch.get_num_threads(),
+        **describe_machine(resolved)}
+
+
+def describe_machine(device: torch.device) -> dict[str, Any]:
+    """Describe what results and speed depend on besides the model.
+
+    Args:
+        device: A device that is there.
+
+    Returns:
+        Entries that JSON can hold: device, cores, load, and versions.
+    """
+    name = torch.cuda.get_device_name(device) if device.type == 'cuda' else platform.machine()
+    return {
+        'device': f'{device} ({name})', 'cores': os.cpu_count(),
+        'load_average': round(os.getloadavg()[0], 1), 'python': platform.python_version(),
+        # OpenCV goes by four names on the package index, so it is asked itself
+        'libraries': {library: metadata.version(library) for library in _LIBRARIES}
+        | {'opencv': cv2.__version__}}
+
+
+def convert(source: str, target: str, *, small: bool = False) -> str:
+    """Convert a checkpoint; the target appears complete or not at all.
+
+    Args:
+        source: Our `.safetensors` or an official `.pth`.
+        target: Ends in `.safetensors` (ours) or `.pth` (published names).
+        small: Of a `.safetensors`: store matrices in float16, which is not exact.
+
+    Returns:
+        The SHA-256 of the weights.
+
+    Raises:
+        ValueError: The ending of the target is unknown, or the source cannot be used.
+        OSError: The target cannot be written.
+    """
+    writers: dict[str, Callable[..., None]] = {
+        '.safetensors': partial(save_checkpoint, small=small), '.pth': save_official}
+    path = Path(target)
+    if path.suffix not in writers:
+        raise ValueError(f'{target} must end in .safetensors (our format) or .pth (published '
+                         'names)')
+    if small and path.suffix != '.safetensors':
+        raise ValueError(f'--small is for a .safetensors file, and {target} is none')
+    if not path.parent.is_dir():
+        raise ValueError(f'{path.parent} is no folder; make it first')
+    checkpoint = read_checkpoint(source)
+    with torch.device('meta'):
+        model = EOVSeg(variant_config(checkpoint.variant))
+    checkpoint.load_into(model)
+    with replacing(path) as temporary:
+        writers[path.suffix](model, temporary)
+    if small:   # rounded, so no longer the source's
+        model = EOVSeg.from_checkpoint(path)
+    return str(model.weights_digest)

@@ -1,0 +1,186 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From uint8 images to the network's input: resize, normalise, pad.
+
+The published test transform: the short side becomes `input_size` with Pillow's antialiased
+bilinear filter on uint8 (PyTorch's differs from it by one grey level on 0.1 to 0.4 % of the
+values), then the ImageNet statistics for both CLIPs, then zeros to the right and below.  Nothing
+downstream knows where the padding is, so a result depends on the images of its batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+import torch
+from torch import Tensor
+
+from eov_seg_core.device.transfer import to_device
+
+PIXEL_MEAN = (123.675, 116.28, 103.53)
+"""Mean of R, G and B that is subtracted, in grey levels."""
+PIXEL_STD = (58.395, 57.12, 57.375)
+"""Standard deviation that R, G and B are divided by, in grey levels."""
+SIZE_DIVISOR = 32
+"""The padded size is a multiple of this: the coarsest stride of the network."""
+
+
+@dataclass(frozen=True)
+class ImageBatch:
+    """What the network gets, and what it takes to undo the geometry.
+
+    Attributes:
+        pixels_BCHW: (B, 3, H, W) float32 RGB, normalised, padded with 0 right and below.
+        padded_size: (H, W), multiples of 32.
+        network_sizes: (height, width) of each image in `pixels_BCHW`, without the padding.
+        output_sizes: (height, width) wanted of each result.
+    """
+
+    pixels_BCHW: Tensor
+    padded_size: tuple[int, int]
+    network_sizes: list[tuple[int, int]]
+    output_sizes: list[tuple[int, int]]
+
+
+def preprocess(images: Sequence[npt.NDArray[np.uint8]], *,
+               output_sizes: Sequence[tuple[int, int] | None] | None, input_size: int | None,
+               max_input_size: int, device: torch.device) -> ImageBatch:
+    """Resize, normalise and pad images to one batch.
+
+    Args:
+        images: At least one (H, W, 3) uint8 RGB array; sizes may differ, any strides.
+        output_sizes: (height, width) wanted of each result; None (whole or entry): the image's.
+        input_size: Short side after the resize in pixels; None: no resize.
+        max_input_size: Upper limit of the long side after the resize in pixels.
+        device: Where the batch shall lie; pixels travel there as uint8, and nobody waits.
+
+    Raises:
+        ValueError: There is no image, or an image or an output size is not as described.
+    """
+    if len(images) == 0:
+        raise ValueError('there is no image; give at least one (H, W, 3) uint8 RGB array')
+    for index, image in enumerate(images):
+        _check_image(image, index)
+    wanted = _resolve_output_sizes(images, output_sizes)
+    resized = [_resize(image, input_size, max_input_size) for image in images]
+    network_sizes = [(pixels.shape[0], pixels.shape[1]) for pixels in resized]
+    padded_size = (_round_up(max(height for height, _ in network_sizes)),
+                   _round_up(max(width for _, width in network_sizes)))
+    pixels_BCHW = torch.zeros(len(images), 3, *padded_size, device=device)
+    for pixels, target_CHW in zip(resized, pixels_BCHW):
+        inside_CHW = target_CHW[:, :pixels.shape[0], :pixels.shape[1]]
+        inside_CHW.copy_(to_device(torch.from_numpy(pixels), device).permute(2, 0, 1))
+        normalize_(inside_CHW)
+    return ImageBatch(pixels_BCHW, padded_size, network_sizes, wanted)
+
+
+def normalize_(pixels: Tensor) -> Tensor:
+    """Bring RGB values to what both CLIP towers expect, in place.
+
+    Args:
+        pixels: (..., 3, H, W) float values 0..255.
+
+    Returns:
+        The same tensor.
+    """
+    mean_C11, std_C11 = (to_device(torch.tensor(values), pixels.device).view(3, 1, 1)
+                         for values in (PIXEL_MEAN, PIXEL_STD))
+    return pixels.sub_(mean_C11).div_(std_C11)
+
+
+def resized_size(height: int, width: int, input_size: int, max_input_size: int) -> tuple[int, int]:
+    """Return the (height, width) of the published test resize.
+
+    Args:
+        height: Of the image in pixels.
+        width: Of the image in pixels.
+        input_size: Wanted short side in pixels.
+        max_input_size: Upper limit of the long side in pixels; wins over `input_size`.
+    """
+    scale = input_size / min(height, width)
+    # the short side is set, not scaled, so that rounding cannot move it
+    new_height = input_size if height < width else scale * height
+    new_width = scale * width if height < width else input_size
+    longest = max(new_height, new_width)
+    if longest > max_input_size:
+        new_height *= max_input_size / longest
+        new_width *= max_input_size / longest
+    return max(int(new_height + 0.5), 1), max(int(new_width + 0.5), 1)
+
+
+def _resize(image: npt.NDArray[np.uint8], input_size: int | None,
+            max_input_size: int) -> npt.NDArray[np.uint8]:
+    """Return the image at the network's size, as an array that PyTorch may wrap."""
+    height, width = image.shape[:2]
+    if input_size is not None:
+        size = resized_size(height, width, input_size, max_input_size)
+        if size != (height, width):
+            image = np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(
+                size[::-1], Image.Resampling.BILINEAR))
+    # PyTorch takes no negative strides and warns about read-only memory: copies where needed
+    return np.require(image, requirements=['C', 'W'])
+
+
+def _round_up(size: int) -> int:
+    return -(-size // SIZE_DIVISOR) * SIZE_DIVISOR
+
+
+def _check_image(image: object, index: int) -> None:
+    """Raise ValueError unless `image` is an (H, W, 3) uint8 array with pixels."""
+    wanted = 'expected an (H, W, 3) uint8 RGB array'
+    if not isinstance(image, np.ndarray):
+        raise ValueError(f'image {index} is a {type(image).__name__}, {wanted}; convert it with '
+                         'numpy.asarray')
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f'image {index} has shape {image.shape}, {wanted}; {_shape_hint(image)}')
+    if image.dtype != np.uint8:
+        raise ValueError(f'image {index} has dtype {image.dtype}, {wanted}; scale it to 0..255 '
+                         'and convert it with .astype(numpy.uint8)')
+    if image.size == 0:
+        raise ValueError(f'image {index} is empty (shape {image.shape}), {wanted} with at least '
+                         'one pixel; check where it was read')
+
+
+def _shape_hint(image: npt.NDArray[np.generic]) -> str:
+    """Say what to do about an array that is not (H, W, 3)."""
+    if image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 1):
+        return 'repeat a grey image three times along a last axis'
+    if image.ndim == 3 and image.shape[2] == 4:
+        return 'drop the alpha channel with image[:, :, :3]'
+    if image.ndim == 3 and image.shape[0] == 3:
+        return 'it looks channel-first: use image.transpose(1, 2, 0)'
+    if image.ndim == 4:
+        return 'give a batch as a list of images'
+    return 'rearrange its axes'
+
+
+def _resolve_output_sizes(images: Sequence[npt.NDArray[np.uint8]],
+                          output_sizes: Sequence[tuple[int, int] | None] | None
+                          ) -> list[tuple[int, int]]:
+    """Return one (height, width) for each image.
+
+    Raises:
+        ValueError: Their number is wrong, or one is not a pair of positive integers.
+    """
+    if output_sizes is None:
+        output_sizes = [None] * len(images)
+    if not isinstance(output_sizes, Sequence) or len(output_sizes) != len(images):
+        raise ValueError(f'output sizes are {output_sizes!r}, expected a list of {len(images)}: '
+                         '(height, width) or None for each image')
+    return [_check_output_size(size) if size is not None else (image.shape[0], image.shape[1])
+            for image, size in zip(images, output_sizes)]
+
+
+def _check_output_size(size: object) -> tuple[int, int]:
+    valid = (isinstance(size, Sequence) and len(size) == 2 and all(
+        isinstance(side, Integral) and not isinstance(side, bool) and int(side) > 0
+        for side in size))
+    if not valid or not isinstance(size, Sequence):
+        raise ValueError(f'output size is {size!r}, expected (height, width): two positive '
+                         'integers in pixels')
+    return int(size[0]), int(size[1])

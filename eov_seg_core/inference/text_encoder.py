@@ -1,0 +1,168 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""CLIP's text tower and the averaged prompt embeddings of names (EOV-Seg, section 3.1).
+
+The published code always encodes 77 tokens.  The tower is causal and reads only the row of the end
+token, so the padding behind it cannot matter: here prompts of similar length are encoded together
+at the shortest context that they need, 8 to 15 tokens for common names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import hashlib
+
+from open_clip.tokenizer import SimpleTokenizer
+from open_clip.transformer import LayerNorm, QuickGELU, Transformer
+import torch
+from torch import nn, Tensor
+import torch.nn.functional as F
+
+from eov_seg_core.inference.embedding_cache import EmbeddingCache
+from eov_seg_core.weights.checkpoint import weights_digest
+
+TEMPLATES = (
+    'a photo of a {}.',
+    'This is a photo of a {}',
+    'There is a {} in the scene',
+    'There is the {} in the scene',
+    'a photo of a {} in the scene',
+    'a photo of a small {}.',
+    'a photo of a medium {}.',
+    'a photo of a large {}.',
+    'This is a photo of a small {}.',
+    'This is a photo of a medium {}.',
+    'This is a photo of a large {}.',
+    'There is a small {} in the scene.',
+    'There is a medium {} in the scene.',
+    'There is a large {} in the scene.',
+)
+"""Prompts whose embeddings are averaged; the mask-classification papers share them."""
+PROMPTS_PER_BATCH = 128
+"""Prompts encoded at once."""
+
+
+class CLIPTextTower(nn.Module):
+    """CLIP's causal text transformer, with open_clip's parameter names.
+
+    Args:
+        embed_dim: E, size of the embedding.
+        width: Channels of the transformer.
+        heads: Heads of its attention.
+        layers: Residual blocks.
+        context_length: Most tokens of a text, start and end included.
+        vocab_size: Tokens of the byte-pair encoding.
+        quick_gelu: Use x * sigmoid(1.702 x), as OpenAI's weights were trained with.
+    """
+
+    def __init__(self, *, embed_dim: int, width: int, heads: int, layers: int,
+                 context_length: int = 77, vocab_size: int = 49408, quick_gelu: bool) -> None:
+        super().__init__()
+        self.context_length = context_length
+        self.token_embedding = nn.Embedding(vocab_size, width)
+        self.positional_embedding = nn.Parameter(torch.empty(context_length, width))
+        self.transformer = Transformer(
+            width=width, layers=layers, heads=heads,
+            act_layer=QuickGELU if quick_gelu else nn.GELU)
+        self.ln_final = LayerNorm(width)
+        self.text_projection = nn.Parameter(torch.empty(width, embed_dim))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the embeddings and the projection as CLIP does."""
+        nn.init.normal_(self.token_embedding.weight, std=0.02)
+        nn.init.normal_(self.positional_embedding, std=0.01)
+        nn.init.normal_(self.text_projection, std=self.text_projection.shape[0] ** -0.5)
+
+    def forward(self, tokens_BT: Tensor) -> Tensor:
+        """Encode texts.
+
+        Args:
+            tokens_BT: (B, T) int64 tokens with T at most `context_length`; the end token has the
+                largest id, what follows it is ignored.
+
+        Returns:
+            (B, E) embeddings, not normalised.
+        """
+        length = tokens_BT.shape[1]
+        states_BTC = self.token_embedding(tokens_BT) + self.positional_embedding[:length]
+        causal_TT = torch.full((length, length), -torch.inf, dtype=states_BTC.dtype,
+                               device=states_BTC.device).triu(1)
+        states_BTC = self.ln_final(self.transformer(states_BTC, attn_mask=causal_TT))
+        rows = torch.arange(tokens_BT.shape[0], device=tokens_BT.device)
+        embedding: Tensor = states_BTC[rows, tokens_BT.argmax(dim=1)] @ self.text_projection
+        return embedding
+
+
+class TextEncoder:
+    """Names to text embeddings: 14 prompts each, averaged, cached.
+
+    It does not keep the tower, so that releasing the tower frees its memory.
+
+    Args:
+        tower: The text tower whose embeddings are meant.
+        cache: Embeddings already known.
+    """
+
+    def __init__(self, tower: CLIPTextTower, cache: EmbeddingCache) -> None:
+        self._cache = cache
+        self._space = ''
+        self._state: tuple[tuple[int, int], ...] = ()
+        self._follow(tower)
+        self._tokenizer = SimpleTokenizer(context_length=tower.context_length)
+
+    def encode(self, names: Sequence[str], tower: CLIPTextTower | None) -> Tensor:
+        """Return the embeddings of names; only names that the cache lacks are encoded.
+
+        Args:
+            names: At least one name.
+            tower: The tower of the constructor, on the device that shall encode; None once it was
+                released.
+
+        Returns:
+            (N, E) float32 L2-normalised rows on the CPU.
+
+        Raises:
+            RuntimeError: The tower was released and the cache lacks a name.
+        """
+        if tower is not None:
+            self._follow(tower)
+        known = self._cache.get(self._space, names)
+        unknown = list(dict.fromkeys(name for name in names if name not in known))
+        if unknown and tower is None:
+            raise RuntimeError(f'the text tower was released and {len(unknown)} names are not in '
+                               f'the embedding cache, first {unknown[0]!r}; load the model again')
+        if unknown and tower is not None:
+            known.update(zip(unknown, self._encode_prompts(unknown, tower).unbind(0)))
+            self._cache.put(self._space, {name: known[name] for name in unknown})
+        return torch.stack([known[name] for name in names])
+
+    def _follow(self, tower: CLIPTextTower) -> None:
+        """Find out again which embeddings are meant if the weights were loaded anew."""
+        state = tuple((parameter.data_ptr(), parameter._version)
+                      for parameter in tower.parameters())
+        if state != self._state:
+            self._space, self._state = _embedding_space(tower), state
+
+    @torch.inference_mode()
+    def _encode_prompts(self, names: Sequence[str], tower: CLIPTextTower) -> Tensor:
+        """Average the normalised embeddings of every name's prompts: (N, E) float32."""
+        prompts = [template.format(name) for name in names for template in TEMPLATES]
+        tokens_PT = self._tokenizer(prompts)
+        lengths_P = tokens_PT.argmax(dim=1) + 1
+        device = tower.text_projection.device
+        embeddings_PE = torch.empty(len(prompts), tower.text_projection.shape[1])
+        for batch in lengths_P.argsort(stable=True).split(PROMPTS_PER_BATCH):
+            length = int(lengths_P[batch].max())
+            embeddings_BE = tower(tokens_PT[batch, :length].to(device))
+            embeddings_PE[batch] = F.normalize(embeddings_BE.float(), dim=-1).cpu()
+        means_NE = embeddings_PE.unflatten(0, (len(names), len(TEMPLATES))).mean(dim=1)
+        return F.normalize(means_NE, dim=-1)
+
+
+def _embedding_space(tower: CLIPTextTower) -> str:
+    """Return a digest of all that an embedding depends on besides the name, in hexadecimal."""
+    block = tower.transformer.resblocks[0]
+    sizes = f'{block.attn.num_heads} {type(block.mlp.gelu).__name__} {tower.context_length}'
+    parts = (*TEMPLATES, sizes, weights_digest(tower.state_dict()))
+    return hashlib.sha256('\n'.join(parts).encode()).hexdigest()

@@ -1,0 +1,254 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""EOV-Seg (arXiv 2412.08628): the network that composes the modules of this package.
+
+Method and module names follow the paper; behaviour follows the published code (nhw649/EOV-Seg at
+6f5e93e) wherever released weights depend on it.  Written anew: only what reaches an output is
+built, the vocabulary is an argument instead of state, and the two variants that crash at inference
+in the published code (RN50, RN50x4) run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import nn, Tensor
+import torch.nn.functional as F
+
+from eov_seg_core.config import ModelConfig, variant_config
+from eov_seg_core.device.memory import return_freed_memory
+from eov_seg_core.inference.text_encoder import CLIPTextTower
+from eov_seg_core.network.aggregator import LiteAggregator
+from eov_seg_core.network.backbone import build_cnn, ViTFirstBlock
+from eov_seg_core.network.classification import (
+    class_logits,
+    ensemble_log_probs,
+    VocabularyEmbedding,
+)
+from eov_seg_core.network.decoder import Decoder, INITIAL_LOGIT_SCALE, StageOutput
+
+
+class ImageFeatures(NamedTuple):
+    """What the network knows of an image before it hears the vocabulary.
+
+    Attributes:
+        aggregated_BDhw: Fused features, stride 4.
+        tokens_BChw: ViT tokens after the first block, stride 16.
+        res5_BChw: Dense CLIP features, stride 32.
+    """
+
+    aggregated_BDhw: Tensor
+    tokens_BChw: Tensor
+    res5_BChw: Tensor
+
+
+class Prediction(NamedTuple):
+    """Raw output of the network.
+
+    Attributes:
+        class_log_probs_BQK: (B, Q, K + 1) float32 logarithm of ensembled probability + 1e-8,
+            void last.
+        mask_logits_BQhw: (B, Q, H / 4, W / 4) float32, positive inside.
+    """
+
+    class_log_probs_BQK: Tensor
+    mask_logits_BQhw: Tensor
+
+
+class EOVSeg(nn.Module):
+    """Open-vocabulary panoptic segmentation network.
+
+    Args:
+        config: Sizes; `variant_config('s')` and so on for the published ones.
+
+    Attributes:
+        config: The configuration.
+        text_tower: CLIP's text tower, or None after `release_text_tower`.
+        weights_digest: SHA-256 of the loaded weights in hexadecimal; None while untrained.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.weights_digest: str | None = None
+        text = config.text
+        self.text_tower: CLIPTextTower | None = CLIPTextTower(
+            embed_dim=config.embed_dim, width=text.width, heads=text.heads, layers=text.layers,
+            context_length=text.context_length, quick_gelu=text.quick_gelu)
+        self.cnn = build_cnn(config.cnn, config.embed_dim)
+        self.clip_logit_scale = nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))
+        self.vit = ViTFirstBlock(config.vit)
+        self.aggregator = LiteAggregator(
+            config.cnn.channels, config.aggregator_dim, config.hidden_dim)
+        self.decoder = Decoder(
+            dim=config.hidden_dim, ffn_dim=config.ffn_dim, num_heads=config.num_heads,
+            num_queries=config.num_queries, num_stages=config.num_stages,
+            spatial_dim=config.vit.width, embed_dim=config.embed_dim)
+        self.void_embedding = nn.Embedding(1, config.embed_dim)
+        for module in self._frozen():
+            module.requires_grad_(False)
+        self.clip_logit_scale.requires_grad_(False)
+        self.eval()
+
+    @classmethod
+    def from_variant(cls, variant: str, *, clip_pretrained: bool = False) -> EOVSeg:
+        """Build a variant with untrained weights.
+
+        Args:
+            variant: `t`, `s`, `m` or `l`.
+            clip_pretrained: Take the weights of both CLIPs through open_clip, which downloads
+                them unless they are cached.  Aggregator and decoder stay untrained.
+
+        Raises:
+            ValueError: The variant does not exist or has no public CLIP weights.
+            RuntimeError: The CLIP weights could not be fetched.
+        """
+        model = cls(variant_config(variant))
+        if clip_pretrained:
+            from eov_seg_core.weights.clip import load_clip_weights
+            load_clip_weights(model)
+        return model
+
+    @classmethod
+    def from_checkpoint(cls, path: str | Path, variant: str | None = None) -> EOVSeg:
+        """Build a model from a checkpoint file, holding its weights in memory once.
+
+        Args:
+            path: Our `.safetensors` or an official `.pth`.
+            variant: What the caller expects; None takes what the file holds.
+
+        Raises:
+            CheckpointError: The file is damaged, is no checkpoint, or is of another variant.
+        """
+        from eov_seg_core.weights.checkpoint import read_checkpoint
+        checkpoint = read_checkpoint(path)
+        checkpoint.check_variant(variant)
+        with torch.device('meta'):
+            model = cls(variant_config(checkpoint.variant))
+        checkpoint.load_into(model)
+        return model
+
+    @property
+    def embed_dim(self) -> int:
+        """E, the size of the CLIP embedding."""
+        return self.config.embed_dim
+
+    def train(self, mode: bool = True) -> EOVSeg:
+        """Set training mode; the frozen CLIP towers always stay in evaluation mode."""
+        super().train(mode)
+        for module in self._frozen():
+            module.eval()
+        return self
+
+    def set_half_dtype(self, dtype: torch.dtype | None) -> None:
+        """Choose the arithmetic of the spatial branch; the weights stay as they are.
+
+        Everything that reaches a mask stays in float32: queries sum features inside hard masks
+        and the merge compares areas with a threshold, so a rounding error there can turn a whole
+        segment on or off (measured in docs/porting.md).
+
+        The upscaling takes float16 only: the 8 bits of bfloat16 moved a score across a threshold
+        in one golden case and changed 1.9 % of its pixels.
+
+        Args:
+            dtype: float16, bfloat16, or None for float32 throughout.
+        """
+        self.vit.half_dtype = dtype
+        self.decoder.spatial_upscaler.half_dtype = dtype if dtype == torch.float16 else None
+
+    def release_text_tower(self) -> None:
+        """Drop the text tower; vocabularies can then come from the embedding cache only."""
+        self.text_tower = None
+        return_freed_memory()
+
+    def load_official_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
+        """Load weights under the names of the published code, strictly.
+
+        Entries of the published checkpoint that no output depends on may be there or not.
+
+        Args:
+            state_dict: Name -> tensor, any float dtype; the values are copied.
+
+        Raises:
+            CheckpointError: Entries are missing, unknown or misshapen; the model is unchanged.
+        """
+        from eov_seg_core.weights.checkpoint import from_official
+        from_official(state_dict).load_into(self)
+
+    def official_state_dict(self) -> dict[str, Tensor]:
+        """Return what the model keeps under the names of the published code."""
+        from eov_seg_core.weights.checkpoint import to_official
+        return to_official(self.state_dict())
+
+    def embed_vocabulary(self, text_NE: Tensor, class_of_row: list[int],
+                         seen: tuple[bool, ...]) -> VocabularyEmbedding:
+        """Prepare a vocabulary for `forward`.
+
+        Args:
+            text_NE: (N, E) L2-normalised text embeddings, one row for each synonym.
+            class_of_row: Class index 0..K-1 of each row.
+            seen: For each class, whether it counts as seen in training.
+        """
+        device = self.void_embedding.weight.device
+        void_1E = F.normalize(self.void_embedding.weight, dim=-1)
+        text = torch.cat([text_NE.to(void_1E), void_1E])
+        return VocabularyEmbedding(
+            text_NE=text, class_of_row_N=torch.tensor(class_of_row, device=device),
+            seen_K=torch.tensor(seen, device=device), guide_NE=self.decoder.vas.guide_text(text))
+
+    def extract_features(self, pixels_BCHW: Tensor) -> ImageFeatures:
+        """Compute all that does not depend on the vocabulary.
+
+        Args:
+            pixels_BCHW: (B, 3, H, W) RGB normalised by `preprocess`; H and W multiples of 32.
+        """
+        with torch.no_grad():
+            cnn_features = self.cnn(pixels_BCHW)
+            tokens_BChw = self.vit(pixels_BCHW)
+        return ImageFeatures(self.aggregator(cnn_features), tokens_BChw, cnn_features.res5_BChw)
+
+    def forward(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding) -> Prediction:
+        """Predict masks and their classes.
+
+        Args:
+            pixels_BCHW: (B, 3, H, W) RGB normalised by `preprocess`; H and W multiples of 32.
+            vocabulary: From `embed_vocabulary`.
+        """
+        return self.predict_from(self.extract_features(pixels_BCHW), vocabulary)
+
+    def predict_from(self, features: ImageFeatures, vocabulary: VocabularyEmbedding) -> Prediction:
+        """Predict masks and their classes from what `extract_features` returned."""
+        output = self.decoder(features.aggregated_BDhw, features.tokens_BChw, vocabulary)
+        log_probs_BQK = self.classify_with_clip(output, features.res5_BChw, vocabulary)
+        return Prediction(log_probs_BQK, output.mask_logits_BQhw)
+
+    def forward_stages(self, pixels_BCHW: Tensor,
+                       vocabulary: VocabularyEmbedding) -> list[StageOutput]:
+        """Predict with every decoder stage, without CLIP's opinion: what the loss needs."""
+        features = self.extract_features(pixels_BCHW)
+        return self.decoder.all_stages(
+            features.aggregated_BDhw, features.tokens_BChw, vocabulary)
+
+    def classify_with_clip(self, output: StageOutput, res5_BChw: Tensor,
+                           vocabulary: VocabularyEmbedding) -> Tensor:
+        """Ensemble the decoder's classes with CLIP's for the final masks (section 3.5).
+
+        Returns:
+            (B, Q, K + 1) float32 log-probabilities.
+        """
+        mask_BQhw = F.interpolate(
+            output.mask_logits_BQhw, size=res5_BChw.shape[2:], mode='bilinear') > 0
+        embedding_BQE = self.cnn.embed_masks(res5_BChw, mask_BQhw)
+        clip_logits_BQK = class_logits(embedding_BQE, vocabulary, self.clip_logit_scale)
+        valid_BQ = mask_BQhw.flatten(2).any(dim=2) if self.config.ensemble_on_valid_mask else None
+        return ensemble_log_probs(
+            output.class_logits_BQK, clip_logits_BQK, vocabulary.seen_K, valid_BQ=valid_BQ,
+            alpha=self.config.ensemble_alpha, beta=self.config.ensemble_beta)
+
+    def _frozen(self) -> list[nn.Module]:
+        """Return the CLIP towers that are there."""
+        towers: list[nn.Module] = [self.cnn, self.vit]
+        return towers + ([self.text_tower] if self.text_tower is not None else [])

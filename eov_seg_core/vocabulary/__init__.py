@@ -1,0 +1,14 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Words as pure data: names, synonyms, things and stuff; no PyTorch."""
+
+from eov_seg_core.vocabulary.vocabulary import (
+    Category,
+    MAX_NAME_LENGTH,
+    MAX_NAMES,
+    presets,
+    split_synonyms,
+    Vocabulary,
+)
+
+__all__ = ['MAX_NAMES', 'MAX_NAME_LENGTH', 'Category', 'Vocabulary', 'presets', 'split_synonyms']

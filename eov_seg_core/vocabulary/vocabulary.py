@@ -1,0 +1,263 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The words that a segmenter looks for: categories, their synonyms, things and stuff.
+
+EOV-Seg, section 3.1: a class is represented by all of its synonyms, and counts as seen if one of
+them was a training name.  Pure data; nothing here imports PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+MAX_NAMES = 4096
+"""Most names of a vocabulary, synonyms included."""
+MAX_NAME_LENGTH = 200
+"""Most characters of one name; CLIP reads about 70 tokens."""
+
+
+@dataclass(frozen=True)
+class Category:
+    """One class of a vocabulary.
+
+    Attributes:
+        names: The name that is shown, then its synonyms; at least one.
+        is_thing: True for countable objects, which are told apart; False for stuff.
+
+    Raises:
+        ValueError: There is no name, or one is empty, too long or not text.
+    """
+
+    names: tuple[str, ...]
+    is_thing: bool
+
+    def __post_init__(self) -> None:
+        """Refuse names that cannot be encoded."""
+        names: object = self.names
+        if isinstance(names, str):
+            raise ValueError(f'names must be a tuple of strings, got the string {names!r}; '
+                             f'write ({names!r},) for one name')
+        if not isinstance(names, Iterable):
+            raise ValueError(f'names must be a tuple of strings, got {names!r}')
+        if not isinstance(self.is_thing, bool):
+            raise ValueError(f'is_thing must be True or False, got {self.is_thing!r}')
+        object.__setattr__(self, 'names', tuple(_checked(name) for name in self.names))
+        if not self.names:
+            raise ValueError('a category needs at least one name, got none')
+
+    @property
+    def name(self) -> str:
+        """The name that is shown."""
+        return self.names[0]
+
+
+def _checked(name: str) -> str:
+    """Return a name without surrounding white space, or raise ValueError."""
+    if not isinstance(name, str):
+        raise ValueError(f'a name must be a string, got {name!r} ({type(name).__name__}); '
+                         'quote it if it comes from YAML')
+    name = name.strip()
+    if not name:
+        raise ValueError('a name is empty; remove it, or a comma too many')
+    if ',' in name:
+        raise ValueError(f'{name!r} holds a comma, which separates synonyms; give each of them as '
+                         'a name of its own')
+    if len(name) > MAX_NAME_LENGTH:
+        raise ValueError(f'a name has {len(name)} characters, at most {MAX_NAME_LENGTH} are '
+                         f'allowed: {name[:40]!r}...')
+    if any('\ud800' <= character <= '\udfff' for character in name):
+        raise ValueError(f'{name!r} holds half a surrogate pair and is no valid Unicode text')
+    return name
+
+
+def split_synonyms(entry: str) -> tuple[str, ...]:
+    """Split `'name,synonym, synonym'` at its commas.
+
+    Raises:
+        ValueError: It is no string.
+    """
+    if not isinstance(entry, str):
+        raise ValueError(f"expected a string 'name,synonym', got {entry!r} "
+                         f'({type(entry).__name__}); quote it if it comes from YAML')
+    return tuple(entry.split(','))
+
+
+class Vocabulary:
+    """An ordered, immutable set of categories.
+
+    Args:
+        things: Countable classes, each entry `'name,synonym,synonym'`.
+        stuff: Uncountable classes, in the same form; they follow the things.
+
+    Raises:
+        ValueError: There is no name; a name is empty, is not text, has over 200 characters or
+            appears twice; there are over 4096 names.
+
+    Attributes:
+        categories: The classes in order; class id k belongs to `categories[k - 1]`.
+    """
+
+    categories: tuple[Category, ...]
+
+    def __init__(self, things: Sequence[str] = (), stuff: Sequence[str] = ()) -> None:
+        for label, entries in (('things', things), ('stuff', stuff)):
+            if not isinstance(entries, (list, tuple)):
+                raise ValueError(f"{label} must be a list of strings 'name,synonym', got "
+                                 f'{entries!r:.80}')
+        categories = ([Category(split_synonyms(entry), True) for entry in things]
+                      + [Category(split_synonyms(entry), False) for entry in stuff])
+        _refuse_repeated_names(categories)
+        self._set(categories)
+
+    @classmethod
+    def from_categories(cls, categories: Iterable[Category]) -> Vocabulary:
+        """Build a vocabulary of things and stuff in any order.
+
+        Unlike the constructor this admits homonyms: published data sets have classes that share a
+        name (ADE20K-847 has nine pairs).
+
+        Raises:
+            ValueError: As for the constructor, except that a name may be shared; two categories
+                with the same names, or a name that is thing and stuff, are refused.
+        """
+        vocabulary = cls.__new__(cls)
+        categories = list(categories)
+        for category in categories:
+            if not isinstance(category, Category):
+                raise ValueError(f'expected a Category, got {category!r:.80} '
+                                 f'({type(category).__name__})')
+        _refuse_contradictions(categories)
+        vocabulary._set(categories)
+        return vocabulary
+
+    @classmethod
+    def preset(cls, name: str) -> Vocabulary:
+        """Return a published evaluation vocabulary; `presets()` lists them.
+
+        Classes for which the data set does not say so are stuff.
+
+        Raises:
+            ValueError: There is no such preset.
+        """
+        if name not in presets():
+            raise ValueError(f'there is no vocabulary preset {name!r}; choose one of '
+                             f'{", ".join(presets())}')
+        file = resources.files('eov_seg_core') / 'presets' / f'{name}.yaml'
+        from eov_seg_core.vocabulary.file import parse_yaml
+        return parse_yaml(file.read_text(encoding='utf-8'), name)
+
+    @classmethod
+    def from_file(cls, path: str | Path) -> Vocabulary:
+        """Read a vocabulary file.
+
+        Args:
+            path: UTF-8; YAML for the suffixes `.yaml` and `.yml`, else lines `id:name,synonym` as
+                the open-vocabulary papers share them.  Such lists do not tell things from stuff:
+                all their classes become things.  Lines of the name `invalid_class_id` are skipped.
+
+        Raises:
+            ValueError: The file is not as described, or its names are refused.
+            OSError: The file cannot be read.
+        """
+        from eov_seg_core.vocabulary.file import read_vocabulary
+        return read_vocabulary(Path(path))
+
+    def _set(self, categories: list[Category]) -> None:
+        count = sum(len(category.names) for category in categories)
+        if not 1 <= count <= MAX_NAMES:
+            raise ValueError(f'a vocabulary holds 1 to {MAX_NAMES} names, synonyms included; '
+                             f'got {count}')
+        self.categories = tuple(categories)
+
+    def __len__(self) -> int:
+        """Return K, the number of classes."""
+        return len(self.categories)
+
+    def __eq__(self, other: object) -> bool:
+        """Compare names, synonyms, flags and order."""
+        if not isinstance(other, Vocabulary):
+            return NotImplemented
+        return self.categories == other.categories
+
+    def __hash__(self) -> int:
+        """Hash names, synonyms, flags and order."""
+        return hash(self.categories)
+
+    def __repr__(self) -> str:
+        """Return the number of things and stuff classes and the first names."""
+        shown = ', '.join(self.names[:4]) + (', ...' if len(self) > 4 else '')
+        things = sum(self.is_thing)
+        return f'Vocabulary({things} things, {len(self) - things} stuff: {shown})'
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The shown name of every class, K of them."""
+        return tuple(category.name for category in self.categories)
+
+    @property
+    def is_thing(self) -> tuple[bool, ...]:
+        """Whether a class is a thing, K flags."""
+        return tuple(category.is_thing for category in self.categories)
+
+    @property
+    def synonyms(self) -> tuple[str, ...]:
+        """All names of all classes in order, N of them."""
+        return tuple(name for category in self.categories for name in category.names)
+
+    @property
+    def synonym_class(self) -> list[int]:
+        """Class index 0..K-1 of each of `synonyms`."""
+        return [index for index, category in enumerate(self.categories) for _ in category.names]
+
+    def seen(self, training_names: Iterable[str]) -> tuple[bool, ...]:
+        """Tell for each class whether one of its names, exactly, was a training name.
+
+        Args:
+            training_names: Names, or entries `'name,synonym'`.
+
+        Raises:
+            ValueError: It is one string instead of several, or holds something else.
+        """
+        if isinstance(training_names, str):
+            raise ValueError(f'training_names must be a list of strings, got the string '
+                             f'{training_names!r}; write [{training_names!r}]')
+        known = {name.strip() for entry in training_names for name in split_synonyms(entry)}
+        return tuple(not known.isdisjoint(category.names) for category in self.categories)
+
+
+def presets() -> tuple[str, ...]:
+    """Return the names of the published evaluation vocabularies."""
+    folder = resources.files('eov_seg_core') / 'presets'
+    return tuple(sorted(file.name.removesuffix('.yaml') for file in folder.iterdir()
+                        if file.name.endswith('.yaml')))
+
+
+def _refuse_repeated_names(categories: list[Category]) -> None:
+    counts = Counter(name for category in categories for name in category.names)
+    repeated = [name for name, count in counts.items() if count > 1]
+    if not repeated:
+        return
+    in_both = ({name for category in categories if category.is_thing for name in category.names}
+               & {name for category in categories if not category.is_thing
+                  for name in category.names})
+    where = ' (in things and in stuff)' if repeated[0] in in_both else ''
+    raise ValueError(f'{len(repeated)} names appear more than once, first {repeated[0]!r}{where}; '
+                     'each name and synonym may stand for one class only')
+
+
+def _refuse_contradictions(categories: list[Category]) -> None:
+    first_with: dict[frozenset[str], Category] = {}
+    is_thing: dict[str, bool] = {}
+    for category in categories:
+        twin = first_with.setdefault(frozenset(category.names), category)
+        if twin is not category:
+            raise ValueError(f'two categories have the same names {category.names}, so nothing '
+                             'can tell them apart; remove one')
+        for name in category.names:
+            if is_thing.setdefault(name, category.is_thing) != category.is_thing:
+                raise ValueError(f'{name!r} is a name of a thing and of a stuff category; '
+                                 'it can be one of them only')

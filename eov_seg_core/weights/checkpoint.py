@@ -1,0 +1,314 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reading and writing weights: published `.pth` files and our own safetensors.
+
+Nothing here executes pickled code: `.pth` files are read with PyTorch's weights-only unpickler,
+which admits tensors and plain containers.  Everything about a file is checked before a model is
+touched, so a failed load leaves the model as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+import hashlib
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING
+import zipfile
+
+from safetensors import safe_open, SafetensorError
+from safetensors.torch import save
+import torch
+from torch import Tensor
+
+from eov_seg_core.config import variant_config, VARIANTS
+from eov_seg_core.weights.compact import compact, expand
+from eov_seg_core.weights.names import is_unused, official_name
+
+if TYPE_CHECKING:
+    from eov_seg_core.network.model import EOVSeg
+
+FORMAT = 'eov_seg'
+"""Value of the metadata entry `format` of our safetensors files."""
+_PORTION = 1 << 25
+"""Numbers that are copied out of one mapping of a file: 128 MiB in float32."""
+_SHOWN = 5
+"""Offenders that an error message names."""
+_VOID = 'void_embedding.weight'
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be used; the message says what is wrong and what to do."""
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Weights in memory, checked against nothing yet.
+
+    Attributes:
+        source: Where they came from, for messages.
+        variant: `t`, `s`, `m` or `l`.
+        state: Tensors under our names or, if `official`, under the published ones.
+        official: Which of the two.
+    """
+
+    source: str
+    variant: str
+    state: Mapping[str, Tensor]
+    official: bool
+
+    def check_variant(self, expected: str | None) -> None:
+        """Raise CheckpointError unless the weights are of the expected variant (None: any)."""
+        if expected is not None and expected != self.variant:
+            raise CheckpointError(
+                f'{self.source} holds variant {self.variant!r}, but {expected!r} was asked for; '
+                f'choose variant {self.variant!r} or another file')
+
+    def load_into(self, model: EOVSeg) -> None:
+        """Copy the weights into a model, strictly; a model on the meta device adopts them.
+
+        Raises:
+            CheckpointError: Wrong variant, or entries missing, unknown or misshapen.  The model
+                is unchanged.
+        """
+        self.check_variant(model.config.variant)
+        wanted = model.state_dict()
+        names = {name: official_name(name) if self.official else name for name in wanted}
+        self._check_entries({names[name]: tensor for name, tensor in wanted.items()})
+        state = {name: self.state[names[name]].to(tensor.dtype)
+                 for name, tensor in wanted.items()}
+        is_meta = any(parameter.is_meta for parameter in model.parameters())
+        model.load_state_dict(state, strict=True, assign=is_meta)
+        model.weights_digest = weights_digest(state)
+
+    def _check_entries(self, wanted: Mapping[str, Tensor]) -> None:
+        missing = [name for name in wanted if name not in self.state]
+        unknown = [name for name in self.state if name not in wanted and not is_unused(name)
+                   and not self._is_text_entry(name)]
+        present = [name for name in wanted if name in self.state]
+        misshapen = [problem for name in present
+                     if (problem := _misfit(name, self.state[name], wanted[name]))]
+        not_finite = [] if misshapen else [
+            name for name in present if not self.state[name].isfinite().all()]
+        problems = [f'{len(found)} {kind} ({_shown(found)})'
+                    for kind, found in (('missing', missing), ('unknown', unknown),
+                                        ('misshapen', misshapen),
+                                        ('with values that are not finite', not_finite)) if found]
+        if problems:
+            raise CheckpointError(
+                f'{self.source} does not fit variant {self.variant!r}: entries '
+                f'{"; ".join(problems)}. Use an unmodified EOV-Seg checkpoint of this variant')
+
+    def _is_text_entry(self, name: str) -> bool:
+        """Whether an entry belongs to the text tower, which a model may have released."""
+        if not self.official:
+            return name.startswith('text_tower.')
+        return (name.startswith('cnn_backbone.clip_model.')
+                and not name.startswith('cnn_backbone.clip_model.visual.'))
+
+
+def _misfit(name: str, value: object, wanted: Tensor) -> str | None:
+    """Say why an entry cannot be copied into the model; None if it can."""
+    if not isinstance(value, Tensor):
+        return f'{name} is a {type(value).__name__}, expected a tensor'
+    if value.layout != torch.strided or value.is_quantized or value.is_meta:
+        return f'{name} is sparse, quantised or without data, expected a dense tensor'
+    if value.shape != wanted.shape:
+        return f'{name} is {tuple(value.shape)}, expected {tuple(wanted.shape)}'
+    if value.is_complex() or (wanted.is_floating_point() and not value.is_floating_point()):
+        return f'{name} is {value.dtype}, expected {wanted.dtype}'
+    return None
+
+
+def _shown(names: list[str]) -> str:
+    more = f', and {len(names) - _SHOWN} more' if len(names) > _SHOWN else ''
+    return ', '.join(names[:_SHOWN]) + more
+
+
+def from_official(state_dict: Mapping[str, Tensor], source: str = 'state dict') -> Checkpoint:
+    """Wrap a state dict with published names.
+
+    Raises:
+        CheckpointError: It is not one of EOV-Seg.
+    """
+    if not isinstance(state_dict, Mapping):
+        raise CheckpointError(f'{source} is a {type(state_dict).__name__}, expected a dictionary '
+                              'of tensors')
+    void = state_dict.get(_VOID)
+    if not isinstance(void, Tensor) or void.dim() != 2:
+        raise CheckpointError(
+            f'{source} is no EOV-Seg checkpoint: it has no entry {_VOID!r} of shape (1, E); '
+            f'its first entries are {_shown([str(name) for name in state_dict]) or "none"}')
+    sizes = {variant_config(variant).embed_dim: variant for variant in VARIANTS}
+    if void.shape[1] not in sizes:
+        raise CheckpointError(
+            f'{source}: {_VOID} has {void.shape[1]} channels; known are '
+            f'{", ".join(f"{size} (variant {name})" for size, name in sizes.items())}')
+    return Checkpoint(source, sizes[void.shape[1]], state_dict, official=True)
+
+
+def to_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename a state dict of ours to the published names; tensors are shared, not copied."""
+    return {official_name(name): tensor for name, tensor in state.items()}
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a checkpoint file of either kind.
+
+    Args:
+        path: Our `.safetensors`, or an official file in detectron2's dictionary form or as a bare
+            state dict.
+
+    Raises:
+        CheckpointError: The file is missing, truncated, damaged or no checkpoint.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f'checkpoint {path} is not a file; check the path')
+    if path.suffix == '.safetensors':
+        return _read_safetensors(path)
+    return from_official(_read_pickle(path), source=str(path))
+
+
+def _read_safetensors(path: Path) -> Checkpoint:
+    try:
+        with safe_open(path, framework='pt') as file:
+            metadata = file.metadata() or {}
+            sizes = {name: math.prod(file.get_slice(name).get_shape())
+                     for name in file.keys()}  # noqa: SIM118
+        state: dict[str, Tensor] = {}
+        for portion in _portions(sizes):
+            with safe_open(path, framework='pt') as file:
+                state.update({name: file.get_tensor(name).clone() for name in portion})
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f'{path} is truncated or no safetensors file ({error}); '
+                              'fetch or convert it again') from error
+    variant = metadata.get('variant', '')
+    if metadata.get('format') != FORMAT or variant not in VARIANTS:
+        raise CheckpointError(
+            f'{path} was not written by eov-seg: its metadata is {metadata}, expected '
+            f'format={FORMAT!r} and a variant; make one with `eov-seg convert`')
+    if metadata.get('sha256') != weights_digest(state):
+        raise CheckpointError(f'{path} is damaged: its weights do not have the digest '
+                              f'{metadata.get("sha256")} of its metadata; fetch it again')
+    try:
+        return Checkpoint(str(path), variant, expand(state), official=False)
+    except ValueError as error:
+        raise CheckpointError(f'{path} is damaged: {error}; fetch it again') from error
+
+
+def _portions(sizes: Mapping[str, int]) -> Iterator[list[str]]:
+    """Cut a list of entries into portions that are copied out of a mapped file one at a time.
+
+    Copied, because a mapped tensor changes with its file.  In portions, each from a mapping of its
+    own, because mapped pages count as memory until they are unmapped: all at once would take the
+    weights twice.
+    """
+    before, portion = 0, 0
+    names: list[str] = []
+    for name, size in sizes.items():
+        before += size
+        if names and before // _PORTION > portion:
+            yield names
+            names, portion = [], before // _PORTION
+        names.append(name)
+    yield names
+
+
+def _read_pickle(path: Path) -> Mapping[str, Tensor]:
+    """Read a `.pth` without executing code; return its state dict."""
+    content = _unpickle(path)
+    if not zipfile.is_zipfile(path):   # the old format cannot be mapped
+        return content
+    sizes = {name: tensor.numel() for name, tensor in content.items()}
+    state: dict[str, Tensor] = {}
+    for portion in _portions(sizes):
+        content = _unpickle(path)
+        state.update({name: content[name].clone() for name in portion})
+    return state
+
+
+def _unpickle(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a `.pth` that reach an output."""
+    try:
+        # mapped, so that optimiser state and unused towers never enter memory
+        content = torch.load(path, map_location='cpu', weights_only=True,
+                             mmap=zipfile.is_zipfile(path))
+    except Exception as error:  # a damaged file makes the unpickler raise whatever it comes to
+        raise CheckpointError(
+            f'{path} is truncated, no PyTorch checkpoint, or holds objects other than tensors, '
+            f'which are never executed ({type(error).__name__}: {_first_line(error)}); '
+            'fetch it again or save its tensors alone') from error
+    if isinstance(content, Mapping) and isinstance(content.get('model'), Mapping):
+        content = content['model']
+    if not isinstance(content, Mapping):
+        raise CheckpointError(f'{path} holds a {type(content).__name__}, expected a state dict or '
+                              "detectron2's dictionary with an entry 'model'")
+    return {str(name): value for name, value in content.items()
+            if isinstance(value, Tensor) and not is_unused(str(name))}
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [''])[0][:200]
+
+
+def load_checkpoint_into(model: EOVSeg, path: str | Path) -> None:
+    """Load a file of either kind into an existing model.
+
+    Raises:
+        CheckpointError: See `read_checkpoint` and `Checkpoint.load_into`.
+    """
+    read_checkpoint(path).load_into(model)
+
+
+def save_checkpoint(model: EOVSeg, path: str | Path, *, small: bool = False) -> None:
+    """Write our safetensors: all weights, the variant and a digest in the metadata.
+
+    Args:
+        model: With its text tower.
+        path: Of the file; it is replaced.
+        small: Store matrices in float16, which is not exact, and equal token rows once.
+
+    Raises:
+        ValueError: The text tower was released, so the file could not encode a vocabulary; or
+            float16 cannot hold a value.
+        OSError: The file cannot be written.
+    """
+    _check_complete(model)
+    state = {name: tensor.detach().cpu().contiguous()
+             for name, tensor in model.state_dict().items()}
+    if small:
+        state = compact(state)
+    # not save_file: its files are for their owner's eyes only, whatever the umask
+    Path(path).write_bytes(save(state, metadata={
+        'format': FORMAT, 'variant': model.config.variant, 'sha256': weights_digest(state)}))
+
+
+def save_official(model: EOVSeg, path: str | Path) -> None:
+    """Write a `.pth` in detectron2's dictionary form with the published names.
+
+    Entries that no output depends on are not in it, so the published code loads it non-strictly.
+
+    Raises:
+        ValueError: The text tower was released.
+    """
+    _check_complete(model)
+    torch.save({'model': {name: tensor.detach().cpu()
+                          for name, tensor in model.official_state_dict().items()}}, path)
+
+
+def _check_complete(model: EOVSeg) -> None:
+    if model.text_tower is None:
+        raise ValueError('the text tower was released, so the checkpoint would be incomplete; '
+                         'save before release_text_tower()')
+
+
+def weights_digest(state: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of names, dtypes, shapes and values, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f'{name} {tensor.dtype} {tuple(tensor.shape)}'.encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

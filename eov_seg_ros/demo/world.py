@@ -1,0 +1,229 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The demo in the built-in world: camera and node are processes, this one watches and measures.
+
+Half-way it changes the words through the node's parameter service: from categories to colours.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+import json
+from pathlib import Path
+import time
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+import numpy as np
+from sensor_msgs.msg import CameraInfo, Image
+from vision_msgs.msg import Detection2DArray, LabelInfo
+
+from eov_seg_core.world import generate_scene, OBJECT_TYPES, Scene
+from eov_seg_ros.class_ids import UNLABELED
+from eov_seg_ros.demo.collector import Collector, latched, NODE, Received, UNTRAINED
+from eov_seg_ros.demo.processes import node_command, running
+from eov_seg_ros.demo.quality import countable_truth, PanopticQuality, true_classes
+from eov_seg_ros.demo.report import paint, sample, Shown, Video, write_sheet
+
+CAMERA_HZ = 10.0
+START_S = 300.0
+FIRST_FRAME_S = 60.0
+SHEET_ROWS = 3
+_TOPICS = {'image_raw': Image, 'world_camera/truth/panoptic': Image,
+           f'{NODE}/panoptic': Image, f'{NODE}/overlay': Image,
+           f'{NODE}/detections': Detection2DArray}
+_ALSO_EXPECTED = {'camera_info': CameraInfo, 'depth/image_raw': Image,
+                  '/diagnostics': DiagnosticArray}
+
+
+@dataclass
+class Phase:
+    """One set of words and what came back while it was in use.
+
+    Attributes:
+        label: For people.
+        things: Entries of the parameter `vocabulary.things`.
+        stuff: The same for stuff.
+        class_map: The node's class ids.
+        frames: What is kept to be shown.
+        stamps_s: Stamp of every frame.
+        latencies_ms: From the stamp until all was here.
+        quality: Against the truth.
+    """
+
+    label: str
+    things: list[str]
+    stuff: list[str]
+    class_map: Mapping[int, str] = field(default_factory=dict)
+    frames: list[Shown] = field(default_factory=list)
+    stamps_s: list[float] = field(default_factory=list)
+    latencies_ms: list[float] = field(default_factory=list)
+    quality: PanopticQuality = field(default_factory=PanopticQuality)
+
+    def figures(self) -> dict[str, Any]:
+        """Return the figures that are printed and written."""
+        seconds = self.stamps_s[-1] - self.stamps_s[0]
+        rate_hz = (len(self.stamps_s) - 1) / seconds if seconds else 0.0
+        p50, p95, p99 = np.percentile(self.latencies_ms, (50, 95, 99)).round(1).tolist()
+        return {'words': [*self.things, *self.stuff], 'frames': len(self.stamps_s),
+                'rate_hz': round(rate_hz, 2),
+                'latency_ms': {'p50': p50, 'p95': p95, 'p99': p99},
+                'panoptic_quality': round(100 * self.quality.compute(), 1)}
+
+
+def phases_of(scene: Scene) -> tuple[Phase, Phase]:
+    """Return the words before and after: all categories, then this room's objects by colour."""
+    things = [kind.name for kind in OBJECT_TYPES if kind.is_thing]
+    stuff = [surface.name for surface in scene.surfaces]
+    stuff += [kind.name for kind in OBJECT_TYPES if not kind.is_thing]
+    colored = [f'{item.color} {item.name}' for item in scene.objects if item.is_thing]
+    return (Phase('categories', things, stuff),
+            Phase('colours', list(dict.fromkeys(colored)), stuff))
+
+
+class Watcher:
+    """Judges every frame as it comes.
+
+    Args:
+        phases: The words before and after.
+        video: Gets every frame.
+    """
+
+    def __init__(self, phases: tuple[Phase, Phase], video: Video) -> None:
+        self.phases = phases
+        self.truth_names: dict[int, str] = {}
+        self.new_frame_s: float | None = None
+        self._video = video
+
+    def __call__(self, frame: Received) -> None:
+        """Take a frame.
+
+        Raises:
+            RuntimeError: It has classes of both vocabularies.
+        """
+        panoptic = frame.pixels(f'{NODE}/panoptic')
+        phase = self._phase_of(set(np.unique(panoptic >> 16).tolist()) - {0})
+        classes = true_classes(self.truth_names, [*phase.things, *phase.stuff], phase.class_map)
+        phase.quality.add(
+            countable_truth(frame.pixels('world_camera/truth/panoptic'), classes), panoptic)
+        phase.stamps_s.append(frame.stamp_ns / 1e9)
+        phase.latencies_ms.append(frame.latency_ms)
+        shown = Shown(frame.pixels('image_raw'), paint(panoptic, phase.class_map),
+                      frame.pixels(f'{NODE}/overlay'))
+        phase.frames.append(shown)
+        self._video.add(frame.stamp_ns / 1e9, shown, f'words: {phase.label}')
+
+    def take_class_map(self, class_map: Mapping[int, str]) -> None:
+        """Give a class map to the words that it belongs to."""
+        for phase in self.phases:
+            if set(class_map.values()) - {UNLABELED} == {*phase.things, *phase.stuff}:
+                phase.class_map = class_map
+
+    def _phase_of(self, class_ids: set[int]) -> Phase:
+        before, after = self.phases
+        if after.class_map and class_ids <= after.class_map.keys():
+            if self.new_frame_s is None:
+                self.new_frame_s = time.monotonic()
+            return after
+        if class_ids <= before.class_map.keys() and self.new_frame_s is None:
+            return before
+        raise RuntimeError(f'a frame has the classes {sorted(class_ids)}, which belong to no '
+                           'vocabulary, to both, or to the one before')
+
+
+def run_world(arguments: argparse.Namespace) -> None:
+    """Run the demo, print its figures and write its pictures.
+
+    Raises:
+        RuntimeError: Something was missing; the message says what.
+    """
+    output = Path(arguments.output)
+    output.mkdir(parents=True, exist_ok=True)
+    phases = phases_of(generate_scene(arguments.seed))
+    video = Video(output / 'demo.mp4')
+    watcher = Watcher(phases, video)
+    camera_process = running('camera', [
+        'eov_seg_ros.world_camera_node', '--ros-args', '-p', f'rate_hz:={CAMERA_HZ}',
+        '-p', f'seed:={arguments.seed}'])
+    node_process = running('node', node_command(_parameters(arguments, phases[0])))
+    with camera_process as camera, node_process as node:
+        collector = Collector(lambda: camera.is_alive() and node.is_alive(), _TOPICS, watcher)
+        collector.count(_ALSO_EXPECTED)
+        switch = _watch(collector, watcher, arguments.seconds / 2)
+    video.close()
+    figures = {'weights': collector.method, 'is_trained': collector.is_trained,
+               'camera_hz': round(switch.pop('camera_hz'), 2), 'switch': switch,
+               'before': phases[0].figures(), 'after': phases[1].figures()}
+    (output / 'figures.json').write_text(json.dumps(figures, indent=1) + '\n', encoding='utf-8')
+    texts = [f'Words: {", ".join(phase.things + phase.stuff)}' for phase in phases]
+    warning = [] if collector.is_trained else [UNTRAINED]
+    write_sheet(output / 'contact_sheet.png', [
+        ('\n'.join([*warning, text]), sample(phase.frames, SHEET_ROWS))
+        for text, phase in zip(texts, phases)])
+    _print(figures, output)
+    _refuse_gaps(collector)
+
+
+def _parameters(arguments: argparse.Namespace, phase: Phase) -> dict[str, Any]:
+    return {
+        'variant': arguments.variant, 'checkpoint': arguments.checkpoint,
+        'device': arguments.device, 'input_size': arguments.input_size,
+        'clip_pretrained': 'false', 'allow_untrained': 'true',
+        'detections_include_stuff': 'true',
+        'vocabulary.things': phase.things, 'vocabulary.stuff': phase.stuff}
+
+
+def _watch(collector: Collector, watcher: Watcher, seconds: float) -> dict[str, Any]:
+    """Watch for some seconds, change the words, and watch again; return what the change took."""
+    before, after = watcher.phases
+    collector.node.create_subscription(
+        LabelInfo, 'world_camera/truth/label_info', lambda message: watcher.truth_names.update(
+            (entry.class_id, entry.class_name) for entry in message.class_map), latched())
+    collector.wait_for(lambda: watcher.truth_names, 'the truth of the camera', START_S)
+    collector.on_class_map = watcher.take_class_map
+    collector.wait_for_node(START_S)
+    if not collector.is_trained:
+        collector.set(overlap_threshold=0.0)  # masks of random weights overlap too much
+    collector.wait_for(lambda: before.frames, 'a first frame', FIRST_FRAME_S)
+    images, started_s = collector.counts['image_raw'], time.monotonic()
+    collector.spin_for(seconds)
+    requested_s = time.monotonic()
+    accepted_ms = collector.set_words(after.things, after.stuff)
+    accepted_s = time.monotonic()
+    collector.wait_for(lambda: watcher.new_frame_s, 'a frame with the new words', FIRST_FRAME_S)
+    collector.spin_for(max(0.0, seconds - (time.monotonic() - accepted_s)))
+    kept = [name for number, name in before.class_map.items()
+            if number and after.class_map.get(number) == name]
+    return {
+        'camera_hz': (collector.counts['image_raw'] - images) / (time.monotonic() - started_s),
+        'accepted_ms': round(accepted_ms, 1),
+        'first_new_frame_ms': round(1000 * (watcher.new_frame_s - requested_s), 1),
+        'names_with_unchanged_ids': kept}
+
+
+def _print(figures: Mapping[str, Any], output: Path) -> None:
+    print(f'\nweights: {figures["weights"]}')
+    if not figures['is_trained']:
+        print(UNTRAINED)
+    print(f'camera: {figures["camera_hz"]} images per second')
+    print(f'{"words":12} {"frames":>6} {"per second":>10} {"latency p50":>12} {"p95":>8} '
+          f'{"p99":>8} {"PQ":>6}')
+    for name in ('before', 'after'):
+        part = figures[name]
+        p50, p95, p99 = part['latency_ms'].values()
+        print(f'{name:12} {part["frames"]:6} {part["rate_hz"]:10.1f} {p50:9.0f} ms {p95:5.0f} ms '
+              f'{p99:5.0f} ms {part["panoptic_quality"]:6.1f}')
+    switch = figures['switch']
+    print(f'new words: accepted after {switch["accepted_ms"]:.0f} ms, first frame with them here '
+          f'after {switch["first_new_frame_ms"]:.0f} ms; class ids kept: '
+          f'{", ".join(switch["names_with_unchanged_ids"])}')
+    print(f'written: {output}/demo.mp4, {output}/contact_sheet.png, {output}/figures.json')
+
+
+def _refuse_gaps(collector: Collector) -> None:
+    """Raise RuntimeError if a topic was silent."""
+    silent = [topic for topic in (*_TOPICS, *_ALSO_EXPECTED) if not collector.counts[topic]]
+    if silent:
+        raise RuntimeError(f'nothing came on {", ".join(silent)}')

@@ -1,0 +1,134 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The per-frame topics: one table, and nothing computed for a topic without a subscriber."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection2DArray
+
+from eov_seg_ros import conversions
+from eov_seg_ros.class_ids import LabelSpace
+from eov_seg_ros.parameters import Parameters
+
+if TYPE_CHECKING:
+    from eov_seg_core.results.merge import PanopticResult
+
+QOS_OVERRIDES = QoSOverridingOptions.with_default_policies()
+"""Lets parameters override history, depth and reliability of a publisher or subscription."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One processed frame and all that its messages are made of.
+
+    Attributes:
+        header: The header of the input image; every message carries it.
+        image_rgb: (H, W, 3) uint8 RGB.
+        result: What the segmenter found.
+        labels: The published class ids of the result's vocabulary.
+        parameters: The parameters when the frame was started.
+    """
+
+    header: Header
+    image_rgb: npt.NDArray[np.uint8]
+    result: PanopticResult
+    labels: LabelSpace
+    parameters: Parameters
+
+
+class _Output(NamedTuple):
+    message_type: type
+    build: Callable[[Frame], Any]
+
+
+# The overlay comes last: drawing it is slow, and only people wait for it.
+_OUTPUTS = {
+    'panoptic': _Output(Image, lambda frame: conversions.panoptic_image(
+        frame.header, frame.result, frame.labels)),
+    'semantic': _Output(Image, lambda frame: conversions.semantic_image(
+        frame.header, frame.result, frame.labels)),
+    'instance': _Output(Image, lambda frame: conversions.instance_image(
+        frame.header, frame.result)),
+    'confidence': _Output(Image, lambda frame: conversions.confidence_image(
+        frame.header, frame.result)),
+    'detections': _Output(Detection2DArray, lambda frame: conversions.detections(
+        frame.header, frame.result, frame.parameters.detections_include_stuff)),
+    'overlay': _Output(Image, lambda frame: conversions.overlay_image(
+        frame.header, frame.image_rgb, frame.result, frame.parameters.overlay_alpha)),
+}
+
+
+def input_qos() -> QoSProfile:
+    """Return the QoS of image subscriptions: the newest only, from any publisher."""
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1,
+                      reliability=ReliabilityPolicy.BEST_EFFORT)
+
+
+def output_qos(latched: bool = False) -> QoSProfile:
+    """Return the QoS of publishers: reliable, because RViz asks for that.
+
+    Args:
+        latched: Late subscribers get the last message too.
+    """
+    durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, durability=durability,
+                      reliability=ReliabilityPolicy.RELIABLE)
+
+
+def create_publisher(node: LifecycleNode, message_type: type, name: str,
+                     latched: bool = False) -> Any:
+    """Create the publisher of `~/name`, whose QoS can be overridden by parameters."""
+    return node.create_lifecycle_publisher(
+        message_type, f'~/{name}', output_qos(latched), qos_overriding_options=QOS_OVERRIDES)
+
+
+class Outputs:
+    """The publishers of one camera's per-frame topics, images also compressed.
+
+    Args:
+        node: The node that they belong to.
+        prefix: Stands before each topic's name below `~/`.
+    """
+
+    def __init__(self, node: LifecycleNode, prefix: str) -> None:
+        self._node = node
+        self._plain = {name: create_publisher(node, output.message_type, prefix + name)
+                       for name, output in _OUTPUTS.items()}
+        self._compressed = {
+            name: create_publisher(node, CompressedImage, f'{prefix}{name}/compressed')
+            for name, output in _OUTPUTS.items() if output.message_type is Image}
+
+    def is_wanted(self) -> bool:
+        """Return whether somebody subscribes to any of the topics."""
+        return any(publisher.get_subscription_count()
+                   for publisher in (*self._plain.values(), *self._compressed.values()))
+
+    def publish(self, frame: Frame) -> None:
+        """Build and publish the messages that somebody subscribes to."""
+        for name, output in _OUTPUTS.items():
+            is_plain_wanted = self._plain[name].get_subscription_count()
+            is_compressed_wanted = (name in self._compressed
+                                    and self._compressed[name].get_subscription_count())
+            if not (is_plain_wanted or is_compressed_wanted):
+                continue
+            message = output.build(frame)
+            if is_plain_wanted:
+                self._plain[name].publish(message)
+            if is_compressed_wanted:
+                self._compressed[name].publish(conversions.compress(message))
+
+    def destroy(self) -> None:
+        """Destroy the publishers."""
+        for publisher in (*self._plain.values(), *self._compressed.values()):
+            self._node.destroy_lifecycle_publisher(publisher)

@@ -1,0 +1,136 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""From the node's parameters to a loaded segmenter.
+
+PyTorch takes seconds to import.  It is imported where it is needed, so that the node is there at
+once and can say what it is doing (`eov_seg_core` imports its public names on first use).
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, TYPE_CHECKING
+
+import eov_seg_core
+from eov_seg_ros.parameters import Parameters
+
+if TYPE_CHECKING:
+    import torch
+
+    from eov_seg_core import EOVSeg, Segmenter
+
+_log = logging.getLogger(__name__)
+
+_WARM_UP_SIZES = ((480, 640), (720, 1280))
+"""Height and width of images that stand for cameras of 4:3 and of 16:9: the network's input has
+the same size for all of one aspect, unless `input_size` leaves images as they are."""
+
+
+def load_segmenter(parameters: Parameters) -> Segmenter:
+    """Load the model that the parameters describe.
+
+    Raises:
+        ValueError: There are no weights, the checkpoint cannot be used, or the device is not
+            there; says which parameter helps.
+        RuntimeError: CLIP's weights could not be fetched.
+    """
+    options: dict[str, Any] = {
+        'device': _device(parameters), 'precision': parameters.precision,
+        'score_threshold': parameters.score_threshold,
+        'overlap_threshold': parameters.overlap_threshold,
+        'embedding_cache_dir': parameters.embedding_cache_dir or None,
+        'compile': parameters.compile}
+    if parameters.input_size:
+        options['input_size'] = parameters.input_size if parameters.input_size > 0 else None
+    return _load(parameters, options)
+
+
+def warm_up(segmenter: Segmenter, parameters: Parameters) -> None:
+    """Run the model, so that the first frame is not the slow one.
+
+    Compiled code is never made while frames arrive, so it is made here for both aspects.
+    """
+    if parameters.compile:
+        _log.info('compiling for images of 4:3 and of 16:9, which takes minutes')
+    for size in _WARM_UP_SIZES if parameters.compile else _WARM_UP_SIZES[:1]:
+        segmenter.warm_up(*size)
+
+
+def free_memory() -> None:
+    """Give the memory of a dropped segmenter back, on the GPU too."""
+    import torch
+
+    from eov_seg_core.device.memory import return_freed_memory
+
+    return_freed_memory()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def gpu_memory_mb(device: torch.device | str) -> int | None:
+    """Return the GPU memory that tensors of this process take; None for the CPU."""
+    if not str(device).startswith('cuda'):
+        return None
+    import torch
+
+    return torch.cuda.memory_allocated(device) // 2**20
+
+
+def _device(parameters: Parameters) -> str:
+    from eov_seg_core.device.precision import resolve_device
+
+    try:
+        resolve_device(parameters.device)
+    except ValueError as error:
+        if not parameters.allow_cpu_fallback:
+            raise
+        _log.warning('using the CPU, which is slow: %s', error)
+        return 'cpu'
+    return parameters.device
+
+
+def _load(parameters: Parameters, options: dict[str, Any]) -> Segmenter:
+    """Take the best weights that there are and the parameters allow."""
+    from eov_seg_core.config import variant_config
+    from eov_seg_core.weights.checkpoint import CheckpointError
+
+    from_pretrained = eov_seg_core.Segmenter.from_pretrained
+    variant = parameters.variant
+    if parameters.checkpoint:
+        return from_pretrained(variant, parameters.checkpoint, **options)
+    try:
+        return from_pretrained(variant, **options)
+    except CheckpointError:  # the built-in weights are there, and damaged
+        raise
+    except ValueError as error:
+        _log.debug('%s', error)
+    if parameters.clip_pretrained and variant_config(variant).clip_name is not None:
+        try:
+            _log.info("fetching CLIP's weights for variant %s; the first time this downloads "
+                      'several hundred MB', variant)
+            segmenter = from_pretrained(variant, clip_pretrained=True, **options)
+        except (RuntimeError, ValueError) as error:
+            if not parameters.allow_untrained:
+                raise
+            _log.warning('there are no CLIP weights: %s', error)
+        else:
+            _log.warning('NO CHECKPOINT: CLIP knows the words, but the layers that draw masks are '
+                         'UNTRAINED. MASKS ARE MEANINGLESS. Set the parameter checkpoint.')
+            return segmenter
+    if not parameters.allow_untrained:
+        raise ValueError('there are no weights to load: set the parameter checkpoint to a file, '
+                         'or clip_pretrained or allow_untrained to true')
+    _log.warning('NO CHECKPOINT: ALL WEIGHTS ARE RANDOM. THE RESULTS ARE MEANINGLESS and only '
+                 'show that messages flow. Set the parameter checkpoint.')
+    model = _untrained(variant)
+    options.setdefault('input_size', model.config.input_size)
+    return eov_seg_core.Segmenter(model, **options)
+
+
+def _untrained(variant: str) -> EOVSeg:
+    """Build a model with random weights that are the same in every run."""
+    import torch
+
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return eov_seg_core.EOVSeg.from_variant(variant)

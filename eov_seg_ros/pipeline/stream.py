@@ -1,0 +1,112 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""One camera: its subscription, its topics and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import os
+from typing import Any
+
+import rclpy
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import qos_check_compatible, QoSCompatibility
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+from vision_msgs.msg import LabelInfo, VisionInfo
+
+from eov_seg_ros.class_ids import LabelSpace
+from eov_seg_ros.conversions import label_info
+from eov_seg_ros.diagnostics import Monitor
+from eov_seg_ros.parameters import Parameters
+from eov_seg_ros.pipeline.outputs import create_publisher, input_qos, Outputs, QOS_OVERRIDES
+from eov_seg_ros.transport import advice
+
+try:
+    from rclpy.event_handler import SubscriptionEventCallbacks
+except ImportError:  # Humble
+    from rclpy.qos_event import SubscriptionEventCallbacks
+
+Message = Image | CompressedImage
+
+
+class Stream:
+    """One camera of the node.
+
+    Args:
+        node: Owner of publishers and subscription.
+        parameters: The node's.
+        name: Of the camera; empty where there is only one.
+    """
+
+    def __init__(self, node: LifecycleNode, parameters: Parameters, name: str) -> None:
+        prefix = f'{name}/' if name else ''
+        self.name = name
+        self.monitor = Monitor(parameters.timeout_s)
+        self.outputs = Outputs(node, prefix)
+        self._node = node
+        self._type = CompressedImage if parameters.image_transport == 'compressed' else Image
+        self._topic = node.resolve_topic_name(f'{prefix}image_raw')
+        if self._type is CompressedImage:
+            self._topic += '/compressed'  # after remapping, as image_transport has it
+        self._label_info = create_publisher(node, LabelInfo, f'{prefix}label_info', latched=True)
+        self._vision_info = create_publisher(node, VisionInfo, f'{prefix}vision_info',
+                                             latched=True)
+        self._subscription: Any = None
+
+    def subscribe(self, on_image: Callable[[Stream, Message], None]) -> None:
+        """Subscribe to the camera; the callback gets this stream and the message."""
+        def create(**options: Any) -> Any:
+            return self._node.create_subscription(
+                self._type, self._topic, lambda message: on_image(self, message), input_qos(),
+                qos_overriding_options=QOS_OVERRIDES, **options)
+
+        self.monitor.expect_images()
+        try:
+            self._subscription = create(event_callbacks=SubscriptionEventCallbacks(
+                message_lost=lambda event: self.monitor.images_lost(event.total_count_change)))
+        except RuntimeError:  # a middleware that does not report what it lost
+            self._subscription = create()
+
+    def unsubscribe(self) -> None:
+        """Stop listening to the camera."""
+        if self._subscription is not None:
+            self._node.destroy_subscription(self._subscription)
+            self._subscription = None
+
+    def publish_vocabulary(self, header: Header, labels: LabelSpace, threshold: float,
+                           method: str, version: int) -> None:
+        """Publish the class map and what the labels come from."""
+        self._label_info.publish(label_info(header, labels, threshold))
+        self._vision_info.publish(VisionInfo(
+            header=header, method=method, database_location=self._label_info.topic_name,
+            database_version=version))
+
+    def why_silent(self) -> str:
+        """Return why no image comes, as far as can be seen from here."""
+        publishers = self._node.get_publishers_info_by_topic(self._topic)
+        if not publishers:
+            return f'nobody publishes {self._topic}'
+        expected = f'sensor_msgs/msg/{self._type.__name__}'
+        types = {publisher.topic_type for publisher in publishers}
+        if expected not in types:
+            return f'{self._topic} has the type {", ".join(sorted(types))}, expected {expected}'
+        if self._subscription is not None and not any(
+                qos_check_compatible(publisher.qos_profile, self._subscription.qos_profile)[0]
+                != QoSCompatibility.ERROR for publisher in publishers):
+            return (f'{self._topic} is published best effort and subscribed to reliable; remove '
+                    'the qos_overrides of the subscription')
+        return (f'{self._topic} is published; either its publisher is idle, or: '
+                + self.transport_advice())
+
+    @staticmethod
+    def transport_advice() -> str:
+        """Return why images may be lost on the way."""
+        return advice(rclpy.get_rmw_implementation_identifier(), os.environ)
+
+    def destroy(self) -> None:
+        """Destroy subscription and publishers."""
+        self.unsubscribe()
+        self.outputs.destroy()
+        for publisher in (self._label_info, self._vision_info):
+            self._node.destroy_lifecycle_publisher(publisher)

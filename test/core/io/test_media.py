@@ -1,0 +1,135 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures from files: names and pixels."""
+
+from __future__ import annotations
+
+from cli_case import make_video
+import cv2
+import numpy as np
+import pytest
+
+from eov_seg_core.io.media import find_media, MediaError, name_sources, read_image
+
+CONTAINERS = [('avi', 'MJPG'), ('avi', 'XVID'), ('mp4', 'mp4v'), ('mov', 'mp4v'), ('mkv', 'MJPG'),
+              ('webm', 'VP80'), ('mpg', 'MPG2')]
+
+
+def names(paths, folder='.', known=None):
+    return [source.name for source in name_sources(paths, folder, known)]
+
+
+def test_media_of_arguments(tmp_path):
+    for name in ('x.png', 'a.AVI', 'notes.txt'):
+        (tmp_path / name).write_bytes(b'')
+    (tmp_path / 'empty').mkdir()
+    paths, problems = find_media([str(tmp_path), 'camera:0', 'camera:', str(tmp_path / 'empty')])
+    assert paths == [str(tmp_path / 'a.AVI'), str(tmp_path / 'x.png'), 'camera:0']
+    assert [problem.split(':')[0] for problem in problems] == ['camera', str(tmp_path / 'empty')]
+    assert find_media([]) == ([], [])
+
+
+@pytest.mark.parametrize(('paths', 'expected'), [
+    ([], []),
+    (['a.jpg'], ['a']),
+    (['a.jpg', 'a.png', 'a_1.png', 'other/a.jpg', 'a.jpg'], ['a', 'a_1', 'a_1_1', 'a_2', 'a_3']),
+    (['a.jpg', 'A.png'], ['a', 'A_1']),
+    (['clip.avi', 'clip_000001.jpg'], ['clip', 'clip_000001_1']),
+    (['clip_000001.jpg', 'clip.avi'], ['clip_000001', 'clip_1']),
+    (['clip.avi', 'clip.jpg', 'clip_1.jpg', 'clip.mp4'], ['clip', 'clip', 'clip_1', 'clip_1']),
+    (['camera:0', 'camera_0.avi', 'camera_0_1000000.png'],
+     ['camera_0', 'camera_0_1', 'camera_0_1000000_1'])])
+def test_no_two_pictures_share_a_name(paths, expected):
+    assert names(paths) == expected
+
+
+def test_known_origins_keep_their_names():
+    known = {'a': 'p/a.jpg', 'clip_000000': 'clip.avi#0', 'clip_000001': 'clip.avi#1'}
+    paths = ['q/a.jpg', 'p/a.jpg', 'clip_000007.png', 'q/clip.avi', 'clip.avi', 'p/a.jpg']
+    assert names(paths, '.', known) == ['a_1', 'a', 'clip_000007_1', 'clip_1', 'clip', 'a_2']
+
+
+def test_origins_do_not_depend_on_the_working_directory(tmp_path, monkeypatch):
+    (tmp_path / 'in').mkdir()
+    monkeypatch.chdir(tmp_path)
+    outside = name_sources(['in/a.jpg', 'camera:0'], 'out')
+    monkeypatch.chdir(tmp_path / 'in')
+    assert name_sources(['a.jpg'], '../out')[0].origin == outside[0].origin == '../in/a.jpg'
+    assert outside[1].origin == 'camera:0'
+
+
+def test_images_of_any_kind_become_rgb(tmp_path):
+    rng = np.random.default_rng(0)
+    grey = rng.integers(0, 256, (6, 7), dtype=np.uint8)
+    color = rng.integers(0, 256, (6, 7, 4), dtype=np.uint8)
+    deep = (grey.astype(np.uint16) << 8) + 7
+    for name, array in (('grey', grey), ('alpha', color), ('deep', deep)):
+        cv2.imwrite(str(tmp_path / f'{name}.png'), array)
+        assert read_image(tmp_path / f'{name}.png').shape == (6, 7, 3)
+    np.testing.assert_array_equal(read_image(tmp_path / 'alpha.png'), color[:, :, 2::-1])
+    with pytest.raises(MediaError, match='nothing'):
+        read_image(tmp_path / 'nothing.png')
+
+
+def frames_of(path):
+    """Return the number of pictures and the error at their end."""
+    read = 0
+    try:
+        for _ in name_sources([str(path)], path.parent)[0].pictures():
+            read += 1
+    except MediaError as error:
+        return read, str(error)
+    return read, None
+
+
+def make_or_skip(path, frames, fourcc):
+    make_video(path, frames, fourcc)
+    if not path.exists() or not path.stat().st_size:
+        pytest.skip(f'this OpenCV cannot write {fourcc} to {path.suffix}')
+    return path
+
+
+@pytest.mark.parametrize('frames', [1, 2, 30])
+@pytest.mark.parametrize(('suffix', 'fourcc'), CONTAINERS)
+def test_a_complete_video_is_not_reported(tmp_path, suffix, fourcc, frames):
+    path = make_or_skip(tmp_path / f'clip.{suffix}', frames, fourcc)
+    assert frames_of(path) == (frames, None)
+
+
+@pytest.mark.parametrize('share', [0.5, 0.9])
+@pytest.mark.parametrize(('suffix', 'fourcc'), [
+    entry for entry in CONTAINERS if entry[0] in ('avi', 'mkv', 'webm')])
+def test_a_cut_video_gives_its_frames_and_an_error(tmp_path, suffix, fourcc, share):
+    path = make_or_skip(tmp_path / f'clip.{suffix}', 30, fourcc)
+    data = path.read_bytes()
+    path.write_bytes(data[:int(share * len(data))])
+    frames, error = frames_of(path)
+    assert 1 <= frames < 30
+    assert f'{frames} frames can be decoded, expected 30' in error
+
+
+@pytest.mark.parametrize('suffix', ['mp4', 'avi'])
+def test_a_video_without_frames_is_an_error(tmp_path, suffix):
+    path = make_or_skip(tmp_path / f'clip.{suffix}', 30, 'mp4v')
+    path.write_bytes(path.read_bytes()[:2000])
+    frames, error = frames_of(path)
+    assert frames == 0
+    assert path.name in error
+
+
+def test_frames_shown_for_longer_are_not_missing(tmp_path):
+    """30 frames over the time of 75: OpenCV calls them 75."""
+    if not hasattr(cv2, 'VIDEOWRITER_PROP_PTS'):
+        pytest.skip('this OpenCV cannot write frames of different durations')
+    source = make_or_skip(tmp_path / 'even.avi', 30, 'MJPG')
+    reader = cv2.VideoCapture(str(source), cv2.CAP_FFMPEG, [cv2.CAP_PROP_FORMAT, -1])
+    writer = cv2.VideoWriter(str(tmp_path / 'uneven.mkv'), cv2.CAP_FFMPEG,
+                             cv2.VideoWriter_fourcc(*'MJPG'), 5, (64, 48),
+                             [cv2.VIDEOWRITER_PROP_RAW_VIDEO, 1])
+    for index in range(30):
+        writer.set(cv2.VIDEOWRITER_PROP_PTS, max(index, 4 * index - 42))
+        writer.set(cv2.VIDEOWRITER_PROP_KEY_FLAG, 1)
+        writer.write(reader.read()[1])
+    writer.release()
+    assert cv2.VideoCapture(str(tmp_path / 'uneven.mkv')).get(cv2.CAP_PROP_FRAME_COUNT) > 70
+    assert frames_of(tmp_path / 'uneven.mkv') == (30, None)

@@ -1,0 +1,63 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The deformable convolution against torchvision's."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import pytest
+import torch
+import torch.nn.functional as F
+from torchvision.ops import deform_conv2d
+
+from eov_seg_core.network.deform import modulated_deform_conv
+
+
+def inputs(batch, height, width, reach, seed, dtype=torch.float64):
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(*shape):
+        return torch.randn(*shape, generator=generator, dtype=dtype)
+    return (normal(batch, 5, height, width), reach * normal(batch, 18, height, width),
+            normal(batch, 9, height, width).sigmoid(), normal(3, 5, 3, 3))
+
+
+@settings(max_examples=60, deadline=None)
+@given(batch=st.integers(1, 2), height=st.integers(1, 7), width=st.integers(1, 7),
+       reach=st.sampled_from([0.0, 0.3, 2.0, 20.0]), seed=st.integers(0, 99))
+def test_equals_torchvision(batch, height, width, reach, seed):
+    feature, offset, mask, weight = inputs(batch, height, width, reach, seed)
+    expected = deform_conv2d(feature, offset, weight, padding=(1, 1), mask=mask)
+    with torch.no_grad():
+        actual = modulated_deform_conv(feature, offset, mask, weight)
+    torch.testing.assert_close(actual, expected)
+
+
+@pytest.mark.parametrize('whole', [-3, -1, 1, 2])
+def test_whole_offsets_shift_a_plain_convolution(whole):
+    feature, offset, mask, weight = inputs(1, 6, 7, 0.0, 0)
+    offset[:, 1::2] = whole     # to the right
+    shifted = torch.zeros_like(feature)
+    if whole > 0:
+        shifted[..., :-whole] = feature[..., whole:]
+    else:
+        shifted[..., -whole:] = feature[..., :whole]
+    inside = slice(max(0, -whole) + 1, 7 - max(0, whole) - 1)   # the border shifts in zeros
+    with torch.no_grad():
+        actual = modulated_deform_conv(feature, offset, torch.ones_like(mask), weight)
+    expected = F.conv2d(shifted, weight, padding=1)
+    torch.testing.assert_close(actual[..., inside], expected[..., inside])
+
+
+@settings(max_examples=40, deadline=None)
+@given(batch=st.integers(1, 2), height=st.integers(1, 6), width=st.integers(1, 6),
+       reach=st.sampled_from([0.3, 2.0, 20.0]), seed=st.integers(0, 99))
+def test_gradients_equal_those_of_torchvision(batch, height, width, reach, seed):
+    tensors = [tensor.requires_grad_() for tensor in inputs(batch, height, width, reach, seed)]
+    feature, offset, mask, weight = tensors
+    expected = deform_conv2d(feature, offset, weight, padding=(1, 1), mask=mask)
+    actual = modulated_deform_conv(feature, offset, mask, weight)
+    torch.testing.assert_close(actual, expected)
+    direction = torch.linspace(-1, 2, actual.numel(), dtype=actual.dtype).view_as(actual)
+    for gradient, reference in zip(torch.autograd.grad(actual, tensors, direction),
+                                   torch.autograd.grad(expected, tensors, direction)):
+        torch.testing.assert_close(gradient, reference)

@@ -1,0 +1,44 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The golden maps as a GPU makes them, in each precision, from CUDA graphs."""
+
+from __future__ import annotations
+
+from golden_case import CASES, GOLDEN, GoldenCase, recipe_model
+import pytest
+import torch
+
+from eov_seg_core.inference.preprocess import preprocess
+from eov_seg_core.segmenter import Segmenter
+
+LEAST_EQUAL = {'fp32': 0.999, 'fp16': 0.99, 'bf16': 0.99}
+"""Precision -> share of equal pixels of the id map."""
+RUNS = [('cpu', 's', 'fp32')] + [
+    pytest.param('cuda', variant, precision, marks=pytest.mark.skipif(
+        not torch.cuda.is_available(), reason='needs CUDA'))
+    for variant in CASES for precision in LEAST_EQUAL]
+
+
+@pytest.mark.parametrize(('device', 'variant', 'precision'), RUNS)
+def test_golden_maps(device, variant, precision, tmp_path):
+    segmenter = Segmenter(recipe_model(variant), device, precision, input_size=None,
+                          embedding_cache_dir=tmp_path)
+    for name in CASES[variant]:
+        case = GoldenCase(GOLDEN / f'{name}.npz')
+        case.use_vocabulary(segmenter)
+        batch = preprocess(case.images, output_sizes=None, input_size=None, max_input_size=2560,
+                           device=segmenter.device)
+        # float32 as it is meant, without TF32 in the convolutions, which is PyTorch's default
+        with torch.backends.cudnn.flags(enabled=True, allow_tf32=precision != 'fp32'):
+            segmenter._network.prepare(batch.pixels_BCHW, segmenter._prepared.embedding)
+            check_maps(segmenter, case, LEAST_EQUAL[precision])
+    assert segmenter.fallbacks == {}
+
+
+def check_maps(segmenter, case, least_equal):
+    for number, thresholds in enumerate(case.meta['thresholds']):
+        segmenter.score_threshold, segmenter.overlap_threshold = thresholds
+        for index, result in enumerate(segmenter(case.images, case.output_sizes)):
+            key = f'img{index}/pan{number}'
+            golden = case.arrays[key].reshape(case.meta['arrays'][key]['shape'])
+            assert (result.instance == golden).mean() >= least_equal, key

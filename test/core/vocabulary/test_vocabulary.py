@@ -1,0 +1,190 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Names, synonyms, flags, files and presets."""
+
+import json
+from pathlib import Path
+import subprocess
+import sys
+
+from hypothesis import given
+from hypothesis import strategies as st
+import pytest
+
+from eov_seg_core.vocabulary import Category, MAX_NAMES, presets, Vocabulary
+from eov_seg_core.world import OBJECT_TYPES
+from eov_seg_core.world.furnishing.categories import SURFACE_NAMES
+
+PUBLISHED = Path(__file__).parents[4] / 'shared' / 'vocabularies' / 'published.json'
+# classes, synonyms, things, classes seen by a COCO-trained model (EOV-Seg's published counts)
+COUNTS = {
+    'coco_panoptic': (133, 254, 80, 133),
+    'ade20k_150': (150, 403, 100, 64),
+    'ade20k_847': (847, 1342, 0, 101),
+    'cityscapes': (19, 60, 8, 17),
+    'pascal_voc_20': (20, 79, 20, 20),
+    'pascal_context_59': (59, 160, 0, 51),
+    'pascal_context_459': (459, 559, 0, 85),
+}
+NAMES = st.text(st.characters(exclude_categories=['Cs'], exclude_characters=','), min_size=1,
+                max_size=30).map(str.strip).filter(bool)
+
+
+def test_things_come_first_and_names_keep_their_order():
+    vocabulary = Vocabulary(things=['person,pedestrian', 'chair'], stuff=['floor, ground', 'wall'])
+    assert vocabulary.names == ('person', 'chair', 'floor', 'wall')
+    assert vocabulary.synonyms == ('person', 'pedestrian', 'chair', 'floor', 'ground', 'wall')
+    assert vocabulary.synonym_class == [0, 0, 1, 2, 2, 3]
+    assert vocabulary.is_thing == (True, True, False, False)
+    assert len(vocabulary) == 4
+
+
+def test_categories_keep_any_order():
+    vocabulary = Vocabulary.from_categories(
+        [Category(('wall', 'brick wall'), is_thing=False), Category(('dog',), is_thing=True)])
+    assert vocabulary.names == ('wall', 'dog')
+    assert vocabulary.is_thing == (False, True)
+
+
+@given(st.lists(NAMES, min_size=1, max_size=12, unique=True), st.data())
+def test_any_unicode_name_is_kept(names, data):
+    split = data.draw(st.integers(0, len(names)))
+    vocabulary = Vocabulary(things=names[:split], stuff=names[split:])
+    assert list(vocabulary.names) == names
+    assert vocabulary.is_thing.count(True) == split
+
+
+@pytest.mark.parametrize(('things', 'stuff', 'message'), [
+    ([], [], '1 to 4096 names.*got 0'),
+    (['chair', ''], [], 'name is empty'),
+    (['chair,,seat'], [], 'name is empty'),
+    (['  '], [], 'name is empty'),
+    (['chair', 'chair'], [], "'chair'.*one class only"),
+    (['chair,seat', 'bench,seat'], [], "'seat'"),
+    (['chair,chair'], [], "'chair'"),
+    (['floor'], ['wall', 'floor'], 'in things and in stuff'),
+    (['x' * 201], [], '201 characters, at most 200'),
+    ([f'name {i}' for i in range(MAX_NAMES + 1)], [], 'got 4097'),
+    ('chair', [], 'list of strings'),
+    (None, [], 'list of strings'),
+    ({'a': 1}, [], 'list of strings'),
+    ([3], [], 'expected a string'),
+    (['\ud800'], [], 'surrogate'),
+])
+def test_bad_names_are_refused_with_the_reason(things, stuff, message):
+    with pytest.raises(ValueError, match=message):
+        Vocabulary(things, stuff)
+
+
+def test_limits_are_inclusive():
+    assert len(Vocabulary(things=[f'name {i}' for i in range(MAX_NAMES)])) == MAX_NAMES
+    assert Vocabulary(stuff=['x' * 200]).names == ('x' * 200,)
+
+
+@pytest.mark.parametrize(('categories', 'message'), [
+    ([], 'got 0'),
+    ([Category(('a', 'b'), True), Category(('b', 'a'), True)], 'same names'),
+    ([Category(('a',), True), Category(('a', 'b'), False)], 'thing and of a stuff'),
+])
+def test_contradicting_categories_are_refused(categories, message):
+    with pytest.raises(ValueError, match=message):
+        Vocabulary.from_categories(categories)
+
+
+@pytest.mark.parametrize(('names', 'message'), [
+    ((), 'at least one'), ('chair', 'tuple'), ((1,), 'must be a string'), (None, 'tuple'),
+    (('a,b',), 'comma')])
+def test_bad_category_is_refused(names, message):
+    with pytest.raises(ValueError, match=message):
+        Category(names, is_thing=True)
+
+
+def test_other_wrong_types_are_refused():
+    with pytest.raises(ValueError, match='True or False'):
+        Category(('a',), is_thing='no')
+    with pytest.raises(ValueError, match='expected a Category'):
+        Vocabulary.from_categories(['a'])
+    with pytest.raises(ValueError, match='list of strings'):
+        Vocabulary(['a']).seen('a')
+
+
+def test_seen_needs_one_exact_synonym():
+    vocabulary = Vocabulary(['person,pedestrian', 'Chair', 'sofa'], ['sky'])
+    assert vocabulary.seen(['man,pedestrian', 'chair', 'sofas']) == (True, False, False, False)
+    assert vocabulary.seen([]) == (False,) * 4
+
+
+def test_every_preset_has_the_published_counts():
+    assert set(presets()) == {*COUNTS, 'world', 'world_labels'}
+    training = Vocabulary.preset('coco_panoptic').synonyms
+    for name, expected in COUNTS.items():
+        vocabulary = Vocabulary.preset(name)
+        assert (len(vocabulary), len(vocabulary.synonyms), sum(vocabulary.is_thing),
+                sum(vocabulary.seen(training))) == expected, name
+
+
+def test_presets_equal_the_published_lists():
+    if not PUBLISHED.is_file():
+        pytest.skip('the published lists (../shared/vocabularies) are not beside this checkout')
+    published = json.loads(PUBLISHED.read_text())
+    published['pascal_voc_20'] = published['pascal_voc_21'][1:]
+    for name in COUNTS:
+        expected = [Category(tuple(entry['names']), bool(entry['is_thing']))
+                    for entry in published[name]]
+        assert list(Vocabulary.preset(name).categories) == expected, name
+
+
+def test_the_preset_of_the_world_holds_all_its_names():
+    surfaces = [Category(names, is_thing=False) for names in SURFACE_NAMES]
+    things = [Category(kind.names, is_thing=True) for kind in OBJECT_TYPES if kind.is_thing]
+    others = [Category(kind.names, is_thing=False) for kind in OBJECT_TYPES if not kind.is_thing]
+    assert list(Vocabulary.preset('world').categories) == [*things, *surfaces, *others]
+
+
+def test_unknown_preset_names_the_others():
+    with pytest.raises(ValueError, match='coco.*choose one of ade20k_150'):
+        Vocabulary.preset('coco')
+
+
+def test_yaml_file(tmp_path):
+    path = tmp_path / 'words.yaml'
+    path.write_text('things: [person, "café,bistro"]\nstuff:\n  - 床\n', encoding='utf-8')
+    assert Vocabulary.from_file(path) == Vocabulary(['person', 'café,bistro'], ['床'])
+
+
+def test_yaml_file_of_ordered_categories(tmp_path):
+    path = tmp_path / 'words.yml'
+    path.write_text('categories:\n- stuff: wall,brick wall\n- thing: dog\n')
+    assert Vocabulary.from_file(str(path)).is_thing == (False, True)
+
+
+def test_published_list_file(tmp_path):
+    path = tmp_path / 'words.txt'
+    path.write_text('0:invalid_class_id\n1:person, child,girl\n\n17:cat')
+    assert Vocabulary.from_file(path) == Vocabulary(['person,child,girl', 'cat'])
+
+
+@pytest.mark.parametrize(('name', 'content', 'message'), [
+    ('a.yaml', b'', 'things'),
+    ('a.yaml', b'things: []', 'got 0'),
+    ('a.yaml', b'things: [yes]', 'expected a string'),
+    ('a.yaml', b'thing: [chair]', "entries \\['thing'\\]"),
+    ('a.yaml', b'- chair', 'expected YAML'),
+    ('a.yaml', b'things: [chair', 'no valid YAML'),
+    ('a.yaml', b'things: 3', 'a.yaml'),
+    ('a.yaml', b'categories: [{thing: a, stuff: b}]', "expected 'thing"),
+    ('a.txt', b'', 'no category'),
+    ('a.txt', b'chair', 'line 1'),
+    ('a.txt', b'1:chair\n2:', 'line 2.*empty'),
+    ('a.txt', b'\xff\xfe\x00', 'UTF-8'),
+])
+def test_bad_files_are_refused_with_the_reason(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message):
+        Vocabulary.from_file(path)
+
+
+def test_vocabulary_needs_no_pytorch():
+    code = 'import sys, eov_seg_core.vocabulary; sys.exit("torch" in sys.modules)'
+    assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0

@@ -1,0 +1,130 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which weights and which device the parameters lead to; nothing here needs ROS."""
+
+from __future__ import annotations
+
+import logging
+
+from fake_segmenter import FakeSegmenter
+import pytest
+
+from eov_seg_core.network.model import EOVSeg
+from eov_seg_core.segmenter import Segmenter
+from eov_seg_core.vocabulary import Vocabulary
+from eov_seg_core.weights.checkpoint import CheckpointError, save_checkpoint, weights_digest
+from eov_seg_ros.parameters import Parameters
+from eov_seg_ros.pipeline.segmenter_factory import gpu_memory_mb, load_segmenter, warm_up
+
+NO_CUDA = 'cuda:63'
+
+
+@pytest.fixture(scope='module')
+def checkpoint(tmp_path_factory):
+    path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
+    save_checkpoint(EOVSeg.from_variant('t'), path)
+    return str(path)
+
+
+def load(tmp_path, **values):
+    return load_segmenter(Parameters(variant='t', device=values.pop('device', 'cpu'),
+                                     embedding_cache_dir=str(tmp_path), **values))
+
+
+def test_checkpoint_and_options_arrive(checkpoint, tmp_path, caplog):
+    segmenter = load(tmp_path, checkpoint=checkpoint, input_size=64, score_threshold=0.5,
+                     overlap_threshold=0.25, precision='bf16')
+    assert segmenter.model.weights_digest
+    assert (segmenter.input_size, segmenter.score_threshold, segmenter.overlap_threshold,
+            segmenter.precision) == (64, 0.5, 0.25, 'bf16')
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert load(tmp_path, checkpoint=checkpoint, input_size=-1).input_size is None
+    assert load(tmp_path, checkpoint=checkpoint).input_size == 288, 'what the variant is meant for'
+    assert gpu_memory_mb(segmenter.device) is None
+
+
+@pytest.fixture
+def no_built_in_weights(monkeypatch):
+    original = Segmenter.from_pretrained
+
+    def refuse(variant, checkpoint=None, *, clip_pretrained=False, **options):
+        if checkpoint is None and not clip_pretrained:
+            raise ValueError('no built-in weights')
+        return original(variant, checkpoint, clip_pretrained=clip_pretrained, **options)
+    monkeypatch.setattr(Segmenter, 'from_pretrained', refuse)
+
+
+def test_no_weights_is_an_error_unless_allowed(no_built_in_weights, tmp_path, caplog):
+    with pytest.raises(ValueError, match='there are no weights to load'):
+        load(tmp_path)      # nobody but us has weights of t
+    with pytest.raises(ValueError, match='set the parameter checkpoint'):
+        load(tmp_path, clip_pretrained=False)
+    segmenters = [load(tmp_path, allow_untrained=True) for _ in range(2)]
+    models = [segmenter.model for segmenter in segmenters]
+    assert models[0].weights_digest is None
+    assert segmenters[0].input_size == 288
+    states = [weights_digest(model.state_dict()) for model in models]
+    assert states[0] == states[1], 'pictures of random weights are at least the same every time'
+    assert 'ALL WEIGHTS ARE RANDOM' in caplog.text
+
+
+def test_built_in_weights_come_before_all_else(checkpoint, tmp_path, monkeypatch, caplog):
+    original = Segmenter.from_pretrained
+    monkeypatch.setattr(Segmenter, 'from_pretrained', lambda variant, **options: original(
+        variant, checkpoint, **options))
+    segmenter = load(tmp_path, allow_untrained=True)
+    assert segmenter.model.weights_digest
+    assert 'NO CHECKPOINT' not in caplog.text
+
+
+def test_both_aspects_are_warmed_up_if_that_takes_compiling(caplog):
+    caplog.set_level(logging.INFO)
+    for compiles, sizes in ((False, [(480, 640)]), (True, [(480, 640), (720, 1280)])):
+        segmenter = FakeSegmenter()
+        segmenter.use_vocabulary(segmenter.prepare_vocabulary(Vocabulary(['cup'])))
+        warm_up(segmenter, Parameters(compile=compiles))
+        assert segmenter.warm_ups == sizes
+        assert ('takes minutes' in caplog.text) == compiles
+
+
+def test_compile_arrives(checkpoint, tmp_path, monkeypatch):
+    given = []
+    original = Segmenter.__init__
+    monkeypatch.setattr(Segmenter, '__init__', lambda self, *arguments, **options: given.append(
+        options['compile']) or original(self, *arguments, **options))
+    load(tmp_path, checkpoint=checkpoint, compile=True)
+    load(tmp_path, checkpoint=checkpoint)
+    assert given == [True, False]
+
+
+def test_damaged_built_in_weights_are_an_error(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise CheckpointError('damaged')
+    monkeypatch.setattr(Segmenter, 'from_pretrained', fail)
+    with pytest.raises(CheckpointError, match='damaged'):
+        load(tmp_path, allow_untrained=True)
+
+
+def test_wrong_checkpoint_is_an_error_even_if_untrained_is_allowed(checkpoint, tmp_path):
+    with pytest.raises(CheckpointError, match='no_such'):
+        load(tmp_path, checkpoint='no_such.pth', allow_untrained=True)
+    with pytest.raises(CheckpointError, match="'s'"):
+        load_segmenter(Parameters(variant='s', checkpoint=checkpoint, device='cpu'))
+
+
+def test_missing_device_is_an_error_unless_the_cpu_may_replace_it(
+        no_built_in_weights, tmp_path, caplog):
+    with pytest.raises(ValueError, match=NO_CUDA):
+        load(tmp_path, allow_untrained=True, device=NO_CUDA)
+    segmenter = load(tmp_path, allow_untrained=True, device=NO_CUDA, allow_cpu_fallback=True)
+    assert segmenter.device.type == 'cpu'
+    assert 'using the CPU' in caplog.text
+
+
+def test_clip_weights_alone_are_announced_loudly(
+        no_built_in_weights, tmp_path, caplog, monkeypatch):
+    build = EOVSeg.from_variant
+    monkeypatch.setattr(EOVSeg, 'from_variant', lambda variant, clip_pretrained=False:
+                        build('t' if clip_pretrained else 'none'))
+    load_segmenter(Parameters(variant='s', device='cpu', embedding_cache_dir=str(tmp_path)))
+    assert 'MASKS ARE MEANINGLESS' in caplog.text

@@ -1,0 +1,225 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Reading COCO's panoptic format: a JSON file, and a PNG of segment ids for each image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import json
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from eov_seg_core.io.coco import MAX_ID, read_panoptic_png
+
+_T = TypeVar('_T')
+
+
+class CategoryEntry(NamedTuple):
+    """One category as the JSON describes it.
+
+    Attributes:
+        id: Its id.
+        name: Its name, or `name,synonym`.
+        is_thing: Whether it is countable.
+    """
+
+    id: int
+    name: str
+    is_thing: bool
+
+
+class Segment(NamedTuple):
+    """One segment as the JSON describes it.
+
+    Attributes:
+        id: Its id in the PNG, 1..2**24 - 1.
+        category_id: Id of its category.
+        is_crowd: Whether it is a group of things that nobody told apart.
+        area: Its pixels according to the JSON, above 0; None if that is not stated.
+    """
+
+    id: int
+    category_id: int
+    is_crowd: bool = False
+    area: int | None = None
+
+
+class Annotation(NamedTuple):
+    """One image of the JSON.
+
+    Attributes:
+        file_name: Of the PNG, relative to its folder.
+        segments: In the order of the JSON, ids differ.
+    """
+
+    file_name: str
+    segments: tuple[Segment, ...]
+
+
+class PanopticFile(NamedTuple):
+    """A whole COCO panoptic JSON.
+
+    Attributes:
+        images: Image id -> file name of the image, relative to its folder.
+        annotations: Image id -> annotation, in the order of the JSON.
+        categories: In the order of the JSON, ids differ.
+    """
+
+    images: dict[int | str, str]
+    annotations: dict[int | str, Annotation]
+    categories: tuple[CategoryEntry, ...]
+
+
+def read_panoptic_file(path: Path) -> PanopticFile:
+    """Read images, annotations and categories of a COCO panoptic JSON.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no such JSON; the message names file and entry.
+    """
+    content = _load(path)
+    images: dict[int | str, str] = {}
+    for index, entry in enumerate(_list_of(content, 'images', path)):
+        image_id, file_name = _parsed(_image, entry, path, f'image {index}')
+        if image_id in images:
+            raise ValueError(f'{path}: there are two images with id {image_id}')
+        images[image_id] = file_name
+    categories = tuple(
+        _parsed(_category_entry, entry, path, f'category {index}')
+        for index, entry in enumerate(_list_of(content, 'categories', path)))
+    _categories(content, path)      # refuses ids that occur twice
+    return PanopticFile(images, _annotations(content, path), categories)
+
+
+def read_annotations(path: Path) -> dict[int | str, Annotation]:
+    """Read the annotations of a COCO panoptic JSON: image id -> annotation, in its order.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no such JSON; the message names file and image.
+    """
+    return _annotations(_load(path), path)
+
+
+def _annotations(content: Any, path: Path) -> dict[int | str, Annotation]:
+    annotations: dict[int | str, Annotation] = {}
+    for index, entry in enumerate(_list_of(content, 'annotations', path)):
+        image_id = _parsed(_image_id, entry, path, f'annotation {index}')
+        if image_id in annotations:
+            raise ValueError(f'{path}: there are two annotations of image {image_id}')
+        annotations[image_id] = _parsed(
+            _annotation, entry, path, f'annotation of image {image_id}')
+    return annotations
+
+
+def read_categories(path: Path) -> dict[int, bool]:
+    """Read the categories of a COCO panoptic JSON: id -> whether it is a thing.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no such JSON, or an id occurs twice; the message names the file.
+    """
+    return _categories(_load(path), path)
+
+
+def _categories(content: Any, path: Path) -> dict[int, bool]:
+    categories: dict[int, bool] = {}
+    for index, entry in enumerate(_list_of(content, 'categories', path)):
+        key, is_thing = _parsed(_category, entry, path, f'category {index}')
+        if key in categories:
+            raise ValueError(f'{path}: there are two categories with id {key}')
+        categories[key] = is_thing
+    return categories
+
+
+def read_ids(path: Path) -> npt.NDArray[np.int32]:
+    """Read the segment ids of a PNG, (H, W) int32.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is damaged or no picture; the message names it.
+    """
+    return read_panoptic_png(path)
+
+
+def _load(path: Path) -> Any:
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:   # no JSON, or no text at all
+        raise ValueError(f'{path} is no JSON: {error}') from error
+
+
+def _list_of(content: Any, key: str, path: Path) -> list[Any]:
+    entries = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(entries, list):
+        raise ValueError(f"{path} has no list '{key}'; expected a COCO panoptic JSON")
+    return entries
+
+
+def _parsed(parse: Callable[[Any], _T], entry: Any, path: Path, where: str) -> _T:
+    """Parse an entry; turn what goes wrong into one message with the file's name."""
+    try:
+        return parse(entry)
+    except KeyError as error:
+        raise ValueError(f'{path}: {where} has no {error}') from error
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'{path}: {where}: {error}') from error
+
+
+def _whole(entry: Any, key: str) -> int:
+    value = entry[key]
+    is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    if not is_whole:
+        raise ValueError(f'{key!r} must be a whole number, got {value!r}')
+    return int(value)
+
+
+def _category(entry: Any) -> tuple[int, bool]:
+    return _whole(entry, 'id'), bool(_whole(entry, 'isthing'))
+
+
+def _category_entry(entry: Any) -> CategoryEntry:
+    key, is_thing = _category(entry)
+    return CategoryEntry(key, _text(entry, 'name'), is_thing)
+
+
+def _text(entry: Any, key: str) -> str:
+    value = entry[key]
+    if not isinstance(value, str) or not value:
+        raise ValueError(f'{key!r} must be text, got {value!r}')
+    return value
+
+
+def _image_id(entry: Any, key: str = 'image_id') -> int | str:
+    value = entry[key]
+    return value if isinstance(value, str) else _whole(entry, key)
+
+
+def _image(entry: Any) -> tuple[int | str, str]:
+    return _image_id(entry, 'id'), _text(entry, 'file_name')
+
+
+def _annotation(entry: Any) -> Annotation:
+    file_name = _text(entry, 'file_name')
+    segments = tuple(_segment(segment) for segment in entry['segments_info'])
+    ids = [segment.id for segment in segments]
+    if len(set(ids)) < len(ids):
+        repeated = next(key for key in ids if ids.count(key) > 1)
+        raise ValueError(f'segment {repeated} is listed twice')
+    return Annotation(file_name, segments)
+
+
+def _segment(entry: Any) -> Segment:
+    segment = Segment(
+        _whole(entry, 'id'), _whole(entry, 'category_id'),
+        bool(_whole(entry, 'iscrowd')) if 'iscrowd' in entry else False,
+        _whole(entry, 'area') if 'area' in entry else None)
+    if not 1 <= segment.id <= MAX_ID:
+        raise ValueError(f'segment ids must lie in 1..{MAX_ID}, got {segment.id}')
+    if segment.area is not None and segment.area < 1:
+        raise ValueError(
+            f'the area of segment {segment.id} must be at least 1, got {segment.area}')
+    return segment

@@ -1,0 +1,140 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The folder of an evaluation: predictions in COCO's formats, and what it takes to go on."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+import fcntl
+import json
+from pathlib import Path, PurePosixPath
+import secrets
+from typing import Any
+
+from eov_seg_core.io.coco import replace_file
+from eov_seg_core.vocabulary import Vocabulary
+from training.evaluation.image import png_name
+from training.evaluation.record import ImageRecord, read_records
+from training.evaluation.scores import Scores
+
+
+class RunFolder:
+    """Where an evaluation saves its predictions, and finds them when it is started again.
+
+    `records/*.jsonl` grows image by image; `panoptic/NAME.png` are written before their record.
+    One process at a time may hold the folder.
+
+    Args:
+        path: The folder; made if needed.
+        identity: What the figures depend on.  A folder with another identity is refused.
+
+    Raises:
+        ValueError: The folder belongs to another run, or another process holds it.
+        OSError: It cannot be written.
+    """
+
+    def __init__(self, path: str | Path, identity: Mapping[str, Any]) -> None:
+        self._path = Path(path)
+        self._identity = dict(identity)
+        self.png_folder = self._path / 'panoptic'
+        self._records = self._path / 'records'
+        self._records.mkdir(parents=True, exist_ok=True)
+        self._lock = (self._path / 'lock').open('w')
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f'another evaluation is writing to {self._path}; wait for it, or '
+                             'choose another folder') from error
+        self._check_identity()
+        self._index_of_png: dict[PurePosixPath, int] = {}
+        # a file of its own: the last line of an earlier one may be cut
+        self._lines = (self._records / f'{secrets.token_hex(8)}.jsonl').open('w', encoding='utf-8')
+
+    def records(self, indices: Container[int]) -> dict[int, ImageRecord]:
+        """Return the records of images that need not be evaluated again, by index."""
+        records = {index: record for index, record in read_records(self._records).items()
+                   if index in indices and self._is_saved(record)}
+        for record in records.values():
+            self._claim(record)
+        return records
+
+    def append(self, record: ImageRecord) -> None:
+        """Keep the record of an image.
+
+        Raises:
+            ValueError: Its prediction took the place of another image's.
+            OSError: It cannot be written.
+        """
+        self._claim(record)
+        self._lines.write(record.to_line())
+        self._lines.flush()
+
+    def save(self, scores: Scores, records: Sequence[ImageRecord]) -> None:
+        """Write `scores.json`, `classes.csv`, and the predictions of all records as JSON."""
+        self._save_json('scores.json', {'run': self._identity, **scores.to_json()})
+        replace_file(self._path / 'classes.csv', scores.to_csv().encode())
+        records = sorted(records, key=lambda record: record.index)
+        images = [{'id': image_id(record.name), 'file_name': record.name,
+                   'height': record.size[0], 'width': record.size[1]} for record in records]
+        categories = _categories(scores.vocabulary)
+        if scores.panoptic is not None:
+            self._save_json('panoptic.json', {
+                'images': images, 'categories': categories, 'annotations': [
+                    {'image_id': image['id'], 'file_name': str(png_name(record.name)),
+                     'segments_info': record.segments}
+                    for image, record in zip(images, records)]})
+        if scores.instance is not None:
+            self._save_json('instances.json', [
+                {'image_id': image['id'], 'category_id': found.class_index + 1,
+                 'segmentation': {'size': record.size, 'counts': found.counts},
+                 'score': found.score}
+                for image, record in zip(images, records) for found in record.detections or ()])
+
+    def close(self) -> None:
+        """Let another process have the folder."""
+        self._lines.close()
+        self._lock.close()
+
+    def _check_identity(self) -> None:
+        path = self._path / 'run.json'
+        if not path.exists():
+            self._save_json('run.json', self._identity)
+            return
+        try:
+            known = dict(json.loads(path.read_text(encoding='utf-8')))
+        except (ValueError, TypeError) as error:
+            raise ValueError(f'{path} is damaged ({error}); choose another folder') from error
+        # compared as JSON gives it back
+        wanted = json.loads(json.dumps(self._identity))
+        changed = [f'{key} was {known.get(key)!r} and is now {wanted.get(key)!r}'
+                   for key in {**known, **wanted} if known.get(key) != wanted.get(key)]
+        if changed:
+            raise ValueError(f'{self._path} holds another evaluation: {"; ".join(changed)}. '
+                             'Choose another folder, or go on with the arguments it was begun '
+                             'with')
+
+    def _claim(self, record: ImageRecord) -> None:
+        png = png_name(record.name)
+        other = self._index_of_png.setdefault(png, record.index)
+        if other != record.index:
+            raise ValueError(f'images {other} and {record.index} ({record.name}) would both be '
+                             f'saved as {png}; give them names that differ before the ending, '
+                             'and choose another folder')
+
+    def _is_saved(self, record: ImageRecord) -> bool:
+        return record.segments is None or (self.png_folder / png_name(record.name)).exists()
+
+    def _save_json(self, name: str, content: object) -> None:
+        replace_file(self._path / name, (json.dumps(content, ensure_ascii=False) + '\n').encode())
+
+
+def image_id(name: str) -> int | str:
+    """Return the id of an image in COCO's and ADE20K's annotations: its stem, or the number."""
+    stem = PurePosixPath(name).stem
+    return int(stem) if stem.isascii() and stem.isdigit() else stem
+
+
+def _categories(vocabulary: Vocabulary) -> list[dict[str, Any]]:
+    return [{'id': index, 'name': name, 'supercategory': name, 'isthing': int(is_thing)}
+            for index, (name, is_thing) in enumerate(
+                zip(vocabulary.names, vocabulary.is_thing), start=1)]

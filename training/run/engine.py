@@ -1,0 +1,187 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A whole run: weights and data in, training by Lightning, weights out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import nullcontext
+from dataclasses import dataclass
+import logging
+from pathlib import Path
+from typing import Any, Literal
+
+import lightning
+from lightning.pytorch.loggers import TensorBoardLogger
+import torch
+from torch.utils.data import DataLoader
+
+from eov_seg_core.io.files import replacing
+from eov_seg_core.network.model import EOVSeg
+from eov_seg_core.weights.checkpoint import load_checkpoint_into, save_checkpoint
+from training.ablation import ablate
+from training.data.samples import TrainingExample
+from training.data.stream import ExampleStream, make_loader, StepPositions
+from training.recipe import Recipe
+from training.recipe_file import read_recipe, RecipeError, resume_conflicts, write_recipe
+from training.run.averaging import AveragedWeights
+from training.run.module import TrainingModule
+from training.run.panels import Panels
+from training.run.reporting import Report
+from training.run.saving import checkpoint_step, CheckpointFiles, Checkpoints, checkpoints
+from training.run.sources import training_data, validation_data
+from training.run.sync_batch_norm import SyncBatchNorms
+from training.run.validation import Validation
+
+_LOGGER = logging.getLogger(__name__)
+_PRECISIONS: dict[str, Literal['32-true', 'bf16-mixed', '16-mixed']] = {
+    '32': '32-true', 'bf16': 'bf16-mixed', '16': '16-mixed'}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a run happens; it trains the same anywhere, up to rounding.
+
+    Attributes:
+        output: Folder of the run: recipe, checkpoints, TensorBoard files, weights.
+        accelerator: `auto`, `cpu` or `cuda`.
+        devices: Processes on each machine, one for each device; None: all GPUs, or one CPU.
+        machines: How many machines take part.
+
+    Raises:
+        ValueError: There is no device or no machine.
+    """
+
+    output: Path
+    accelerator: str = 'auto'
+    devices: int | None = None
+    machines: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse numbers below one."""
+        for name, value in (('devices', self.devices), ('machines', self.machines)):
+            if value is not None and value < 1:
+                raise ValueError(f'--{name} must be at least 1, got {value}')
+
+    @property
+    def weights(self) -> Path:
+        """The exported weights."""
+        return self.output / 'model.safetensors'
+
+
+def train(recipe: Recipe, place: Place) -> int | None:
+    """Train, from the newest checkpoint in the output folder if there is one.
+
+    Args:
+        recipe: What to do.
+        place: Where.
+
+    Returns:
+        The signal that stopped the run, which a second call then continues; None at the end, and
+        in all processes but the first.
+
+    Raises:
+        ValueError: The recipe, its data or its weights cannot be used, or a checkpoint in the
+            output folder is of another recipe.
+        OSError: A file cannot be read or written.
+    """
+    _check_folder(recipe, place.output)
+    found = checkpoints(place.output / 'checkpoints')
+    last = found[-1] if found else None
+    data = training_data(recipe)
+    model = initial_model(recipe)
+    ablate(model, recipe.ablate)
+    module = TrainingModule(recipe, model)
+    stopping = Checkpoints(place.output / 'checkpoints', recipe.checkpoint)
+    average = None if recipe.ema_decay is None else AveragedWeights(recipe.ema_decay)
+    callbacks: list[lightning.Callback] = [] if average is None else [average]
+    callbacks += [Report(recipe), stopping, Panels(data, recipe.report, recipe.seed)]
+    validated = validation_data(recipe)
+    if validated is not None:
+        callbacks.append(Validation(validated, recipe.validation))
+    trainer = _trainer(recipe, place, callbacks, 0 if last is None else checkpoint_step(last))
+    if trainer.is_global_zero:
+        write_recipe(recipe, place.output / 'recipe.yaml')
+    batches = _Batches(recipe, ExampleStream(data, recipe.seed), trainer)
+    trainer.fit(module, datamodule=batches, ckpt_path=last)
+    if not trainer.is_global_zero:  # Lightning takes another status of theirs for a failure
+        return None
+    with nullcontext() if average is None else average.in_place(module):
+        _export(module.model, place.weights)
+    return stopping.stopped_by
+
+
+def initial_model(recipe: Recipe) -> EOVSeg:
+    """Build the network that a run starts from; equal recipes give equal weights.
+
+    Raises:
+        CheckpointError: The recipe's checkpoint cannot be used.
+        ValueError: It names none, and there are no public CLIP weights, or they could not be
+            fetched.
+    """
+    torch.manual_seed(recipe.seed)
+    if recipe.init_checkpoint is None:
+        try:
+            return EOVSeg.from_variant(recipe.variant, clip_pretrained=True)
+        except (RuntimeError, ValueError) as error:
+            raise ValueError(f'{error}; or set init_checkpoint to a file that holds trained CLIPs'
+                             ) from error
+    model = EOVSeg.from_variant(recipe.variant)
+    load_checkpoint_into(model, recipe.init_checkpoint)
+    return model
+
+
+def _check_folder(recipe: Recipe, output: Path) -> None:
+    """Refuse a folder in which another recipe was trained."""
+    output.mkdir(parents=True, exist_ok=True)
+    path = output / 'recipe.yaml'
+    found = checkpoints(output / 'checkpoints')
+    if not path.exists() or not found:
+        return
+    conflicts = resume_conflicts(read_recipe(path), recipe, checkpoint_step(found[-1]))
+    if conflicts:
+        raise RecipeError(f'{output} holds a run of another recipe ({"; ".join(conflicts)}); '
+                          'restore these values to go on with it, or choose another --output')
+
+
+class _Batches(lightning.LightningDataModule):
+    """The stream of batches from the step on at which the trainer is."""
+
+    def __init__(self, recipe: Recipe, stream: ExampleStream, trainer: lightning.Trainer) -> None:
+        super().__init__()
+        self._recipe = recipe
+        self._stream = stream
+        self._trainer = trainer
+
+    def train_dataloader(self) -> DataLoader[tuple[int, TrainingExample]]:
+        positions = StepPositions(self._recipe.batch_size, self._trainer.global_step,
+                                  self._trainer.global_rank, self._trainer.world_size)
+        return make_loader(self._stream, positions, self._recipe.workers,
+                           pin_memory=torch.cuda.is_available())
+
+
+def _trainer(recipe: Recipe, place: Place, callbacks: Iterable[lightning.Callback],
+             first_step: int) -> lightning.Trainer:
+    plugins: list[Any] = [CheckpointFiles()]
+    if recipe.sync_batch_norm:
+        plugins.append(SyncBatchNorms())
+    trainer = lightning.Trainer(
+        accelerator=place.accelerator, devices=place.devices or 'auto', num_nodes=place.machines,
+        precision=_PRECISIONS[recipe.precision], max_epochs=-1, max_steps=recipe.steps,
+        # what was logged after the checkpoint is logged again
+        logger=TensorBoardLogger(place.output, name='', version='tensorboard',
+                                 purge_step=first_step + 1),
+        callbacks=list(callbacks), plugins=plugins, use_distributed_sampler=False,
+        enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
+        default_root_dir=place.output)
+    if recipe.batch_size % trainer.world_size:
+        raise ValueError(f'{trainer.world_size} processes cannot share a batch_size of '
+                         f'{recipe.batch_size} evenly; choose a multiple, or other devices')
+    return trainer
+
+
+def _export(model: EOVSeg, path: Path) -> None:
+    """Write the weights; plain batch norms have the same entries as synchronised ones."""
+    with replacing(path) as temporary:
+        save_checkpoint(model, temporary)
+    _LOGGER.info('weights: %s', path)

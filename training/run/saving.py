@@ -1,0 +1,124 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Saving the state of a run so that it survives a kill at any moment, and stopping on request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+import os
+from pathlib import Path
+import signal
+from types import FrameType
+from typing import Any
+
+import lightning
+from lightning.pytorch.plugins.io import CheckpointIO
+import torch
+
+from eov_seg_core.io.files import replacing
+from training.recipe import CheckpointConfig
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM)
+_UNFINISHED = f'.{"[0-9a-f]" * 16}.tmp'
+"""What `replacing` names files that are not complete."""
+_Handler = Callable[[int, FrameType | None], Any] | int | None
+
+
+class CheckpointFiles(CheckpointIO):
+    """Checkpoints that are either whole or not there, read without executing pickled code."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path,
+                        storage_options: Any | None = None) -> None:
+        """Write a checkpoint and, when all of it is on the disk, move it to its place."""
+        with replacing(Path(path)) as temporary, temporary.open('wb') as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def load_checkpoint(self, path: str | Path, map_location: Any | None = None,
+                        weights_only: bool | None = True) -> dict[str, Any]:
+        """Read a checkpoint onto the CPU; tensors and plain containers only, whatever is asked.
+
+        Raises:
+            ValueError: The file is damaged or holds something else.
+        """
+        try:
+            content: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
+        except Exception as error:  # a damaged file makes the unpickler raise whatever it comes to
+            raise ValueError(f'checkpoint {path} is damaged ({type(error).__name__}: {error}); '
+                             'remove it to go on from the one before') from error
+        return content
+
+    def remove_checkpoint(self, path: str | Path) -> None:
+        """Remove a checkpoint."""
+        Path(path).unlink()
+
+
+def checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints of a run, oldest first."""
+    return sorted(folder.glob('step_*.ckpt'))
+
+
+def checkpoint_step(path: Path) -> int:
+    """Return after how many steps a checkpoint was saved."""
+    return int(path.stem.removeprefix('step_'))
+
+
+class Checkpoints(lightning.Callback):
+    """Save the state every so often, at the end, and when SIGINT or SIGTERM asks to stop.
+
+    A signal that reaches any process of a run stops all of them after the same step.
+
+    Args:
+        folder: Where the files go; it is made.
+        config: When to save, and how many checkpoints stay.
+
+    Attributes:
+        stopped_by: The signal that ended the run; None if it reached its end.
+    """
+
+    def __init__(self, folder: Path, config: CheckpointConfig) -> None:
+        self.stopped_by: int | None = None
+        self._folder = folder
+        self._config = config
+        self._previous: Mapping[int, _Handler] = {}
+
+    def on_train_start(self, trainer: lightning.Trainer,
+                       pl_module: lightning.LightningModule) -> None:
+        """Take the signals over, also from Lightning, whose handler ends the run mid-step."""
+        if trainer.is_global_zero:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            for leftover in self._folder.parent.rglob(_UNFINISHED):  # of a process that was killed
+                leftover.unlink()
+        if trainer.received_sigterm:    # while everything was being set up
+            self.stopped_by = signal.SIGTERM
+        self._previous = {number: signal.signal(number, self._ask_to_stop)
+                          for number in _STOPPING}
+
+    def _ask_to_stop(self, number: int, frame: FrameType | None) -> None:
+        self.stopped_by = number
+
+    def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule,
+                           outputs: Any, batch: Any, batch_idx: int) -> None:
+        """Save if it is time; end the run after this step if a process was asked to stop."""
+        if trainer.strategy.reduce_boolean_decision(self.stopped_by is not None, all=False):
+            self.stopped_by = self.stopped_by or signal.SIGTERM
+            trainer.should_stop = True
+        step = trainer.global_step
+        if trainer.should_stop or step == trainer.max_steps or step % self._config.every == 0:
+            self._save(trainer, step)
+
+    def _save(self, trainer: lightning.Trainer, step: int) -> None:
+        trainer.save_checkpoint(self._folder / f'step_{step:08d}.ckpt')
+        if trainer.is_global_zero:
+            for old in checkpoints(self._folder)[:-self._config.keep]:
+                with suppress(FileNotFoundError):
+                    old.unlink()
+
+    def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule,
+                 stage: str) -> None:
+        """Give the signals back."""
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+        self._previous = {}
