@@ -41,7 +41,7 @@ from eov_seg_core.network.pooling import mask_pool
 from eov_seg_core.results import assign_gpu as device_assignment
 from eov_seg_core.results import merge as panoptic
 from eov_seg_core.results import tiles as mask_resize
-from eov_seg_core.results.merge import PanopticResult
+from eov_seg_core.results.result import PanopticResult
 from eov_seg_core.world import generate_scene, random_camera, render
 
 

@@ -24,7 +24,8 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from eov_seg_core import EOVSeg, Segmenter, Vocabulary
-from eov_seg_core.io.coco import ids_to_rgb, save_picture
+from eov_seg_core.io.coco import ids_to_rgb
+from eov_seg_core.io.media import save_picture
 from eov_seg_core.network.model import Prediction
 from training.data import CocoPanopticFolder
 from training.evaluation.dataset import evaluate, TASKS

@@ -35,7 +35,7 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
-from eov_seg_core.results.merge import PanopticResult, Segment
+from eov_seg_core.results.result import PanopticResult, Segment
 from eov_seg_ros.demo.collector import Collector
 from eov_seg_ros.demo.processes import node_command
 

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from eov_seg_core.network.model import EOVSeg
-    from eov_seg_core.results.merge import PanopticResult, Segment
+    from eov_seg_core.results.result import PanopticResult, Segment
     from eov_seg_core.segmenter import Segmenter
     from eov_seg_core.vocabulary import Category, Vocabulary
     from eov_seg_core.weights.checkpoint import CheckpointError

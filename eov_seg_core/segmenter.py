@@ -30,7 +30,8 @@ from eov_seg_core.inference.runner import InferenceNetwork
 from eov_seg_core.inference.text_encoder import TextEncoder
 from eov_seg_core.network.classification import VocabularyEmbedding
 from eov_seg_core.network.model import EOVSeg, Prediction
-from eov_seg_core.results.merge import PanopticResult, postprocess, RawResult
+from eov_seg_core.results.merge import postprocess
+from eov_seg_core.results.result import PanopticResult, RawResult
 from eov_seg_core.vocabulary import Vocabulary
 
 Image = npt.NDArray[np.uint8]

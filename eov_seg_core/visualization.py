@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:       # not at run time: pictures need no PyTorch
-    from eov_seg_core.results.merge import PanopticResult, Segment
+    from eov_seg_core.results.result import PanopticResult, Segment
 
 Picture = npt.NDArray[np.uint8]
 Color = tuple[int, int, int]

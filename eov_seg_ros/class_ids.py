@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from eov_seg_core.results.merge import Segment
+    from eov_seg_core.results.result import Segment
 
 MAX_CLASS_ID = 65535
 """The largest class id that `mono16` and vision_msgs/VisionClass hold."""

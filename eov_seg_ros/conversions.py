@@ -24,7 +24,7 @@ from eov_seg_ros.class_ids import LabelSpace, UNLABELED
 from eov_seg_ros.image_bridge import CvBridge, make_bridge
 
 if TYPE_CHECKING:
-    from eov_seg_core.results.merge import PanopticResult, Segment
+    from eov_seg_core.results.result import PanopticResult, Segment
 
 Pixels = npt.NDArray[Any]
 RGB = npt.NDArray[np.uint8]

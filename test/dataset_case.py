@@ -10,7 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from eov_seg_core.io.coco import ids_to_rgb, save_picture
+from eov_seg_core.io.coco import ids_to_rgb
+from eov_seg_core.io.media import save_picture
 
 CATEGORIES = [{'id': 4, 'name': 'chair,seat', 'isthing': 1},
               {'id': 9, 'name': 'floor', 'isthing': 0},

@@ -13,8 +13,7 @@ import torch
 from torch import nn
 
 from eov_seg_core import Segment, Vocabulary
-from eov_seg_core.results.instances import Instances
-from eov_seg_core.results.merge import PanopticResult
+from eov_seg_core.results.result import Instances, PanopticResult
 from training.data.samples import PanopticSample, SegmentLabel, SemanticSample
 from training.evaluation.dataset import evaluate
 from training.evaluation.folder import RunFolder

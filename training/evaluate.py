@@ -24,7 +24,7 @@ import torch
 
 from eov_seg_core.config import variant_config
 from eov_seg_core.device.precision import resolve_device
-from eov_seg_core.io.coco import replace_file
+from eov_seg_core.io.files import replace_file
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.vocabulary import Vocabulary
 from training.ablation import ablate, PARTS

@@ -30,7 +30,7 @@ import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
 
-from eov_seg_core.io.coco import replace_file
+from eov_seg_core.io.files import replace_file
 from training.data.coco_json import (
     Annotation,
     read_annotations,

@@ -36,9 +36,10 @@ from eov_seg_core.io.files import replacing
 from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.weights.checkpoint import save_checkpoint
 from training.clip.accuracy import dense_accuracy
-from training.clip.captions import caption_groups, CaptionGroup, nuisance_names
+from training.clip.captions import caption_groups, CaptionGroup
 from training.clip.trainer import ClipTrainer
 from training.clip.views import ClipViews, View
+from training.world.distractors import nuisance_names
 from training.world.frames import CachedFrames, CLIP_FRAMES, DEFAULT_CACHE
 
 _MAX_LOGIT_SCALE = math.log(100)

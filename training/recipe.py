@@ -14,6 +14,7 @@ from typing import Any, Literal
 from eov_seg_core.config import VARIANTS
 from eov_seg_core.inference.preprocess import SIZE_DIVISOR
 from training.ablation import TrainedPart
+from training.loss.auxiliary import AuxiliaryConfig
 from training.loss.losses import LossConfig
 
 
@@ -126,27 +127,6 @@ class ScheduleConfig:
             if self.kind == 'cosine' and getattr(self, name) != getattr(ScheduleConfig, name):
                 raise ValueError(f'{name} is not read by the schedule cosine; remove it, or '
                                  'choose kind multi_step')
-
-
-@dataclass(frozen=True, kw_only=True)
-class AuxiliaryConfig:
-    """Further losses for short trainings; the network that comes out is the same without them.
-
-    Attributes:
-        ground_truth_queries: Most segments of an image that get a query which starts from their
-            disturbed true mask; 0: none.
-        ground_truth_weight: Of these queries' loss.
-        dense_text_weight: Of the comparison of every pixel with the words; 0: none.
-    """
-
-    ground_truth_queries: int = 0
-    ground_truth_weight: float = 0.5
-    dense_text_weight: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Refuse negative values."""
-        for name in ('ground_truth_queries', 'ground_truth_weight', 'dense_text_weight'):
-            _check(0 <= getattr(self, name) < math.inf, name, getattr(self, name), 'at least 0')
 
 
 @dataclass(frozen=True, kw_only=True)

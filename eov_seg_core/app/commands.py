@@ -20,9 +20,16 @@ from tqdm import tqdm
 
 from eov_seg_core.config import variant_config
 from eov_seg_core.device.precision import resolve_device, resolve_precision
-from eov_seg_core.io.coco import CocoWriter, save_picture
+from eov_seg_core.io.coco import CocoWriter
 from eov_seg_core.io.files import replacing
-from eov_seg_core.io.media import find_media, MediaError, name_sources, Picture, Source
+from eov_seg_core.io.media import (
+    find_media,
+    MediaError,
+    name_sources,
+    Picture,
+    save_picture,
+    Source,
+)
 from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.visualization import draw_overlay

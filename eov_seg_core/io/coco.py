@@ -18,10 +18,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from eov_seg_core.io.files import replacing
+from eov_seg_core.io.files import replace_file
+from eov_seg_core.io.media import save_picture
 
 if TYPE_CHECKING:       # not at run time: files need no PyTorch
-    from eov_seg_core.results.merge import PanopticResult, Segment
+    from eov_seg_core.results.result import PanopticResult, Segment
 
 MAX_ID = (1 << 24) - 1
 """Largest segment id that three bytes hold."""
@@ -65,27 +66,6 @@ def read_panoptic_png(path: str | Path) -> npt.NDArray[np.int32]:
     if bgr is None:
         raise ValueError(f'{path} is no picture; expected a COCO panoptic PNG')
     return rgb_to_ids(np.asarray(bgr[:, :, ::-1], np.uint8))
-
-
-def save_picture(path: str | Path, rgb: npt.NDArray[np.uint8]) -> None:
-    """Write a picture in the format of its file name; the file appears complete or not at all.
-
-    Args:
-        path: Ends in `.png`, `.jpg` or another ending that OpenCV knows.
-        rgb: (H, W, 3) uint8 RGB.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
-    path = Path(path)
-    _, encoded = cv2.imencode(path.suffix, rgb[:, :, ::-1])
-    replace_file(path, encoded.tobytes())
-
-
-def replace_file(path: Path, content: bytes) -> None:
-    """Write a file beside the target and move it there, so that no reader sees half of it."""
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
 
 
 def save_coco_panoptic(result: PanopticResult, names: Sequence[str], is_thing: Sequence[bool],

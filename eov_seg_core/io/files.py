@@ -27,3 +27,9 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Write a file beside the target and move it there, so that no reader sees half of it."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)

@@ -15,6 +15,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from eov_seg_core.io.files import replace_file
+
 IMAGE_SUFFIXES = frozenset({
     '.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.pnm', '.ppm', '.tif', '.tiff', '.webp'})
 """Endings by which a folder's images are found, in lower case."""
@@ -255,3 +257,18 @@ def _origin(path: str, folder: Path) -> str:
         return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:      # on another drive
         return Path(path).resolve().as_posix()
+
+
+def save_picture(path: str | Path, rgb: npt.NDArray[np.uint8]) -> None:
+    """Write a picture in the format of its file name; the file appears complete or not at all.
+
+    Args:
+        path: Ends in `.png`, `.jpg` or another ending that OpenCV knows.
+        rgb: (H, W, 3) uint8 RGB.
+
+    Raises:
+        OSError: The file cannot be written.
+    """
+    path = Path(path)
+    _, encoded = cv2.imencode(path.suffix, rgb[:, :, ::-1])
+    replace_file(path, encoded.tobytes())

@@ -20,7 +20,6 @@ import torch.nn.functional as F
 
 from eov_seg_core.config import ModelConfig, variant_config
 from eov_seg_core.device.memory import return_freed_memory
-from eov_seg_core.inference.text_encoder import CLIPTextTower
 from eov_seg_core.network.aggregator import LiteAggregator
 from eov_seg_core.network.backbone import build_cnn, ViTFirstBlock
 from eov_seg_core.network.classification import (
@@ -29,6 +28,7 @@ from eov_seg_core.network.classification import (
     VocabularyEmbedding,
 )
 from eov_seg_core.network.decoder import Decoder, INITIAL_LOGIT_SCALE, StageOutput
+from eov_seg_core.network.text_tower import CLIPTextTower
 
 
 class ImageFeatures(NamedTuple):

@@ -5,12 +5,11 @@
 This is the costly part of post-processing: every query against every pixel.  Within a tile of the
 output the queries that can neither win a pixel nor cross one half are left out; bounds on the
 interpolated logits prove it, since interpolation cannot leave the range of its sources.  This is
-for CPUs; `device_assignment` gives the same on a GPU.
+for CPUs; `assign_gpu` gives the same on a GPU.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,14 +18,19 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from eov_seg_core.results.tiles import MaskResize, resize_tile, Window
+from eov_seg_core.results.tiles import (
+    first_maximum,
+    logit_bounds,
+    MaskResize,
+    resize_tile,
+    SLACK,
+    Window,
+)
 
 _TILE = (32, 128)
 """Height and width of a tile in pixels: 100 queries then fit into the caches."""
 _CHUNK_PIXELS = 1 << 20
 """Pixels that are counted at a time; bounds the memory of 64-bit indices."""
-_SLACK = 1e-5
-"""How far rounding may carry an interpolated value, relative to 1 + the largest source."""
 
 
 @dataclass(frozen=True)
@@ -83,30 +87,11 @@ def _length(window: Window) -> int:
     return len(window.weights)
 
 
-def logit_bounds(mask_logits_qhw: Tensor, bands: list[Window], strips: list[Window]
-                 ) -> tuple[Tensor, Tensor]:
-    """Return limits of the interpolated logits in each tile, two of (bands, strips, q)."""
-    low_BSq, high_BSq = (_reduce(mask_logits_qhw, bands, strips, reduction)
-                         for reduction in (torch.amin, torch.amax))
-    slack_BSq = _SLACK * (1 + torch.maximum(-low_BSq, high_BSq))
-    return low_BSq - slack_BSq, high_BSq + slack_BSq
-
-
-def _reduce(mask_logits_qhw: Tensor, bands: list[Window], strips: list[Window],
-            reduction: Callable[[Tensor, int], Tensor]) -> Tensor:
-    """Reduce the source of each tile to one value, (bands, strips, q)."""
-    rows_qBw = torch.stack([reduction(mask_logits_qhw[:, rows.source], 1) for rows in bands], 1)
-    # reductions are fast along the first axis and slow along the last
-    rows_wqB = rows_qBw.permute(2, 0, 1).contiguous()
-    return torch.stack([reduction(rows_wqB[columns.source], 0) for columns in strips]
-                       ).permute(2, 0, 1)
-
-
 def _relevant(low_BSq: Tensor, high_BSq: Tensor, scores_q: Tensor) -> Tensor:
     """Return which queries may win a pixel of a tile or have their outline in it, bool."""
     # the best of the lower bounds is reached at every pixel of a tile: less than that never wins.
     # Written so that a logit that is not a number excludes nobody
-    floor_BS1 = (scores_q * low_BSq.sigmoid()).amax(dim=2, keepdim=True) * (1 - _SLACK)
+    floor_BS1 = (scores_q * low_BSq.sigmoid()).amax(dim=2, keepdim=True) * (1 - SLACK)
     is_hopeless_BSq = scores_q * high_BSq.sigmoid() < floor_BS1
     return ~is_hopeless_BSq | ((low_BSq <= 0) & (high_BSq >= 0))
 
@@ -124,25 +109,6 @@ def _compete(logits_qhw: Tensor, scores_q: Tensor) -> tuple[Tensor, Tensor, Tens
     area_q = is_inside_qhw.sum(dim=(1, 2)).long()
     winner = first_maximum(probs_qhw.mul_(scores_q[:, None, None]))
     return winner, is_inside_qhw.gather(0, winner[None]).squeeze(0).bool(), area_q
-
-
-def first_maximum(values_Qhw: Tensor) -> Tensor:
-    """Return the index of the first maximum along the first axis, (h, w) int64.
-
-    `torch.argmax` over an axis of few walks it one by one on a CPU.  The maximum, a comparison
-    with it, and the maximum of falling numbers where it holds take a fifth of its time.
-
-    Args:
-        values_Qhw: (Q, h, w) float32.
-
-    Returns:
-        The last index where a value is not a number: nothing equals that.
-    """
-    is_best_Qhw = torch.eq(values_Qhw, values_Qhw.amax(dim=0), out=torch.empty_like(values_Qhw))
-    count = len(values_Qhw)
-    falling_Q = torch.arange(count, 0, -1, device=values_Qhw.device)
-    rank = is_best_Qhw.mul_(falling_Q[:, None, None]).amax(dim=0).long()
-    return count - rank.clamp_(min=1)
 
 
 def _summarise(codes: Tensor, original_q: Tensor) -> PixelAssignment:

@@ -11,9 +11,7 @@ which at most a hundred numbers are left to decide on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -23,89 +21,18 @@ from torch import Tensor
 from eov_seg_core.device.transfer import to_host
 from eov_seg_core.results.assign_cpu import assign_pixels, PixelAssignment
 from eov_seg_core.results.assign_gpu import assign_on_device
-from eov_seg_core.results.instances import (
-    find_instances,
-    Instances,
+from eov_seg_core.results.instances import find_instances
+from eov_seg_core.results.result import look_up, PanopticResult, Segment
+from eov_seg_core.results.semantic import (
+    late_semantic_argmax,
     late_semantic_scores,
+    semantic_argmax,
     semantic_scores,
 )
-from eov_seg_core.results.semantic import late_semantic_argmax, semantic_argmax
 from eov_seg_core.results.tiles import MaskResize
 
 _Outcome = tuple[PixelAssignment, npt.NDArray[np.float32], npt.NDArray[np.int64]]
 """Who won which pixels, and score and label of each query that competed."""
-_CHUNK_PIXELS = 1 << 20
-"""Pixels that are looked up at a time; bounds the memory of 64-bit indices."""
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One thing, or all of one kind of stuff, in an image.
-
-    Attributes:
-        id: Value of its pixels in `PanopticResult.instance`, from 1.
-        class_id: 1..K in vocabulary order.
-        name: First name of the class.
-        is_thing: Thing or stuff.
-        score: Class probability of its query, 0..1; of the first query where stuff was merged.
-        area: Number of pixels.
-        bbox_xyxy: x1, y1, x2, y2 in pixels, tight around the pixels; x2 and y2 are exclusive, so
-            the width is x2 - x1.
-    """
-
-    id: int
-    class_id: int
-    name: str
-    is_thing: bool
-    score: float
-    area: int
-    bbox_xyxy: tuple[int, int, int, int]
-
-
-@dataclass(frozen=True, eq=False)
-class RawResult:
-    """What the network said, in host memory.
-
-    Attributes:
-        class_log_probs: (Q, K + 1) float32, void last.
-        mask_logits: (Q, h, w) float32 at a quarter of the padded input's size.
-    """
-
-    class_log_probs: npt.NDArray[np.float32]
-    mask_logits: npt.NDArray[np.float32]
-
-
-@dataclass(eq=False)
-class PanopticResult:
-    """Everything about one image.
-
-    Attributes:
-        instance: (H, W) int32 segment id, 0 = unlabeled.
-        segments: In the published order; ids 1, 2, 3, ...
-        semantic_scores: (K, H, W) float32 on request: the published semantic inference.
-        semantic_argmax: (H, W) int32 on request: class index 0..K-1 of the highest semantic score.
-        instances: On request: the published instance inference.
-        raw: On request: the network's output.
-    """
-
-    instance: npt.NDArray[np.int32]
-    segments: list[Segment]
-    semantic_scores: npt.NDArray[np.float32] | None = None
-    semantic_argmax: npt.NDArray[np.int32] | None = None
-    instances: Instances | None = None
-    raw: RawResult | None = None
-
-    @cached_property
-    def semantic(self) -> npt.NDArray[np.int32]:
-        """(H, W) int32 class id of the pixel's segment, 1..K, 0 = unlabeled; made on access."""
-        table = np.array([0, *(segment.class_id for segment in self.segments)], np.int32)
-        return _lookup(table, self.instance)
-
-    @property
-    def confidence(self) -> npt.NDArray[np.uint8]:
-        """(H, W) uint8, 255 x score of the pixel's segment, 0 = unlabeled; made on access."""
-        scores = np.array([0.0, *(segment.score for segment in self.segments)])
-        return _lookup(np.rint(255 * scores).astype(np.uint8), self.instance)
 
 
 @torch.inference_mode()
@@ -240,16 +167,4 @@ def _merge(assignment: PixelAssignment, scores_q: npt.NDArray[np.float32],
             id=segment_id, class_id=label + 1, name=names[label], is_thing=bool(is_thing[label]),
             score=float(scores_q[queries[0]]), area=int(owned_q[queries].sum()),
             bbox_xyxy=(x1, y1, x2, y2)))
-    return PanopticResult(_lookup(id_of_code, assignment.codes), segments)
-
-
-def _lookup(table: npt.NDArray[np.generic], indices: npt.NDArray[np.integer[Any]]
-            ) -> npt.NDArray[Any]:
-    """Return `table[indices]` without a whole copy of the indices in 64 bits."""
-    result = np.empty(indices.shape, table.dtype)
-    step = max(_CHUNK_PIXELS // indices.shape[1], 1)
-    for start in range(0, len(indices), step):
-        rows = slice(start, start + step)
-        # indices are never out of range; checking them would cost a copy of the result
-        np.take(table, indices[rows], out=result[rows], mode='clip')
-    return result
+    return PanopticResult(look_up(id_of_code, assignment.codes), segments)

@@ -8,15 +8,23 @@ pixels: within a tile, bounds on the interpolated logits show which classes cann
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
+import torch.nn.functional as F
 
-from eov_seg_core.results.assign_cpu import first_maximum, logit_bounds
-from eov_seg_core.results.tiles import MaskResize, resize_tile, Window
+from eov_seg_core.results.tiles import (
+    first_maximum,
+    logit_bounds,
+    MaskResize,
+    resize_tile,
+    STRIP_WIDTH,
+    Window,
+)
 
 _TILE = (32, 128)
 """Height and width of a tile in pixels: 100 queries then fit into the caches."""
@@ -116,3 +124,56 @@ def _best_class(lead_cK: Tensor, mask_probs_chw: Tensor, constant_K: Tensor, upp
     if len(possible_C) > len(tried_C):
         tried_C, score_Chw = possible_C, scores(possible_C)
     return tried_C[first_maximum(score_Chw)]
+
+
+_BAND_ELEMENTS = 1 << 22
+"""Queries x pixels that are computed at a time: 16 MiB in float32."""
+
+
+def semantic_scores(probs_QK: Tensor, mask_logits_Qhw: Tensor, resize: MaskResize
+                    ) -> npt.NDArray[np.float32]:
+    """Sum class probability x mask probability over all queries.
+
+    Args:
+        probs_QK: (Q, K) class probabilities without void.
+        mask_logits_Qhw: (Q, h, w) float32 mask logits.
+        resize: To the output's size.
+
+    Returns:
+        (K, H, W) float32, not normalised.
+    """
+    scores = np.empty((probs_QK.shape[1], *resize.output_size), np.float32)
+    for rows, logits_QhW in _bands(mask_logits_Qhw, resize, max(probs_QK.shape)):
+        band_KhW = torch.tensordot(probs_QK.T, logits_QhW.sigmoid_(), dims=1)
+        scores[:, rows] = band_KhW.cpu().numpy()
+    return scores
+
+
+def late_semantic_scores(probs_QK: Tensor, mask_logits_Qhw: Tensor, padded_size: tuple[int, int],
+                         network_size: tuple[int, int], output_size: tuple[int, int]
+                         ) -> npt.NDArray[np.float32]:
+    """Like `semantic_scores`, but with scores made at the padded size and then resized.
+
+    This is the published order when neither panoptic nor instance output is wanted.
+    """
+    to_padded = MaskResize((mask_logits_Qhw.shape[1], mask_logits_Qhw.shape[2]), padded_size,
+                           padded_size, padded_size, mask_logits_Qhw.device)
+    height, width = network_size
+    network_KHW = semantic_scores(probs_QK, mask_logits_Qhw, to_padded)[:, :height, :width]
+    scores = np.empty((len(network_KHW), *output_size), np.float32)
+    for class_HW, target_HW in zip(network_KHW, scores):
+        target_HW[:] = F.interpolate(torch.from_numpy(class_HW)[None, None], size=output_size,
+                                     mode='bilinear')[0, 0].numpy()
+    return scores
+
+
+def _bands(mask_logits_Qhw: Tensor, resize: MaskResize, planes: int
+           ) -> Iterator[tuple[slice, Tensor]]:
+    """Yield rows and (Q, rows, W) logits of bands so thin that `planes` of them are small."""
+    width = resize.output_size[1]
+    strips = resize.column_windows(STRIP_WIDTH)
+    for rows in resize.row_windows(max(_BAND_ELEMENTS // (planes * width), 1)):
+        source_Qhw = mask_logits_Qhw[:, rows.source]
+        tiles = [resize_tile(source_Qhw[:, :, columns.source], rows, columns)
+                 for columns in strips]
+        yield rows.output, torch.cat(tiles, dim=2)

@@ -2,13 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Words as pure data: names, synonyms, things and stuff; no PyTorch."""
 
-from eov_seg_core.vocabulary.vocabulary import (
-    Category,
-    MAX_NAME_LENGTH,
-    MAX_NAMES,
-    presets,
-    split_synonyms,
-    Vocabulary,
-)
+from eov_seg_core.vocabulary.category import Category, MAX_NAME_LENGTH, split_synonyms
+from eov_seg_core.vocabulary.vocabulary import MAX_NAMES, presets, Vocabulary
 
 __all__ = ['MAX_NAMES', 'MAX_NAME_LENGTH', 'Category', 'Vocabulary', 'presets', 'split_synonyms']

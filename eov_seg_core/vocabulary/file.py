@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from eov_seg_core.vocabulary.vocabulary import Category, split_synonyms, Vocabulary
+from eov_seg_core.vocabulary.category import Category, split_synonyms, things_and_stuff
 
 INVALID = 'invalid_class_id'
 """Name of the lines that the published lists want skipped."""
@@ -19,33 +19,35 @@ _FILE_HELP = ("expected YAML with lists 'things' and 'stuff' of 'name,synonym' s
               "lines 'id:name,synonym'")
 
 
-def read_vocabulary(path: Path) -> Vocabulary:
-    """Do what `Vocabulary.from_file` says."""
+def read_categories(path: Path) -> list[Category]:
+    """Read the file of `Vocabulary.from_file`; its errors do not name the file."""
     try:
         text = path.read_text(encoding='utf-8-sig')
     except UnicodeDecodeError as error:
-        raise ValueError(f'{path} is not UTF-8 text ({error.reason} at byte {error.start}); '
+        raise ValueError(f'this is no UTF-8 text ({error.reason} at byte {error.start}); '
                          f'{_FILE_HELP}') from error
-    if path.suffix.lower() in ('.yaml', '.yml'):
-        return parse_yaml(text, str(path))
-    return _from_lines(text, str(path))
+    return parse_yaml(text) if path.suffix.lower() in ('.yaml', '.yml') else _from_lines(text)
 
 
-def parse_yaml(text: str, source: str) -> Vocabulary:
-    """Build a vocabulary from YAML text; `source` names it in errors."""
+def parse_yaml(text: str) -> list[Category]:
+    """Return the categories of a YAML text.
+
+    Raises:
+        ValueError: It is no YAML, or holds something else.
+    """
     try:
         content: Any = yaml.load(text, Loader=getattr(yaml, 'CSafeLoader', yaml.SafeLoader))
     except yaml.YAMLError as error:
-        raise ValueError(f'{source} is no valid YAML: {error}') from error
+        raise ValueError(f'this is no valid YAML: {error}') from error
     keys = set(content) if isinstance(content, dict) else set()
-    try:
-        if keys == {'categories'}:
-            return Vocabulary.from_categories(map(_category, content['categories'] or ()))
-        if keys and keys <= {'things', 'stuff'}:
-            return Vocabulary(content.get('things') or (), content.get('stuff') or ())
-    except (ValueError, TypeError) as error:
-        raise ValueError(f'{source}: {error}') from error
-    raise ValueError(f'{source} has the entries {sorted(map(str, keys))}; {_FILE_HELP}')
+    if keys == {'categories'}:
+        entries = content['categories'] or ()
+        if not isinstance(entries, (list, tuple)):
+            raise ValueError(f'categories must be a list, got {entries!r:.80}')
+        return [_category(entry) for entry in entries]
+    if keys and keys <= {'things', 'stuff'}:
+        return things_and_stuff(content.get('things') or (), content.get('stuff') or ())
+    raise ValueError(f'it has the entries {sorted(map(str, keys))}; {_FILE_HELP}')
 
 
 def _category(entry: Any) -> Category:
@@ -56,20 +58,20 @@ def _category(entry: Any) -> Category:
     return Category(split_synonyms(names), is_thing=kind == 'thing')
 
 
-def _from_lines(text: str, source: str) -> Vocabulary:
+def _from_lines(text: str) -> list[Category]:
     categories = []
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip():
             continue
         index, colon, names = line.partition(':')
         if not colon or not index.strip().isdigit():
-            raise ValueError(f'{source}, line {number}: got {line[:80]!r}; {_FILE_HELP}')
+            raise ValueError(f'line {number}: got {line[:80]!r}; {_FILE_HELP}')
         if names.strip() == INVALID:
             continue
         try:
             categories.append(Category(split_synonyms(names), is_thing=True))
         except ValueError as error:
-            raise ValueError(f'{source}, line {number}: {error}') from error
+            raise ValueError(f'line {number}: {error}') from error
     if not categories:
-        raise ValueError(f'{source} holds no category; {_FILE_HELP}')
-    return Vocabulary.from_categories(categories)
+        raise ValueError(f'it holds no category; {_FILE_HELP}')
+    return categories

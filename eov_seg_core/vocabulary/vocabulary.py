@@ -8,82 +8,15 @@ them was a training name.  Pure data; nothing here imports PyTorch.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from eov_seg_core.vocabulary.category import Category, split_synonyms, things_and_stuff
+from eov_seg_core.vocabulary.file import parse_yaml, read_categories
+
 MAX_NAMES = 4096
 """Most names of a vocabulary, synonyms included."""
-MAX_NAME_LENGTH = 200
-"""Most characters of one name; CLIP reads about 70 tokens."""
-
-
-@dataclass(frozen=True)
-class Category:
-    """One class of a vocabulary.
-
-    Attributes:
-        names: The name that is shown, then its synonyms; at least one.
-        is_thing: True for countable objects, which are told apart; False for stuff.
-
-    Raises:
-        ValueError: There is no name, or one is empty, too long or not text.
-    """
-
-    names: tuple[str, ...]
-    is_thing: bool
-
-    def __post_init__(self) -> None:
-        """Refuse names that cannot be encoded."""
-        names: object = self.names
-        if isinstance(names, str):
-            raise ValueError(f'names must be a tuple of strings, got the string {names!r}; '
-                             f'write ({names!r},) for one name')
-        if not isinstance(names, Iterable):
-            raise ValueError(f'names must be a tuple of strings, got {names!r}')
-        if not isinstance(self.is_thing, bool):
-            raise ValueError(f'is_thing must be True or False, got {self.is_thing!r}')
-        object.__setattr__(self, 'names', tuple(_checked(name) for name in self.names))
-        if not self.names:
-            raise ValueError('a category needs at least one name, got none')
-
-    @property
-    def name(self) -> str:
-        """The name that is shown."""
-        return self.names[0]
-
-
-def _checked(name: str) -> str:
-    """Return a name without surrounding white space, or raise ValueError."""
-    if not isinstance(name, str):
-        raise ValueError(f'a name must be a string, got {name!r} ({type(name).__name__}); '
-                         'quote it if it comes from YAML')
-    name = name.strip()
-    if not name:
-        raise ValueError('a name is empty; remove it, or a comma too many')
-    if ',' in name:
-        raise ValueError(f'{name!r} holds a comma, which separates synonyms; give each of them as '
-                         'a name of its own')
-    if len(name) > MAX_NAME_LENGTH:
-        raise ValueError(f'a name has {len(name)} characters, at most {MAX_NAME_LENGTH} are '
-                         f'allowed: {name[:40]!r}...')
-    if any('\ud800' <= character <= '\udfff' for character in name):
-        raise ValueError(f'{name!r} holds half a surrogate pair and is no valid Unicode text')
-    return name
-
-
-def split_synonyms(entry: str) -> tuple[str, ...]:
-    """Split `'name,synonym, synonym'` at its commas.
-
-    Raises:
-        ValueError: It is no string.
-    """
-    if not isinstance(entry, str):
-        raise ValueError(f"expected a string 'name,synonym', got {entry!r} "
-                         f'({type(entry).__name__}); quote it if it comes from YAML')
-    return tuple(entry.split(','))
 
 
 class Vocabulary:
@@ -104,14 +37,7 @@ class Vocabulary:
     categories: tuple[Category, ...]
 
     def __init__(self, things: Sequence[str] = (), stuff: Sequence[str] = ()) -> None:
-        for label, entries in (('things', things), ('stuff', stuff)):
-            if not isinstance(entries, (list, tuple)):
-                raise ValueError(f"{label} must be a list of strings 'name,synonym', got "
-                                 f'{entries!r:.80}')
-        categories = ([Category(split_synonyms(entry), True) for entry in things]
-                      + [Category(split_synonyms(entry), False) for entry in stuff])
-        _refuse_repeated_names(categories)
-        self._set(categories)
+        self._set(things_and_stuff(things, stuff))
 
     @classmethod
     def from_categories(cls, categories: Iterable[Category]) -> Vocabulary:
@@ -147,8 +73,7 @@ class Vocabulary:
             raise ValueError(f'there is no vocabulary preset {name!r}; choose one of '
                              f'{", ".join(presets())}')
         file = resources.files('eov_seg_core') / 'presets' / f'{name}.yaml'
-        from eov_seg_core.vocabulary.file import parse_yaml
-        return parse_yaml(file.read_text(encoding='utf-8'), name)
+        return cls.from_categories(parse_yaml(file.read_text(encoding='utf-8')))
 
     @classmethod
     def from_file(cls, path: str | Path) -> Vocabulary:
@@ -163,8 +88,10 @@ class Vocabulary:
             ValueError: The file is not as described, or its names are refused.
             OSError: The file cannot be read.
         """
-        from eov_seg_core.vocabulary.file import read_vocabulary
-        return read_vocabulary(Path(path))
+        try:
+            return cls.from_categories(read_categories(Path(path)))
+        except ValueError as error:
+            raise ValueError(f'{path}: {error}') from error
 
     def _set(self, categories: list[Category]) -> None:
         count = sum(len(category.names) for category in categories)
@@ -234,19 +161,6 @@ def presets() -> tuple[str, ...]:
     folder = resources.files('eov_seg_core') / 'presets'
     return tuple(sorted(file.name.removesuffix('.yaml') for file in folder.iterdir()
                         if file.name.endswith('.yaml')))
-
-
-def _refuse_repeated_names(categories: list[Category]) -> None:
-    counts = Counter(name for category in categories for name in category.names)
-    repeated = [name for name, count in counts.items() if count > 1]
-    if not repeated:
-        return
-    in_both = ({name for category in categories if category.is_thing for name in category.names}
-               & {name for category in categories if not category.is_thing
-                  for name in category.names})
-    where = ' (in things and in stuff)' if repeated[0] in in_both else ''
-    raise ValueError(f'{len(repeated)} names appear more than once, first {repeated[0]!r}{where}; '
-                     'each name and synonym may stand for one class only')
 
 
 def _refuse_contradictions(categories: list[Category]) -> None:

@@ -22,7 +22,7 @@ from eov_seg_ros.class_ids import LabelSpace
 from eov_seg_ros.parameters import Parameters
 
 if TYPE_CHECKING:
-    from eov_seg_core.results.merge import PanopticResult
+    from eov_seg_core.results.result import PanopticResult
 
 QOS_OVERRIDES = QoSOverridingOptions.with_default_policies()
 """Lets parameters override history, depth and reliability of a publisher or subscription."""

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from eov_seg_core.results.merge import PanopticResult, Segment
+from eov_seg_core.results.result import PanopticResult, Segment
 from eov_seg_core.visualization import (
     class_color,
     colorize,

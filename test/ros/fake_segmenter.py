@@ -14,7 +14,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from eov_seg_core.results.merge import PanopticResult, Segment
+from eov_seg_core.results.result import PanopticResult, Segment
 from eov_seg_core.vocabulary import Vocabulary
 
 POISON = (1, 2, 3)

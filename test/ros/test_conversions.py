@@ -17,7 +17,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed: scripts/setup_env.s
 from sensor_msgs.msg import Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 
-from eov_seg_core.results.merge import PanopticResult, Segment  # noqa: E402
+from eov_seg_core.results.result import PanopticResult, Segment  # noqa: E402
 from eov_seg_ros import conversions  # noqa: E402
 from eov_seg_ros.class_ids import LabelSpace  # noqa: E402
 from eov_seg_ros.conversions import image_to_rgb  # noqa: E402

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from eov_seg_core.io.coco import ids_to_rgb, save_picture
+from eov_seg_core.io.coco import ids_to_rgb
+from eov_seg_core.io.media import save_picture
 from training.data.coco_json import Segment
 from training.panoptic_quality import (
     count_overlaps,

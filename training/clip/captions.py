@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from eov_seg_core.inference.text_encoder import TEMPLATES
-from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_core.world.materials import COLORS
 from training.clip.views import CATEGORIES, Region
 from training.world.split import SYNONYMS, TRAINED_PAIRS
@@ -25,13 +24,6 @@ from training.world.split import SYNONYMS, TRAINED_PAIRS
 _SYNONYM_SHARE = 0.4
 _NUISANCE = 24
 _FURTHER_PAIRS = 32
-_ALMOST_RIGHT = frozenset((
-    'apparel', 'armchair', 'art', 'ashcan', 'baby', 'backpack', 'bag', 'bags', 'baggage', 'board',
-    'bookend', 'bowls', 'bowl', 'bucket', 'candlestick', 'canvas', 'carafe', 'carpet', 'case',
-    'chest', 'crate', 'drawing', 'gas', 'glass', 'jar', 'jug', 'magazine', 'notebook', 'ottoman',
-    'panel', 'paper', 'photo', 'pitcher', 'poster', 'pot', 'sconce', 'sculpture', 'tile',
-    'television', 'tree', 'wardrobe', 'water', 'woman'))
-"""Words of names that somebody might give to something in the world: no fair nuisance."""
 _ADJECTIVES = {'wood': 'wooden', 'tiles': 'tiled', 'carpet': 'carpeted'}
 _MATERIALS = ('wood', 'tiles', 'carpet', 'marble', 'concrete', 'plaster', 'wallpaper', 'brick')
 _RELATIONS = ('{} on a {}', '{} on the {}', '{} standing on a {}')
@@ -75,20 +67,6 @@ def caption_groups(regions: Sequence[Region], dice: random.Random,
         _group(regions, _present(regions, _relation), _relation,
                lambda relation: _tell(relation, names, dice), dice, weight=0.2)]
     return [group for group in groups if len(group.texts) > 1]
-
-
-def nuisance_names(*, for_training: bool) -> tuple[str, ...]:
-    """Return names of ADE20K's 847 that have no word in common with the world's.
-
-    About half of them are for the training, the others for the benchmark.
-    """
-    own = _ALMOST_RIGHT.union(COLORS, *(name.split() for first, others in SYNONYMS.items()
-                                        for name in (first, *others)))
-    foreign = sorted(name for name in Vocabulary.preset('ade20k_847').names
-                     if own.isdisjoint(name.split())
-                     and own.isdisjoint(word.rstrip('s') for word in name.split()))
-    trained = foreign[1::2]
-    return tuple(trained) if for_training else tuple(sorted({*foreign} - {*trained}))
 
 
 def all_words(nuisance: Sequence[str]) -> str:

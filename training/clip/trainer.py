@@ -15,9 +15,9 @@ from torch.nn.attention import sdpa_kernel, SDPBackend
 import torch.nn.functional as F
 
 from eov_seg_core.inference.preprocess import normalize_
-from eov_seg_core.inference.text_encoder import CLIPTextTower
 from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.network.pooling import mask_pool
+from eov_seg_core.network.text_tower import CLIPTextTower
 from training.clip.captions import all_words, CaptionGroup
 from training.clip.views import View
 

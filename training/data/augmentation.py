@@ -11,8 +11,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as F
 from torchvision.transforms.v2 import InterpolationMode
 
-from training.data.samples import PanopticSample, TrainingExample
-from training.loss.losses import Target
+from training.data.samples import PanopticSample, Target, TrainingExample
 
 PAD_GREY = 128
 """Value of the pixels that pad an image."""

@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from eov_seg_core.vocabulary import Vocabulary
-from training.loss.losses import Target
 
 
 class SegmentLabel(NamedTuple):
@@ -78,6 +77,18 @@ class SemanticData(Protocol):
     def __len__(self) -> int: ...
 
     def __getitem__(self, index: int) -> SemanticSample: ...
+
+
+class Target(NamedTuple):
+    """The true segments of one image; crowd regions are left out before.
+
+    Attributes:
+        labels_T: (T,) int64 class 0..K-1; T may be 0 or larger than the number of queries.
+        masks_Thw: (T, h, w) bool, h and w at most the padded input's: missing pixels are outside.
+    """
+
+    labels_T: Tensor
+    masks_Thw: Tensor
 
 
 class TrainingExample(NamedTuple):

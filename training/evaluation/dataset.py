@@ -39,6 +39,7 @@ class BrokenImage:
 
 Outcome = ImageRecord | BrokenImage
 
+
 def choose_tasks(data: Data, wanted: Iterable[str] | None = None) -> tuple[str, ...]:
     """Return the tasks to evaluate, in their usual order.
 

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import secrets
 from typing import Any
 
-from eov_seg_core.io.coco import replace_file
+from eov_seg_core.io.files import replace_file
 from eov_seg_core.vocabulary import Vocabulary
 from training.evaluation.image import png_name
 from training.evaluation.record import ImageRecord, read_records

@@ -16,9 +16,10 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from eov_seg_core.io.coco import ids_to_rgb, save_picture
-from eov_seg_core.results.merge import PanopticResult
-from eov_seg_core.results.merge import Segment as FoundSegment
+from eov_seg_core.io.coco import ids_to_rgb
+from eov_seg_core.io.media import save_picture
+from eov_seg_core.results.result import PanopticResult
+from eov_seg_core.results.result import Segment as FoundSegment
 from eov_seg_core.vocabulary import Vocabulary
 from training.data.coco_json import Segment
 from training.data.samples import PanopticData, PanopticSample, SemanticData, SemanticSample

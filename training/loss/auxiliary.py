@@ -13,6 +13,8 @@ changes at first with every step.  Both losses here say at once what is right:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+import math
 from typing import NamedTuple
 
 import torch
@@ -22,15 +24,38 @@ import torch.nn.functional as F
 from eov_seg_core.config import ModelConfig
 from eov_seg_core.network.classification import VocabularyEmbedding
 from eov_seg_core.network.decoder import Decoder
-from training.loss.losses import PanopticLoss, Target
+from training.data.samples import Target
+from training.loss.losses import PanopticLoss
 from training.loss.matcher import Matches
 from training.loss.point_sampling import UniformDraws
-from training.recipe import AuxiliaryConfig
 
 _LOGIT = 4.0
 """Mask logit of a true mask: sure, but finite."""
 _STRIDE = 4
 _DENSE_STRIDE = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuxiliaryConfig:
+    """Further losses for short trainings; the network that comes out is the same without them.
+
+    Attributes:
+        ground_truth_queries: Most segments of an image that get a query which starts from their
+            disturbed true mask; 0: none.
+        ground_truth_weight: Of these queries' loss.
+        dense_text_weight: Of the comparison of every pixel with the words; 0: none.
+    """
+
+    ground_truth_queries: int = 0
+    ground_truth_weight: float = 0.5
+    dense_text_weight: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse negative values."""
+        for name in ('ground_truth_queries', 'ground_truth_weight', 'dense_text_weight'):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ValueError(f'{name} must be at least 0, got {value!r}')
 
 
 class DecoderInputs(NamedTuple):
@@ -207,4 +232,3 @@ def _largest(target: Target, most: int) -> Target:
     areas_T = target.masks_Thw.flatten(1).sum(dim=1)
     order = areas_T.argsort(descending=True, stable=True)[:min(most, int((areas_T > 0).sum()))]
     return Target(target.labels_T[order], target.masks_Thw[order])
-

@@ -19,6 +19,7 @@ from torch import distributed, nn, Tensor
 import torch.nn.functional as F
 
 from eov_seg_core.network.decoder import StageOutput
+from training.data.samples import Target
 from training.loss.matcher import match, Matches, matching_cost, TermWeights
 from training.loss.point_sampling import (
     draw_uniform,
@@ -31,18 +32,6 @@ from training.loss.point_sampling import (
 
 MASK_STRIDE = 4
 """Pixels of the padded input for each pixel of the mask logits, along each axis."""
-
-
-class Target(NamedTuple):
-    """The true segments of one image; crowd regions are left out before.
-
-    Attributes:
-        labels_T: (T,) int64 class 0..K-1; T may be 0 or larger than the number of queries.
-        masks_Thw: (T, h, w) bool, h and w at most the padded input's: missing pixels are outside.
-    """
-
-    labels_T: Tensor
-    masks_Thw: Tensor
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,9 @@ import numpy.typing as npt
 from scipy import ndimage
 from tqdm import tqdm
 
-from eov_seg_core.io.coco import ids_to_rgb, replace_file, save_picture
+from eov_seg_core.io.coco import ids_to_rgb
+from eov_seg_core.io.files import replace_file
+from eov_seg_core.io.media import save_picture
 from eov_seg_core.vocabulary import Vocabulary
 
 _K = TypeVar('_K')

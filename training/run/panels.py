@@ -13,12 +13,11 @@ import numpy.typing as npt
 import torch
 
 from eov_seg_core.network.model import EOVSeg
-from eov_seg_core.results.merge import PanopticResult, Segment
+from eov_seg_core.results.result import PanopticResult, Segment
 from eov_seg_core.visualization import draw_overlay
 from eov_seg_core.vocabulary import Vocabulary
-from training.data.samples import TrainingBatch, TrainingData
+from training.data.samples import Target, TrainingBatch, TrainingData
 from training.data.stream import panel_generator
-from training.loss.losses import Target
 from training.recipe import ReportConfig
 from training.run.module import TrainingModule
 from training.run.prediction import predicting

@@ -10,8 +10,8 @@ import numpy as np
 
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_core.world import generate_scene, random_camera, render, Scene
-from training.clip.captions import nuisance_names
 from training.data.samples import PanopticSample, SegmentLabel
+from training.world.distractors import nuisance_names
 from training.world.frames import HEIGHT, MIN_AREA, WIDTH
 from training.world.split import (
     BASE,

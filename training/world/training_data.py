@@ -20,9 +20,8 @@ import torch
 
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_core.world.materials import COLORS
-from training.clip.captions import nuisance_names
-from training.data.samples import TrainingBatch, TrainingExample
-from training.loss.losses import Target
+from training.data.samples import Target, TrainingBatch, TrainingExample
+from training.world.distractors import nuisance_names
 from training.world.frames import (
     CachedFrames,
     DEFAULT_CACHE,

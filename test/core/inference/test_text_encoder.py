@@ -12,7 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from eov_seg_core.inference.embedding_cache import EmbeddingCache
-from eov_seg_core.inference.text_encoder import CLIPTextTower, TEMPLATES, TextEncoder
+from eov_seg_core.inference.text_encoder import TEMPLATES, TextEncoder
+from eov_seg_core.network.text_tower import CLIPTextTower
 
 SIZES = {'embed_dim': 24, 'width': 32, 'heads': 4, 'layers': 2, 'quick_gelu': True}
 

@@ -20,9 +20,9 @@ from eov_seg_core.io.coco import (
     read_panoptic_png,
     rgb_to_ids,
     save_coco_panoptic,
-    save_picture,
 )
-from eov_seg_core.results.merge import PanopticResult, Segment
+from eov_seg_core.io.media import save_picture
+from eov_seg_core.results.result import PanopticResult, Segment
 
 NAMES, IS_THING = ['person', 'Straße'], [True, False]
 

@@ -14,7 +14,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from eov_seg_core.results.merge import postprocess, Segment
+from eov_seg_core.results.merge import postprocess
+from eov_seg_core.results.result import Segment
 
 PARITY = Path(__file__).parents[4] / 'shared' / 'parity'
 

@@ -8,8 +8,9 @@ import re
 import pytest
 
 from eov_seg_core.vocabulary import Vocabulary
-from training.clip.captions import all_words, caption_groups, nuisance_names
+from training.clip.captions import all_words, caption_groups
 from training.clip.views import CATEGORIES, Region
+from training.world.distractors import nuisance_names
 from training.world.split import HELD_OUT_PAIRS, SYNONYMS
 
 NUISANCE = nuisance_names(for_training=True)

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from eov_seg_core.io.coco import CocoWriter, ids_to_rgb
-from eov_seg_core.results.merge import PanopticResult, Segment
+from eov_seg_core.results.result import PanopticResult, Segment
 from eov_seg_core.vocabulary import Category, Vocabulary
 from training.data import CocoPanopticFolder, open_dataset, PanopticTrainingData
 from training.data.augmentation import LargeScaleJitter

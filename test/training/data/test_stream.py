@@ -12,9 +12,8 @@ import pytest
 import torch
 
 from eov_seg_core.vocabulary import Vocabulary
-from training.data.samples import TrainingBatch, TrainingExample
+from training.data.samples import Target, TrainingBatch, TrainingExample
 from training.data.stream import ExampleStream, make_loader, point_generator, StepPositions
-from training.loss.losses import Target
 
 
 class Numbers:

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 import torch
 
-from eov_seg_core.io.coco import ids_to_rgb, save_picture
+from eov_seg_core.io.coco import ids_to_rgb
+from eov_seg_core.io.media import save_picture
 from training.evaluate import main
 from training.panoptic_quality import main as panoptic_quality
 

@@ -7,10 +7,16 @@ import torch
 import torch.nn.functional as F
 
 from eov_seg_core.network.model import EOVSeg
-from training.loss.auxiliary import _disturbed, AuxiliaryLosses, DecoderInputs, DenseTextLoss
-from training.loss.losses import LossConfig, PanopticLoss, Target
+from training.data.samples import Target
+from training.loss.auxiliary import (
+    _disturbed,
+    AuxiliaryConfig,
+    AuxiliaryLosses,
+    DecoderInputs,
+    DenseTextLoss,
+)
+from training.loss.losses import LossConfig, PanopticLoss
 from training.loss.point_sampling import draw_uniform
-from training.recipe import AuxiliaryConfig
 
 BOTH = AuxiliaryConfig(ground_truth_queries=3, dense_text_weight=2.0)
 

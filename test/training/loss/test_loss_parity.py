@@ -15,7 +15,8 @@ import torch
 from eov_seg_core.inference.preprocess import preprocess
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_core.weights.names import official_name
-from training.loss.losses import LossConfig, PanopticLoss, Target
+from training.data.samples import Target
+from training.loss.losses import LossConfig, PanopticLoss
 
 
 class Step:

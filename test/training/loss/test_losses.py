@@ -18,7 +18,8 @@ import torch.nn.functional as F
 
 from eov_seg_core.network.decoder import StageOutput
 from eov_seg_core.network.model import EOVSeg
-from training.loss.losses import dice_loss, LossConfig, mask_cross_entropy, PanopticLoss, Target
+from training.data.samples import Target
+from training.loss.losses import dice_loss, LossConfig, mask_cross_entropy, PanopticLoss
 from training.loss.matcher import match, matching_cost, TermWeights
 
 NAMES, QUERIES = 3, 5

@@ -34,6 +34,7 @@ from training.data.samples import SegmentLabel
 
 # --- ADE20K, 150 classes ---------------------------------------------------------------------
 
+
 def test_ade20k_panoptic(tmp_path, capsys):
     folder = write_ade(tmp_path)
     assert prepare('ade20k_150', tmp_path) == 0

@@ -13,8 +13,7 @@ from torch import nn
 
 from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.vocabulary import Vocabulary
-from training.data.samples import TrainingBatch
-from training.loss.losses import Target
+from training.data.samples import Target, TrainingBatch
 from training.recipe import Recipe, ScheduleConfig
 from training.run.averaging import AveragedWeights
 from training.run.module import TrainingModule

@@ -8,8 +8,7 @@ import torch
 
 from eov_seg_core.vocabulary import Vocabulary
 from training.clip.views import CATEGORIES, ClipViews, whole_view
-from training.data.samples import TrainingExample
-from training.loss.losses import Target
+from training.data.samples import Target, TrainingExample
 from training.world.benchmark import SPLITS, WorldBenchmark
 from training.world.frames import CachedFrames, CLIP_FRAMES, FrameSet, MASK_FRAMES, MIN_AREA
 from training.world.split import (
