@@ -31,7 +31,7 @@ def test_the_documentation_has_this_table():
 def test_every_parameter_is_read_somewhere():
     """A parameter that nothing reads would be accepted and ignored."""
     read = set()
-    for path in (CHECKOUT / 'eov_seg_ros').glob('*.py'):
+    for path in (CHECKOUT / 'eov_seg_ros').rglob('*.py'):
         for node in ast.walk(ast.parse(path.read_text(encoding='utf-8'))):
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
                 read.add(node.attr)
