@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 import torch.nn.functional as F
 
-from eov_seg_core.results.merge import postprocess
+from eov_seg_core.results.merge import postprocess, Thresholds
 
 PADDED, NETWORK = (640, 864), (640, 853)
 
@@ -98,8 +98,7 @@ def main() -> None:
         theirs = functools.partial(published, log_probs, masks, is_thing, size)
         ours = functools.partial(
             postprocess, log_probs, masks, padded_size=PADDED, network_size=NETWORK,
-            output_size=size, names=names, is_thing=is_thing, score_threshold=0.0,
-            overlap_threshold=0.8)
+            output_size=size, names=names, is_thing=is_thing, thresholds=Thresholds())
         same = (ours().instance == theirs().numpy()).mean()
         slow, fast = best_ms([theirs, ours], arguments.rounds)
         print(f'| {kind} | {kept} | {size[1]} x {size[0]} | {slow:.0f} | {fast:.1f} '

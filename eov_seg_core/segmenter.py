@@ -10,7 +10,7 @@ thread while frames are processed; `use_vocabulary` swaps the result in between 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 import os
 from pathlib import Path
@@ -24,13 +24,13 @@ import torch
 from eov_seg_core.config import variant_config
 from eov_seg_core.device.precision import resolve_device, resolve_precision
 from eov_seg_core.inference.embedding_cache import EmbeddingCache
-from eov_seg_core.inference.options import check_late, check_sizes, unit_interval
+from eov_seg_core.inference.options import check_late, check_sizes
 from eov_seg_core.inference.preprocess import ImageBatch, preprocess
 from eov_seg_core.inference.runner import InferenceNetwork
 from eov_seg_core.inference.text_encoder import TextEncoder
 from eov_seg_core.network.classification import VocabularyEmbedding
 from eov_seg_core.network.model import EOVSeg, Prediction
-from eov_seg_core.results.merge import postprocess
+from eov_seg_core.results.merge import postprocess, Thresholds
 from eov_seg_core.results.result import PanopticResult, RawResult
 from eov_seg_core.vocabulary import Vocabulary
 
@@ -63,8 +63,8 @@ class Segmenter:
         precision: `auto` (`fp16` on CUDA, else `fp32`), `fp32`, `fp16` or `bf16`.
         input_size: Short side of the network's input in pixels; None: the image as it is.
         max_input_size: Upper limit of the long side in pixels.
-        score_threshold: Queries of a lower score are dropped; 0..1, the published value is 0.
-        overlap_threshold: Least share of its mask that a query must win; 0..1, published 0.8.
+        score_threshold: As in `Thresholds`; kept in `thresholds`, a call may be given others.
+        overlap_threshold: As in `Thresholds`.
         keep_semantic: Return semantic scores; `late` for the published semantic-only order
             (scores first, then the resize).
         keep_semantic_argmax: Return the class of the highest semantic score at every pixel, `True`
@@ -77,6 +77,9 @@ class Segmenter:
             which then takes minutes.
         cuda_graphs: On CUDA, launch the network as a whole: captured by `warm_up`, or after some
             frames of one size.
+
+    Attributes:
+        thresholds: What a query must reach to become a segment, for calls that say nothing else.
 
     Raises:
         ValueError: An argument is out of range, or the device is not there.
@@ -99,8 +102,7 @@ class Segmenter:
                                          compile=compile, cuda_graphs=cuda_graphs)
         self.input_size = input_size
         self.max_input_size = max_input_size
-        self.score_threshold = score_threshold
-        self.overlap_threshold = overlap_threshold
+        self.thresholds = Thresholds(score_threshold, overlap_threshold)
         self.keep_semantic = keep_semantic
         self.keep_semantic_argmax = keep_semantic_argmax
         self.keep_instances = keep_instances
@@ -155,21 +157,21 @@ class Segmenter:
 
     @property
     def score_threshold(self) -> float:
-        """Least score of a query, 0..1."""
-        return self._score_threshold
+        """`thresholds.score_threshold`; to set it replaces `thresholds`."""
+        return self.thresholds.score_threshold
 
     @score_threshold.setter
     def score_threshold(self, value: float) -> None:
-        self._score_threshold = unit_interval('score_threshold', value)
+        self.thresholds = replace(self.thresholds, score_threshold=value)
 
     @property
     def overlap_threshold(self) -> float:
-        """Least share of its mask that a query must win, 0..1."""
-        return self._overlap_threshold
+        """`thresholds.overlap_threshold`; to set it replaces `thresholds`."""
+        return self.thresholds.overlap_threshold
 
     @overlap_threshold.setter
     def overlap_threshold(self, value: float) -> None:
-        self._overlap_threshold = unit_interval('overlap_threshold', value)
+        self.thresholds = replace(self.thresholds, overlap_threshold=value)
 
     def set_vocabulary(self, vocabulary: Vocabulary,
                        training_names: Iterable[str] | None = None) -> None:
@@ -209,16 +211,19 @@ class Segmenter:
         self._prepared = prepared
 
     @overload
-    def __call__(self, image_rgb: Image, output_size: OutputSize | None = None
+    def __call__(self, image_rgb: Image, output_size: OutputSize | None = None, *,
+                 score_threshold: float | None = None, overlap_threshold: float | None = None
                  ) -> PanopticResult: ...
 
     @overload
     def __call__(self, image_rgb: Sequence[Image],
-                 output_size: Sequence[OutputSize | None] | None = None
+                 output_size: Sequence[OutputSize | None] | None = None, *,
+                 score_threshold: float | None = None, overlap_threshold: float | None = None
                  ) -> list[PanopticResult]: ...
 
     def __call__(self, image_rgb: Image | Sequence[Image],
-                 output_size: OutputSize | Sequence[OutputSize | None] | None = None
+                 output_size: OutputSize | Sequence[OutputSize | None] | None = None, *,
+                 score_threshold: float | None = None, overlap_threshold: float | None = None
                  ) -> PanopticResult | list[PanopticResult]:
         """Segment one image, or several as one batch.
 
@@ -228,18 +233,21 @@ class Segmenter:
                 those of single images, as in the published code.
             output_size: (height, width) of the result; None: the image's.  For a list of images a
                 list, or None.
+            score_threshold: For this call alone; None: the segmenter's.
+            overlap_threshold: For this call alone; None: the segmenter's.
 
         Returns:
             A PanopticResult, or a list of them.
 
         Raises:
-            ValueError: An image or an output size is not as described.
+            ValueError: An image, an output size or a threshold is not as described.
             RuntimeError: No vocabulary was set.
         """
         prepared = self._current_vocabulary()
+        thresholds = self.thresholds.with_given(score_threshold, overlap_threshold)
         if isinstance(image_rgb, (list, tuple)):
-            return self._segment(image_rgb, output_size, prepared)
-        return self._segment([image_rgb], [output_size], prepared)[0]
+            return self._segment(image_rgb, output_size, prepared, thresholds)
+        return self._segment([image_rgb], [output_size], prepared, thresholds)[0]
 
     def warm_up(self, height: int, width: int) -> None:
         """Compile and capture for single images of a size, in pixels, and segment a black one.
@@ -265,12 +273,13 @@ class Segmenter:
                           max_input_size=self.max_input_size, device=self.device)
 
     def _segment(self, images: Sequence[Any], output_sizes: Any,
-                 prepared: PreparedVocabulary) -> list[PanopticResult]:
+                 prepared: PreparedVocabulary, thresholds: Thresholds
+                 ) -> list[PanopticResult]:
         if not images:
             return []
         batch = self._preprocess(images, output_sizes)      # checks what the caller gave
         prediction = self.predict(batch, prepared)
-        return [self.merge(prediction, batch, index, prepared.vocabulary)
+        return [self.merge(prediction, batch, index, prepared.vocabulary, thresholds)
                 for index in range(len(images))]
 
     def predict(self, batch: ImageBatch, prepared: PreparedVocabulary) -> Prediction:
@@ -283,16 +292,23 @@ class Segmenter:
         return self._network(batch.pixels_BCHW, prepared.embedding)
 
     def merge(self, prediction: Prediction, batch: ImageBatch, index: int,
-              vocabulary: Vocabulary) -> PanopticResult:
-        """Turn the network's output for one image of a batch into a result: the last step."""
+              vocabulary: Vocabulary, thresholds: Thresholds | None = None) -> PanopticResult:
+        """Turn the network's output for one image of a batch into a result: the last step.
+
+        Args:
+            prediction: Of the whole batch.
+            batch: What was given to `predict`.
+            index: Of the image in the batch.
+            vocabulary: The names that were looked for.
+            thresholds: For this image alone; None: the segmenter's.
+        """
         log_probs_QK = prediction.class_log_probs_BQK[index]
         mask_logits_Qhw = prediction.mask_logits_BQhw[index]
         result = postprocess(
             log_probs_QK, mask_logits_Qhw, padded_size=batch.padded_size,
             network_size=batch.network_sizes[index], output_size=batch.output_sizes[index],
             names=vocabulary.names, is_thing=vocabulary.is_thing,
-            score_threshold=self.score_threshold,
-            overlap_threshold=self.overlap_threshold, keep_semantic=self.keep_semantic,
+            thresholds=thresholds or self.thresholds, keep_semantic=self.keep_semantic,
             keep_semantic_argmax=self.keep_semantic_argmax,
             keep_instances=self.keep_instances)
         if self.keep_raw:

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from numbers import Integral, Real
+from numbers import Integral
 from typing import TypeGuard
 
 
@@ -24,17 +24,6 @@ def check_late(**options: object) -> None:
     for name, value in options.items():
         if value not in (False, True, 'late'):
             raise ValueError(f"{name} must be False, True or 'late', got {value!r}")
-
-
-def unit_interval(name: str, value: float) -> float:
-    """Return `value` as a float.
-
-    Raises:
-        ValueError: It does not lie in 0..1.
-    """
-    if not isinstance(value, Real) or not 0.0 <= value <= 1.0:
-        raise ValueError(f'{name} must lie in 0..1, got {value!r}')
-    return float(value)
 
 
 def _is_whole(value: object) -> TypeGuard[int]:

@@ -11,6 +11,8 @@ which at most a hundred numbers are left to decide on.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Real
 from typing import Literal
 
 import numpy as np
@@ -35,11 +37,43 @@ _Outcome = tuple[PixelAssignment, npt.NDArray[np.float32], npt.NDArray[np.int64]
 """Who won which pixels, and score and label of each query that competed."""
 
 
+@dataclass(frozen=True)
+class Thresholds:
+    """What a query must reach to become a segment; the defaults are the published values.
+
+    Attributes:
+        score_threshold: A query is dropped unless its score is above this, 0..1.
+        overlap_threshold: A query is dropped if it wins fewer pixels than this share of its
+            mask, 0..1.
+
+    Raises:
+        ValueError: A threshold does not lie in 0..1.
+    """
+
+    score_threshold: float = 0.0
+    overlap_threshold: float = 0.8
+
+    def __post_init__(self) -> None:
+        """Refuse what is no number in 0..1."""
+        thresholds: dict[str, float] = dict(vars(self))
+        for name, value in thresholds.items():
+            if not isinstance(value, Real) or not 0.0 <= value <= 1.0:
+                raise ValueError(f'{name} must lie in 0..1, got {value!r}')
+            object.__setattr__(self, name, float(value))
+
+    def with_given(self, score_threshold: float | None, overlap_threshold: float | None
+                   ) -> Thresholds:
+        """Return these thresholds, except those that are given."""
+        return Thresholds(
+            self.score_threshold if score_threshold is None else score_threshold,
+            self.overlap_threshold if overlap_threshold is None else overlap_threshold)
+
+
 @torch.inference_mode()
 def postprocess(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, *, padded_size: tuple[int, int],
                 network_size: tuple[int, int], output_size: tuple[int, int],
-                names: Sequence[str], is_thing: Sequence[bool], score_threshold: float,
-                overlap_threshold: float, keep_semantic: bool | Literal['late'] = False,
+                names: Sequence[str], is_thing: Sequence[bool], thresholds: Thresholds,
+                keep_semantic: bool | Literal['late'] = False,
                 keep_semantic_argmax: bool | Literal['late'] = False,
                 keep_instances: bool = False) -> PanopticResult:
     """Turn the network's output for one image into a result of the wanted size.
@@ -52,8 +86,7 @@ def postprocess(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, *, padded_size: t
         output_size: (height, width) of the result.
         names: First name of each of the K classes.
         is_thing: Whether each class is a thing.
-        score_threshold: A query is kept if its score is above this.
-        overlap_threshold: A query is dropped if it wins fewer pixels than this share of its mask.
+        thresholds: What a query must reach to become a segment.
         keep_semantic: Return `semantic_scores`; `late` for scores before the resize.
         keep_semantic_argmax: Return `semantic_argmax`, in the same two ways.
         keep_instances: Return `instances`.
@@ -69,11 +102,11 @@ def postprocess(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, *, padded_size: t
     resize = MaskResize(mask_size, padded_size, network_size, output_size, mask_logits_Qhw.device)
 
     contest = _contest if mask_logits_Qhw.device.type == 'cpu' else _contest_on_device
-    outcome = contest(probs_QK, mask_logits_Qhw, score_threshold, resize)
+    outcome = contest(probs_QK, mask_logits_Qhw, thresholds.score_threshold, resize)
     if outcome is None:
         result = PanopticResult(np.zeros(output_size, np.int32), [])
     else:
-        result = _merge(*outcome, names, is_thing, overlap_threshold)
+        result = _merge(*outcome, names, is_thing, thresholds.overlap_threshold)
     class_probs_QK = probs_QK[:, :-1]
     if keep_semantic == 'late':
         result.semantic_scores = late_semantic_scores(

@@ -161,6 +161,57 @@ def test_bad_settings_are_refused(tiny_model, tmp_path, options, message):
         Segmenter(tiny_model, embedding_cache_dir=tmp_path, **options)
 
 
+def describe(result):
+    return result.segments, result.instance.tolist()
+
+
+def test_thresholds_of_a_call_are_of_that_call_alone(segmenter):
+    """Calls with different thresholds in turn do not influence each other."""
+    image = picture(90, 90, 1)
+    usual = describe(segmenter(image))
+    strict = describe(segmenter(image, score_threshold=0.5))
+    assert strict != usual
+    assert all(segment.score > 0.5 for segment in strict[0])
+    for _ in range(2):
+        assert describe(segmenter(image, score_threshold=1.0))[0] == []
+        assert describe(segmenter(image)) == usual
+        assert describe(segmenter(image, score_threshold=0.5)) == strict
+    assert len(segmenter(image, overlap_threshold=1.0).segments) < len(usual[0])
+    assert (segmenter.score_threshold, segmenter.overlap_threshold) == (0.0, 0.0)
+
+
+def test_thresholds_of_a_call_replace_the_segmenters(segmenter):
+    image, thresholds = picture(90, 90, 1), segmenter.thresholds
+    expected = describe(segmenter(image, score_threshold=0.5))
+    usual = describe(segmenter(image))
+    try:
+        segmenter.score_threshold = 0.5
+        assert describe(segmenter(image)) == expected
+        assert describe(segmenter(image, score_threshold=0.0)) == usual
+    finally:
+        segmenter.thresholds = thresholds
+
+
+def test_thresholds_of_a_call_hold_for_each_image_of_a_list(segmenter):
+    images = [picture(90, 90, 0), picture(90, 90, 1)]
+    for result in segmenter(images, score_threshold=0.5):
+        assert result.segments
+        assert all(segment.score > 0.5 for segment in result.segments)
+    assert segmenter([], score_threshold=0.5) == []
+    for result in segmenter(images, score_threshold=1.0):
+        assert result.segments == []
+
+
+@pytest.mark.parametrize(('name', 'value'), [
+    ('score_threshold', 1.5), ('score_threshold', '0.5'), ('overlap_threshold', float('nan')),
+    ('overlap_threshold', -0.1)])
+def test_bad_thresholds_of_a_call_are_refused(segmenter, name, value):
+    with pytest.raises(ValueError, match=f'{name} must lie in 0..1, got '):
+        segmenter(picture(8, 8), **{name: value})
+    with pytest.raises(ValueError, match=f'{name} must lie in 0..1, got '):
+        segmenter([], **{name: value})
+
+
 def test_no_vocabulary_yet(tiny_model, tmp_path):
     segmenter = Segmenter(tiny_model, device='cpu', embedding_cache_dir=tmp_path)
     assert segmenter.vocabulary is None

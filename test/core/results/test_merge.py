@@ -14,7 +14,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from eov_seg_core.results.merge import postprocess
+from eov_seg_core.results.merge import postprocess, Thresholds
 from eov_seg_core.results.result import Segment
 
 PARITY = Path(__file__).parents[4] / 'shared' / 'parity'
@@ -73,11 +73,12 @@ def random_log_probs(queries, num_classes, seed, sharpness=4.0):
     return (logits.softmax(-1) + 1e-8).log()
 
 
-def run(log_probs, mask_logits, is_thing, padded_size, network_size, output_size, **options):
+def run(log_probs, mask_logits, is_thing, padded_size, network_size, output_size, *,
+        score_threshold=0.0, overlap_threshold=0.8, **options):
     names = [f'name {index}' for index in range(len(is_thing))]
-    options = {'score_threshold': 0.0, 'overlap_threshold': 0.8, **options}
     return postprocess(log_probs, mask_logits, padded_size=padded_size, network_size=network_size,
-                       output_size=output_size, names=names, is_thing=is_thing, **options)
+                       output_size=output_size, names=names, is_thing=is_thing,
+                       thresholds=Thresholds(score_threshold, overlap_threshold), **options)
 
 
 def run_flat(log_probs, mask_logits, is_thing, **options):

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from eov_seg_core.results.merge import postprocess
+from eov_seg_core.results.merge import postprocess, Thresholds
 
 
 def make_masks(queries, height, width, seed, sharpness):
@@ -30,8 +30,8 @@ def run(log_probs, masks, padded, network, output, **options):
     num_classes = log_probs.shape[1] - 1
     return postprocess(
         log_probs, masks, padded_size=padded, network_size=network, output_size=output,
-        names=['name'] * num_classes, is_thing=[False] * num_classes, score_threshold=0.0,
-        overlap_threshold=0.8, **options)
+        names=['name'] * num_classes, is_thing=[False] * num_classes,
+        thresholds=Thresholds(), **options)
 
 
 @settings(deadline=None, max_examples=60)
