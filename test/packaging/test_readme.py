@@ -121,8 +121,11 @@ def test_links_lead_somewhere(checkout, page: str) -> None:
             assert anchor in slugs, f'{page} links to {target}{anchor}'
 
 
-def test_the_architecture_names_every_module(checkout) -> None:
+def test_the_architecture_names_every_room(checkout) -> None:
     text = (checkout / 'docs' / 'architecture.md').read_text(encoding='utf-8')
-    modules = {path.stem for package in ('eov_seg_core', 'eov_seg_ros')
-               for path in (checkout / package).glob('*.py')} - {'__init__'}
-    assert {name for name in modules if f'`{name}`' not in text} == set()
+    rooms = {f'{path.parent.name}/' if path.name == '__init__.py' else path.stem
+             for package in ('eov_seg_core', 'eov_seg_ros', 'training')
+             for path in (*(checkout / package).glob('*.py'),
+                          *(checkout / package).glob('*/__init__.py'))
+             if path.parent.name != package or path.name != '__init__.py'}
+    assert {name for name in rooms if f'`{name}`' not in text} == set()
