@@ -49,7 +49,7 @@ class FreeEngine:
 
     def __init__(self) -> None:
         self.device, self.precision = 'cpu', 'fp32'
-        self.score_threshold = self.overlap_threshold = 0.0
+        self.fallbacks: dict[str, str] = {}
         self.model = SimpleNamespace(config=SimpleNamespace(variant='none'), weights_digest='none')
         self._results: dict[tuple[int, int], PanopticResult] = {}
 
@@ -61,7 +61,7 @@ class FreeEngine:
         """Use the words."""
         self._vocabulary = prepared.vocabulary
 
-    def __call__(self, image: np.ndarray) -> PanopticResult:
+    def __call__(self, image: np.ndarray, **_: float) -> PanopticResult:
         """Return a result of the image's size."""
         shape = image.shape[:2]
         if shape not in self._results:

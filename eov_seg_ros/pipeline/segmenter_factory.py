@@ -36,8 +36,6 @@ def load_segmenter(parameters: Parameters) -> Segmenter:
     """
     options: dict[str, Any] = {
         'device': _device(parameters), 'precision': parameters.precision,
-        'score_threshold': parameters.score_threshold,
-        'overlap_threshold': parameters.overlap_threshold,
         'embedding_cache_dir': parameters.embedding_cache_dir or None,
         'compile': parameters.compile}
     if parameters.input_size:

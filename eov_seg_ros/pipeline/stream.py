@@ -30,6 +30,12 @@ except ImportError:  # Humble
 Message = Image | CompressedImage
 
 
+def age_ms(node: LifecycleNode, header: Header) -> float:
+    """Return the milliseconds from a header's stamp until now, by the node's clock."""
+    stamp_ns: int = header.stamp.sec * 10**9 + header.stamp.nanosec
+    return (node.get_clock().now().nanoseconds - stamp_ns) / 1e6
+
+
 class Stream:
     """One camera of the node.
 
@@ -37,11 +43,15 @@ class Stream:
         node: Owner of publishers and subscription.
         parameters: The node's.
         name: Of the camera; empty where there is only one.
+
+    Attributes:
+        label: Stands before what the log says about this camera; empty where there is only one.
     """
 
     def __init__(self, node: LifecycleNode, parameters: Parameters, name: str) -> None:
         prefix = f'{name}/' if name else ''
         self.name = name
+        self.label = f'{name}: ' if name else ''
         self.monitor = Monitor(parameters.timeout_s)
         self.outputs = Outputs(node, prefix)
         self._node = node

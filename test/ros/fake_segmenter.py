@@ -39,14 +39,13 @@ class FakeSegmenter:
     def __init__(self, delay_s: float = 0.0, encode_delay_s: float = 0.0) -> None:
         self.device = 'cpu'
         self.precision = 'fp32'
-        self.score_threshold = 0.0
-        self.overlap_threshold = 0.8
         self.model = SimpleNamespace(config=SimpleNamespace(variant='t'), weights_digest='f' * 64)
         self.fallbacks = {}
         self.calls = 0
         self.batches = []
         self.warm_ups = []
         self.encodings = 0
+        self.thresholds = []
         self._delay_s = delay_s
         self._encode_delay_s = encode_delay_s
         self._vocabulary = None
@@ -65,11 +64,12 @@ class FakeSegmenter:
         self.warm_ups.append((height, width))
         self(np.zeros((height, width, 3), np.uint8))
 
-    def __call__(self, image: np.ndarray | list[np.ndarray]
-                 ) -> PanopticResult | list[PanopticResult]:
+    def __call__(self, image: np.ndarray | list[np.ndarray],
+                 **thresholds: float) -> PanopticResult | list[PanopticResult]:
         if isinstance(image, list):
             self.batches.append(len(image))
-            return [self(entry) for entry in image]
+            return [self(entry, **thresholds) for entry in image]
+        self.thresholds.append(thresholds)
         if tuple(image[0, 0]) == POISON:
             raise RuntimeError('the fake model fails on this image')
         if tuple(image[0, 0]) == TOO_LARGE:

@@ -142,6 +142,22 @@ def test_rate_limit_is_live(client, start_node):
     assert len(client.received['instance']) < 15
 
 
+def test_a_frame_keeps_the_thresholds_that_it_began_with(client, start_node):
+    segmenter = FakeSegmenter(delay_s=0.3)
+    start_node(segmenter, **WORDS, score_threshold=0.25)
+    client.listen('instance', 'label_info')
+    client.send_until(lambda: client.received['instance'])
+    calls = len(segmenter.thresholds)
+    client.send(10**6)
+    client.wait_for(lambda: len(segmenter.thresholds) > calls or client.send(10**6) is None)
+    assert client.set(score_threshold=0.5, overlap_threshold=0.75)[0].successful
+    client.wait_for(lambda: client.received['label_info'][-1].threshold == 0.5)
+    client.wait_for_answer(10**6, 'instance')
+    assert segmenter.thresholds[calls] == {'score_threshold': 0.25, 'overlap_threshold': 0.8}
+    client.send_until(lambda: segmenter.thresholds[-1] == {
+        'score_threshold': 0.5, 'overlap_threshold': 0.75})
+
+
 def test_set_enabled_pauses_and_resumes(client, start_node):
     from std_srvs.srv import SetBool
 

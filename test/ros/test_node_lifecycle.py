@@ -121,10 +121,10 @@ def test_a_model_that_fails_to_warm_up_fails_configure(client, start_node):
     class Cold(FakeSegmenter):
         is_cold = True
 
-        def __call__(self, image):
+        def __call__(self, image, **thresholds):
             if self.is_cold:
                 raise RuntimeError('no kernel image is available')
-            return super().__call__(image)
+            return super().__call__(image, **thresholds)
 
     segmenter = Cold()
     start_node(segmenter, **WORDS)

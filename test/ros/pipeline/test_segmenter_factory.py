@@ -32,11 +32,9 @@ def load(tmp_path, **values):
 
 
 def test_checkpoint_and_options_arrive(checkpoint, tmp_path, caplog):
-    segmenter = load(tmp_path, checkpoint=checkpoint, input_size=64, score_threshold=0.5,
-                     overlap_threshold=0.25, precision='bf16')
+    segmenter = load(tmp_path, checkpoint=checkpoint, input_size=64, precision='bf16')
     assert segmenter.model.weights_digest
-    assert (segmenter.input_size, segmenter.score_threshold, segmenter.overlap_threshold,
-            segmenter.precision) == (64, 0.5, 0.25, 'bf16')
+    assert (segmenter.input_size, segmenter.precision) == (64, 'bf16')
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert load(tmp_path, checkpoint=checkpoint, input_size=-1).input_size is None
     assert load(tmp_path, checkpoint=checkpoint).input_size == 288, 'what the variant is meant for'
