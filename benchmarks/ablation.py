@@ -38,9 +38,7 @@ from eov_seg_core.inference import preprocess
 from eov_seg_core.network import aggregator as aggregator_module
 from eov_seg_core.network import classification, decoder
 from eov_seg_core.network.pooling import mask_pool
-from eov_seg_core.results import assign_gpu as device_assignment
-from eov_seg_core.results import merge as panoptic
-from eov_seg_core.results import tiles as mask_resize
+from eov_seg_core.results import assign_gpu, tiles
 from eov_seg_core.results.result import PanopticResult
 from eov_seg_core.world import generate_scene, random_camera, render
 
@@ -111,9 +109,9 @@ def loop_over_queries(segmenter: Segmenter) -> AbstractContextManager[Any]:
 def published_merge(segmenter: Segmenter) -> AbstractContextManager[Any]:
     """Resize all masks to the image twice, then loop over the queries."""
     def postprocess(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, *, padded_size: Any,
-                    network_size: Any, output_size: Any, is_thing: Any,
+                    network_size: Any, output_size: Any, vocabulary: Vocabulary,
                     **_: Any) -> PanopticResult:
-        ids = published(log_probs_QK, mask_logits_Qhw, list(is_thing), output_size,
+        ids = published(log_probs_QK, mask_logits_Qhw, list(vocabulary.is_thing), output_size,
                         padded_size, network_size)
         return PanopticResult(ids.numpy(), [])
 
@@ -127,19 +125,19 @@ def separate_batch_norms(segmenter: Segmenter) -> AbstractContextManager[Any]:
 
 def compiled_competition(segmenter: Segmenter) -> AbstractContextManager[Any]:
     """Let PyTorch's compiler make a Triton kernel of what the merge on a GPU does at a pixel."""
-    compiled = torch.compile(device_assignment._compete, fullgraph=True, dynamic=False)
-    return patch.object(device_assignment, '_compete', compiled)
+    compiled = torch.compile(assign_gpu._winners, fullgraph=True, dynamic=False)
+    return patch.object(assign_gpu, '_winners', compiled)
 
 
 @contextmanager
 def waiting_copies(segmenter: Segmenter) -> Iterator[None]:
     """Copy from and to ordinary memory, for which the host waits each time."""
     with ExitStack() as stack:
-        for module in (preprocess, mask_resize):
+        for module in (preprocess, tiles):
             stack.enter_context(patch.object(
                 module, 'to_device', lambda host, device: host.to(device)))
         stack.enter_context(patch.object(
-            panoptic, 'to_host', lambda *tensors: [tensor.cpu() for tensor in tensors]))
+            assign_gpu, 'to_host', lambda *tensors: [tensor.cpu() for tensor in tensors]))
         yield
 
 

@@ -21,6 +21,7 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from eov_seg_core.results.merge import postprocess, Thresholds
+from eov_seg_core.vocabulary import Vocabulary
 
 PADDED, NETWORK = (640, 864), (640, 853)
 
@@ -89,7 +90,8 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     is_thing = [index < 100 for index in range(150)]
-    names = [str(index) for index in range(150)]
+    vocabulary = Vocabulary([str(index) for index in range(100)],
+                            [str(index) for index in range(100, 150)])
     print('| masks | kept | output | published ms | ours ms | ratio | same pixels |')
     print('|---|---|---|---|---|---|---|')
     for kind, kept, size in itertools.product(
@@ -98,7 +100,7 @@ def main() -> None:
         theirs = functools.partial(published, log_probs, masks, is_thing, size)
         ours = functools.partial(
             postprocess, log_probs, masks, padded_size=PADDED, network_size=NETWORK,
-            output_size=size, names=names, is_thing=is_thing, thresholds=Thresholds())
+            output_size=size, vocabulary=vocabulary, thresholds=Thresholds())
         same = (ours().instance == theirs().numpy()).mean()
         slow, fast = best_ms([theirs, ours], arguments.rounds)
         print(f'| {kind} | {kept} | {size[1]} x {size[0]} | {slow:.0f} | {fast:.1f} '

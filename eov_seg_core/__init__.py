@@ -32,8 +32,8 @@ __all__ = ['Category', 'CheckpointError', 'EOVSeg', 'PanopticResult', 'Segment',
            'Vocabulary']
 
 _HOME = {'Category': 'vocabulary', 'CheckpointError': 'weights.checkpoint',
-         'EOVSeg': 'network.model', 'PanopticResult': 'results.merge',
-         'Segment': 'results.merge', 'Segmenter': 'segmenter', 'Vocabulary': 'vocabulary'}
+         'EOVSeg': 'network.model', 'PanopticResult': 'results.result',
+         'Segment': 'results.result', 'Segmenter': 'segmenter', 'Vocabulary': 'vocabulary'}
 
 
 def __getattr__(name: str) -> object:

@@ -15,7 +15,7 @@ from importlib import resources
 import os
 from pathlib import Path
 import threading
-from typing import Any, Literal, overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -24,7 +24,7 @@ import torch
 from eov_seg_core.config import variant_config
 from eov_seg_core.device.precision import resolve_device, resolve_precision
 from eov_seg_core.inference.embedding_cache import EmbeddingCache
-from eov_seg_core.inference.options import check_late, check_sizes
+from eov_seg_core.inference.options import check_sizes
 from eov_seg_core.inference.preprocess import ImageBatch, preprocess
 from eov_seg_core.inference.runner import InferenceNetwork
 from eov_seg_core.inference.text_encoder import TextEncoder
@@ -32,6 +32,7 @@ from eov_seg_core.network.classification import VocabularyEmbedding
 from eov_seg_core.network.model import EOVSeg, Prediction
 from eov_seg_core.results.merge import postprocess, Thresholds
 from eov_seg_core.results.result import PanopticResult, RawResult
+from eov_seg_core.results.semantic import KeepSemantic, SemanticOrder
 from eov_seg_core.vocabulary import Vocabulary
 
 Image = npt.NDArray[np.uint8]
@@ -65,8 +66,8 @@ class Segmenter:
         max_input_size: Upper limit of the long side in pixels.
         score_threshold: As in `Thresholds`; kept in `thresholds`, a call may be given others.
         overlap_threshold: As in `Thresholds`.
-        keep_semantic: Return semantic scores; `late` for the published semantic-only order
-            (scores first, then the resize).
+        keep_semantic: Return semantic scores: `True` for the order that is published for panoptic
+            output beside them, `late` for that of semantic output alone; see `SemanticOrder`.
         keep_semantic_argmax: Return the class of the highest semantic score at every pixel, `True`
             or `late` as above; far cheaper than the scores.
         keep_instances: Return the published instance inference.
@@ -88,13 +89,14 @@ class Segmenter:
     def __init__(self, model: EOVSeg, device: str | torch.device = 'auto', precision: str = 'auto',
                  input_size: int | None = 640, max_input_size: int = 2560,
                  score_threshold: float = 0.0, overlap_threshold: float = 0.8, *,
-                 keep_semantic: bool | Literal['late'] = False,
-                 keep_semantic_argmax: bool | Literal['late'] = False,
+                 keep_semantic: KeepSemantic = False, keep_semantic_argmax: KeepSemantic = False,
                  keep_instances: bool = False, keep_raw: bool = False,
                  embedding_cache_dir: str | os.PathLike[str] | None = None,
                  compile: bool = False, cuda_graphs: bool = True) -> None:
         check_sizes(input_size, max_input_size)
-        check_late(keep_semantic=keep_semantic, keep_semantic_argmax=keep_semantic_argmax)
+        for name, value in (('keep_semantic', keep_semantic),
+                            ('keep_semantic_argmax', keep_semantic_argmax)):
+            SemanticOrder.requested(name, value)
         self.device = resolve_device(device)
         self.precision = resolve_precision(precision, self.device)
         self.model = model.to(self.device).eval()
@@ -203,7 +205,7 @@ class Segmenter:
         with self._encode_lock, torch.inference_mode():
             text_NE = self._encoder.encode(vocabulary.synonyms, self.model.text_tower)
             embedding = self.model.embed_vocabulary(
-                text_NE, vocabulary.synonym_class, vocabulary.seen(training_names))
+                text_NE, vocabulary.synonym_class_index, vocabulary.seen(training_names))
         return PreparedVocabulary(vocabulary, embedding)
 
     def use_vocabulary(self, prepared: PreparedVocabulary) -> None:
@@ -307,9 +309,8 @@ class Segmenter:
         result = postprocess(
             log_probs_QK, mask_logits_Qhw, padded_size=batch.padded_size,
             network_size=batch.network_sizes[index], output_size=batch.output_sizes[index],
-            names=vocabulary.names, is_thing=vocabulary.is_thing,
-            thresholds=thresholds or self.thresholds, keep_semantic=self.keep_semantic,
-            keep_semantic_argmax=self.keep_semantic_argmax,
+            vocabulary=vocabulary, thresholds=thresholds or self.thresholds,
+            keep_semantic=self.keep_semantic, keep_semantic_argmax=self.keep_semantic_argmax,
             keep_instances=self.keep_instances)
         if self.keep_raw:
             result.raw = RawResult(log_probs_QK.cpu().numpy(), mask_logits_Qhw.cpu().numpy())

@@ -19,12 +19,5 @@ def check_sizes(input_size: object, max_input_size: object) -> None:
                          f'({max_input_size}) or None, got {input_size!r}')
 
 
-def check_late(**options: object) -> None:
-    """Raise ValueError unless each option is False, True or 'late'."""
-    for name, value in options.items():
-        if value not in (False, True, 'late'):
-            raise ValueError(f"{name} must be False, True or 'late', got {value!r}")
-
-
 def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, Integral) and not isinstance(value, bool)

@@ -1,17 +1,17 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which query wins each pixel of the output, and what the panoptic merge must know of it.
+"""Which query wins each pixel of the output, and what the merge must know of it; on a CPU.
 
-This is the costly part of post-processing: every query against every pixel.  Within a tile of the
-output the queries that can neither win a pixel nor cross one half are left out; bounds on the
-interpolated logits prove it, since interpolation cannot leave the range of its sources.  This is
-for CPUs; `assign_gpu` gives the same on a GPU.
+This is the costly part of post-processing: every query against every pixel.  The output is cut
+into tiles.  An interpolated logit lies between the least and the greatest of the logits that it is
+made of; these limits show which queries can neither win a pixel of a tile nor have their outline
+in it, and such queries are left out there.  `assign_gpu` computes the same on a GPU.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -54,6 +54,33 @@ class PixelAssignment:
     boxes_q4: npt.NDArray[np.int64]
 
 
+class Contest(NamedTuple):
+    """Who won which pixels, and the score and class index of each query that competed."""
+
+    assignment: PixelAssignment
+    scores_q: npt.NDArray[np.float32]
+    class_index_q: npt.NDArray[np.int64]
+
+
+def compete(mask_logits_Qhw: Tensor, scores_Q: Tensor, class_index_Q: Tensor, kept_Q: Tensor,
+            resize: MaskResize) -> Contest | None:
+    """Let the queries that are kept compete for pixels; None if there are none.
+
+    Args:
+        mask_logits_Qhw: (Q, h, w) float32 mask logits of all queries.
+        scores_Q: (Q,) float32 their scores.
+        class_index_Q: (Q,) int64 their class indices.
+        kept_Q: (Q,) bool, which of them compete.
+        resize: To the output's size.
+    """
+    kept_q = kept_Q.nonzero().squeeze(1)
+    if len(kept_q) == 0:
+        return None
+    scores_q = scores_Q[kept_q]
+    return Contest(assign_pixels(mask_logits_Qhw[kept_q], scores_q, resize), scores_q.numpy(),
+                   class_index_Q[kept_q].numpy())
+
+
 def assign_pixels(mask_logits_qhw: Tensor, scores_q: Tensor, resize: MaskResize
                   ) -> PixelAssignment:
     """Let queries compete for pixels by score x mask probability; the first maximum wins.
@@ -76,7 +103,7 @@ def assign_pixels(mask_logits_qhw: Tensor, scores_q: Tensor, resize: MaskResize
         for columns, relevant_q in zip(strips, relevant_Sq):
             chosen_c = relevant_q.nonzero().squeeze(1).to(device)
             source_chw = mask_logits_qhw[:, rows.source, columns.source].index_select(0, chosen_c)
-            winner, is_inside, area_c = _compete(
+            winner, is_inside, area_c = _winners(
                 resize_tile(source_chw, rows, columns), scores_q.index_select(0, chosen_c))
             codes[rows.output, columns.output] = 2 * chosen_c[winner] + is_inside
             original_q.index_add_(0, chosen_c, area_c)
@@ -96,7 +123,7 @@ def _relevant(low_BSq: Tensor, high_BSq: Tensor, scores_q: Tensor) -> Tensor:
     return ~is_hopeless_BSq | ((low_BSq <= 0) & (high_BSq >= 0))
 
 
-def _compete(logits_qhw: Tensor, scores_q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _winners(logits_qhw: Tensor, scores_q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Find the winner of each pixel of a tile; the logits are overwritten.
 
     Returns:

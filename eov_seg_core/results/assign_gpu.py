@@ -1,11 +1,15 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The same as `pixel_assignment` for a GPU: it is asked for everything, then waited for once.
+"""Which query wins each pixel of the output, computed on a GPU; the same as `assign_cpu`.
 
-On a CPU it pays to leave queries out, tile by tile.  A GPU would have to be waited for to learn
-which, and every wait costs more than what is left out.  So all queries compete everywhere, in
-arrays whose shapes do not depend on any value; a query that was dropped can win nothing.  The
-products are float32; whoever allows PyTorch to round products to TF32 gets that here, too.
+The CPU version saves work by leaving queries out, tile by tile.  To know which queries to leave
+out, the program would have to wait for the GPU, and a wait costs more than the work that it saves.
+So here every query competes at every pixel.  Queries that were dropped get a score below that of
+all others, so they win nothing.  No shape depends on a value, so the GPU's work is queued without
+a wait, and the program waits once, when it fetches the result.
+
+Products are computed in float32.  If PyTorch is allowed to use TF32
+(`torch.backends.cuda.matmul.allow_tf32`), these products use it too.
 """
 
 from __future__ import annotations
@@ -13,17 +17,38 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from eov_seg_core.device.transfer import to_host
+from eov_seg_core.results.assign_cpu import Contest, PixelAssignment
 from eov_seg_core.results.tiles import MaskResize, resize_tile
 
 BAND_ELEMENTS = 1 << 24
 """Queries x pixels of a band of the output: 64 MiB in float32, whatever the output's size."""
 _NEVER = -1.0
-"""Score and logit of a dropped query: its bids are below 0, and it lies inside nowhere."""
+"""Score and mask logit of a dropped query.
+
+Its score x mask probability is then below that of every query that was kept, and its mask
+probability is nowhere one half.
+"""
+
+
+def compete(mask_logits_Qhw: Tensor, scores_Q: Tensor, class_index_Q: Tensor, kept_Q: Tensor,
+            resize: MaskResize) -> Contest | None:
+    """As `assign_cpu.compete`, but returns all queries; those not kept have won no pixel.
+
+    It waits for the GPU once.
+    """
+    if len(scores_Q) == 0:
+        return None
+    codes, statistics, scores, class_index = (tensor.numpy() for tensor in to_host(
+        *assign_on_device(mask_logits_Qhw, scores_Q, kept_Q, resize), scores_Q, class_index_Q))
+    won_Q, original_Q, owned_Q = statistics[:, :3].T
+    return Contest(PixelAssignment(codes, won_Q, original_Q, owned_Q, statistics[:, 3:]), scores,
+                   class_index)
 
 
 def assign_on_device(mask_logits_Qhw: Tensor, scores_Q: Tensor, kept_Q: Tensor,
                      resize: MaskResize) -> tuple[Tensor, Tensor]:
-    """Let the queries that were kept compete for pixels; the host waits for nothing.
+    """Queue the competition of the queries that were kept; does not wait for the GPU.
 
     Args:
         mask_logits_Qhw: (Q, h, w) float32 mask logits of all queries; at least one.
@@ -33,8 +58,9 @@ def assign_on_device(mask_logits_Qhw: Tensor, scores_Q: Tensor, kept_Q: Tensor,
 
     Returns:
         (H, W) codes as in `PixelAssignment`, of all queries, in the narrowest integers; (Q, 7)
-        int64 pixels won, original, owned, and x1, y1, x2, y2 around those owned.  The pixels of
-        queries that were not kept are 0; if none was, the codes are even and mean nothing.
+        int64 pixels won, original, owned, and x1, y1, x2, y2 around those owned, as in
+        `PixelAssignment`.  Queries that were not kept have won 0 pixels.  If no query was kept,
+        all codes are even: no pixel is owned.
     """
     queries, device = len(scores_Q), scores_Q.device
     scores_Q = scores_Q.where(kept_Q, _NEVER)
@@ -49,7 +75,7 @@ def assign_on_device(mask_logits_Qhw: Tensor, scores_Q: Tensor, kept_Q: Tensor,
     for rows in resize.row_windows(max(BAND_ELEMENTS // (queries * width), 1)):
         logits_QhW = resize_tile(
             mask_logits_Qhw[:, rows.source, columns.source], rows, columns)
-        code_hW, area_Q = _compete(logits_QhW, scores_Q, last_kept)
+        code_hW, area_Q = _winners(logits_QhW, scores_Q, last_kept)
         codes_HW[rows.output] = code_hW
         by_row_HC[rows.output].scatter_add_(
             1, code_hW, by_row_HC.new_ones(1, 1).expand_as(code_hW))
@@ -63,7 +89,7 @@ def _code_dtype(queries: int) -> torch.dtype:
                 if 2 * queries - 1 <= torch.iinfo(dtype).max)
 
 
-def _compete(logits_QhW: Tensor, scores_Q: Tensor, last_kept: Tensor) -> tuple[Tensor, Tensor]:
+def _winners(logits_QhW: Tensor, scores_Q: Tensor, last_kept: Tensor) -> tuple[Tensor, Tensor]:
     """Find the winner of each pixel of a band; the logits are overwritten.
 
     Returns:
@@ -71,9 +97,9 @@ def _compete(logits_QhW: Tensor, scores_Q: Tensor, last_kept: Tensor) -> tuple[T
     """
     probs_QhW = logits_QhW.sigmoid_()
     is_inside_QhW = probs_QhW >= 0.5
-    bids_QhW = probs_QhW.mul_(scores_Q[:, None, None])
-    best_hW, winner_hW = bids_QhW.max(dim=0)     # the first one where several are best
-    # where a logit is no number the last one wins, as in `first_maximum`
+    products_QhW = probs_QhW.mul_(scores_Q[:, None, None])
+    best_hW, winner_hW = products_QhW.max(dim=0)    # the first query where several are best
+    # where a logit is not a number (NaN), the last query wins, as in `first_maximum`
     winner_hW = torch.where(best_hW.isnan(), last_kept, winner_hW)
     is_owned_hW = is_inside_QhW.gather(0, winner_hW.unsqueeze(0)).squeeze(0)
     return 2 * winner_hW + is_owned_hW, is_inside_QhW.sum(dim=(1, 2))

@@ -1,8 +1,8 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The published semantic and instance inference: what mIoU and AP measure.
+"""The published instance inference, which mask AP measures.
 
-Both see all queries, whether or not the panoptic merge keeps them, and nothing of its result.
+It uses every query, also those that the panoptic merge drops, and not the merge's result.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ def find_instances(probs_QK: Tensor, mask_logits_Qhw: Tensor, resize: MaskResize
     """
     num_classes = probs_QK.shape[1]
     best = probs_QK.flatten().topk(min(MAX_INSTANCES, probs_QK.numel()))
-    classes = (best.indices % num_classes).cpu().numpy()
+    class_indices = (best.indices % num_classes).cpu().numpy()
     queries = (best.indices // num_classes).cpu().numpy()
-    is_kept = np.asarray(is_thing, np.bool_)[classes]
-    classes, queries = classes[is_kept], queries[is_kept]
+    is_kept = np.asarray(is_thing, np.bool_)[class_indices]
+    class_indices, queries = class_indices[is_kept], queries[is_kept]
     different, row = np.unique(queries, return_inverse=True)
     packed_masks, quality = _masks_and_quality(
         mask_logits_Qhw[torch.from_numpy(different).to(mask_logits_Qhw.device)], resize)
     scores = best.values.float().cpu().numpy()[is_kept] * quality[row]
     order = np.argsort(-scores, kind='stable')
-    return Instances(scores[order], classes[order], queries[order], resize.output_size,
+    return Instances(scores[order], class_indices[order], queries[order], resize.output_size,
                      packed_masks)
 
 

@@ -10,31 +10,25 @@ which at most a hundred numbers are left to decide on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from eov_seg_core.device.transfer import to_host
-from eov_seg_core.results.assign_cpu import assign_pixels, PixelAssignment
-from eov_seg_core.results.assign_gpu import assign_on_device
+from eov_seg_core.results import assign_cpu, assign_gpu
+from eov_seg_core.results.assign_cpu import Contest
 from eov_seg_core.results.instances import find_instances
 from eov_seg_core.results.result import look_up, PanopticResult, Segment
 from eov_seg_core.results.semantic import (
-    late_semantic_argmax,
-    late_semantic_scores,
+    KeepSemantic,
     semantic_argmax,
     semantic_scores,
+    SemanticOrder,
 )
 from eov_seg_core.results.tiles import MaskResize
-
-_Outcome = tuple[PixelAssignment, npt.NDArray[np.float32], npt.NDArray[np.int64]]
-"""Who won which pixels, and score and label of each query that competed."""
+from eov_seg_core.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
@@ -72,9 +66,8 @@ class Thresholds:
 @torch.inference_mode()
 def postprocess(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, *, padded_size: tuple[int, int],
                 network_size: tuple[int, int], output_size: tuple[int, int],
-                names: Sequence[str], is_thing: Sequence[bool], thresholds: Thresholds,
-                keep_semantic: bool | Literal['late'] = False,
-                keep_semantic_argmax: bool | Literal['late'] = False,
+                vocabulary: Vocabulary, thresholds: Thresholds,
+                keep_semantic: KeepSemantic = False, keep_semantic_argmax: KeepSemantic = False,
                 keep_instances: bool = False) -> PanopticResult:
     """Turn the network's output for one image into a result of the wanted size.
 
@@ -84,95 +77,65 @@ def postprocess(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, *, padded_size: t
         padded_size: (H, W) of the network's input.
         network_size: (height, width) of the image in it, in its upper left corner.
         output_size: (height, width) of the result.
-        names: First name of each of the K classes.
-        is_thing: Whether each class is a thing.
+        vocabulary: The K classes.
         thresholds: What a query must reach to become a segment.
-        keep_semantic: Return `semantic_scores`; `late` for scores before the resize.
-        keep_semantic_argmax: Return `semantic_argmax`, in the same two ways.
+        keep_semantic: Return `semantic_scores`, in the order that `SemanticOrder` names.
+        keep_semantic_argmax: Return `semantic_argmax`, in the order that `SemanticOrder` names.
         keep_instances: Return `instances`.
 
     Raises:
         ValueError: The numbers of queries or classes contradict each other.
     """
-    _check(log_probs_QK, mask_logits_Qhw, names, is_thing)
+    _check(log_probs_QK, mask_logits_Qhw, len(vocabulary))
     mask_logits_Qhw = mask_logits_Qhw.float()
     # the logarithms get a softmax once more, as published: it renormalises by about 1e-8 K
     probs_QK = log_probs_QK.float().softmax(dim=1)
     mask_size = (mask_logits_Qhw.shape[1], mask_logits_Qhw.shape[2])
-    resize = MaskResize(mask_size, padded_size, network_size, output_size, mask_logits_Qhw.device)
+    device = mask_logits_Qhw.device
+    resize = MaskResize(mask_size, padded_size, network_size, output_size, device)
 
-    contest = _contest if mask_logits_Qhw.device.type == 'cpu' else _contest_on_device
-    outcome = contest(probs_QK, mask_logits_Qhw, thresholds.score_threshold, resize)
-    if outcome is None:
+    compete = assign_cpu.compete if device.type == 'cpu' else assign_gpu.compete
+    contest = compete(mask_logits_Qhw, *_classify(probs_QK, thresholds.score_threshold), resize)
+    if contest is None:
         result = PanopticResult(np.zeros(output_size, np.int32), [])
     else:
-        result = _merge(*outcome, names, is_thing, thresholds.overlap_threshold)
+        result = _merge(contest, vocabulary, thresholds.overlap_threshold)
     class_probs_QK = probs_QK[:, :-1]
-    if keep_semantic == 'late':
-        result.semantic_scores = late_semantic_scores(
-            class_probs_QK, mask_logits_Qhw, padded_size, network_size, output_size)
-    elif keep_semantic:
-        result.semantic_scores = semantic_scores(class_probs_QK, mask_logits_Qhw, resize)
-    if keep_semantic_argmax == 'late':
-        result.semantic_argmax = late_semantic_argmax(
-            class_probs_QK, mask_logits_Qhw, padded_size, network_size, output_size)
-    elif keep_semantic_argmax:
-        result.semantic_argmax = semantic_argmax(class_probs_QK, mask_logits_Qhw, resize)
+    order = SemanticOrder.requested('keep_semantic', keep_semantic)
+    if order is not None:
+        result.semantic_scores = semantic_scores(class_probs_QK, mask_logits_Qhw, resize, order)
+    order = SemanticOrder.requested('keep_semantic_argmax', keep_semantic_argmax)
+    if order is not None:
+        result.semantic_argmax = semantic_argmax(class_probs_QK, mask_logits_Qhw, resize, order)
     if keep_instances:
-        result.instances = find_instances(class_probs_QK, mask_logits_Qhw, resize, is_thing)
+        result.instances = find_instances(class_probs_QK, mask_logits_Qhw, resize,
+                                          vocabulary.is_thing)
     return result
 
 
-def _check(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, names: Sequence[str],
-           is_thing: Sequence[bool]) -> None:
-    queries, columns = len(mask_logits_Qhw), len(names) + 1
-    if tuple(log_probs_QK.shape) != (queries, columns) or len(is_thing) != len(names):
+def _check(log_probs_QK: Tensor, mask_logits_Qhw: Tensor, num_classes: int) -> None:
+    expected = len(mask_logits_Qhw), num_classes + 1
+    if tuple(log_probs_QK.shape) != expected:
         raise ValueError(
             f'class log-probabilities have shape {tuple(log_probs_QK.shape)}, expected '
-            f'({queries}, {columns}): a row for each of the {queries} masks, a column for each of '
-            f'the {len(names)} names and one for void; and {len(is_thing)} flags say what is a '
-            'thing, expected one for each name')
-
-
-def _contest(probs_QK: Tensor, mask_logits_Qhw: Tensor, score_threshold: float,
-             resize: MaskResize) -> _Outcome | None:
-    """Let the queries that are kept compete on a CPU; None if there are none."""
-    scores_Q, labels_Q, is_kept_Q = _classify(probs_QK, score_threshold)
-    kept_q = is_kept_Q.nonzero().squeeze(1)
-    if len(kept_q) == 0:
-        return None
-    scores_q = scores_Q[kept_q]
-    return (assign_pixels(mask_logits_Qhw[kept_q], scores_q, resize), scores_q.numpy(),
-            labels_Q[kept_q].numpy())
-
-
-def _contest_on_device(probs_QK: Tensor, mask_logits_Qhw: Tensor, score_threshold: float,
-                       resize: MaskResize) -> _Outcome | None:
-    """Let all queries compete, those not kept in vain; waits for the device once."""
-    if len(probs_QK) == 0:
-        return None
-    scores_Q, labels_Q, is_kept_Q = _classify(probs_QK, score_threshold)
-    codes, statistics, scores, labels = (tensor.numpy() for tensor in to_host(
-        *assign_on_device(mask_logits_Qhw, scores_Q, is_kept_Q, resize), scores_Q, labels_Q))
-    return (PixelAssignment(codes, statistics[:, 0], statistics[:, 1], statistics[:, 2],
-                            statistics[:, 3:]), scores, labels)
+            f'{expected}: a row for each of the {expected[0]} masks, a column for each of the '
+            f'{num_classes} classes of the vocabulary and one for void')
 
 
 def _classify(probs_QK: Tensor, score_threshold: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Return score and label of each query, and whether it is kept."""
-    scores_Q, labels_Q = probs_QK.max(dim=1)
+    """Return score and class index of each query, and whether it is kept."""
+    scores_Q, class_index_Q = probs_QK.max(dim=1)
     void = probs_QK.shape[1] - 1
-    return scores_Q, labels_Q, (labels_Q < void) & (scores_Q > score_threshold)
+    return scores_Q, class_index_Q, (class_index_Q < void) & (scores_Q > score_threshold)
 
 
-def _merge(assignment: PixelAssignment, scores_q: npt.NDArray[np.float32],
-           labels_q: npt.NDArray[np.int64], names: Sequence[str], is_thing: Sequence[bool],
-           overlap_threshold: float) -> PanopticResult:
+def _merge(contest: Contest, vocabulary: Vocabulary, overlap_threshold: float) -> PanopticResult:
     """Decide which queries become segments, in their order, and paint them.
 
     Stuff of a class that already has a segment joins it; each part must pass the overlap test on
     its own, and a part that fails does not open the class.
     """
+    assignment, scores_q, class_index_q = contest
     won_q, original_q, owned_q = assignment.won_q, assignment.original_q, assignment.owned_q
     share_q = won_q / np.maximum(original_q, 1)
     # pixels that are owned were won and lie inside, so this one count being positive says it all
@@ -180,24 +143,25 @@ def _merge(assignment: PixelAssignment, scores_q: npt.NDArray[np.float32],
     parts: list[list[int]] = []
     part_of_stuff: dict[int, list[int]] = {}
     for query in np.flatnonzero(passes_q).tolist():
-        label = int(labels_q[query])
-        if label in part_of_stuff:
-            part_of_stuff[label].append(query)
+        class_index = int(class_index_q[query])
+        if class_index in part_of_stuff:
+            part_of_stuff[class_index].append(query)
             continue
         parts.append([query])
-        if not is_thing[label]:
-            part_of_stuff[label] = parts[-1]
+        if not vocabulary.categories[class_index].is_thing:
+            part_of_stuff[class_index] = parts[-1]
 
     id_of_code = np.zeros(2 * len(scores_q), np.int32)
     segments = []
     for segment_id, queries in enumerate(parts, start=1):
         id_of_code[2 * np.array(queries) + 1] = segment_id
-        label = int(labels_q[queries[0]])
+        class_index = int(class_index_q[queries[0]])
+        category = vocabulary.categories[class_index]
         boxes = assignment.boxes_q4[queries]
         x1, y1 = boxes[:, :2].min(axis=0).tolist()
         x2, y2 = boxes[:, 2:].max(axis=0).tolist()
         segments.append(Segment(
-            id=segment_id, class_id=label + 1, name=names[label], is_thing=bool(is_thing[label]),
-            score=float(scores_q[queries[0]]), area=int(owned_q[queries].sum()),
-            bbox_xyxy=(x1, y1, x2, y2)))
+            id=segment_id, class_id=class_index + 1, name=category.name,
+            is_thing=category.is_thing, score=float(scores_q[queries[0]]),
+            area=int(owned_q[queries].sum()), bbox_xyxy=(x1, y1, x2, y2)))
     return PanopticResult(look_up(id_of_code, assignment.codes), segments)

@@ -21,7 +21,7 @@ class Segment:
 
     Attributes:
         id: Value of its pixels in `PanopticResult.instance`, from 1.
-        class_id: 1..K in vocabulary order.
+        class_id: 1..K in vocabulary order: 1 + the class index.
         name: First name of the class.
         is_thing: Thing or stuff.
         score: Class probability of its query, 0..1; of the first query where stuff was merged.
@@ -45,14 +45,14 @@ class Instances:
 
     Attributes:
         scores: (M,) float32, class probability x mean mask probability inside the mask.
-        classes: (M,) int64 class index 0..K-1 in vocabulary order, as published; `names[c]` is
-            its name and c + 1 its `Segment.class_id`.
+        class_indices: (M,) int64 class index 0..K-1 in vocabulary order, as published;
+            `vocabulary.names[class_index]` is the name, class_index + 1 the `Segment.class_id`.
         queries: (M,) int64 query of each instance; one query may stand for several classes.
         size: (height, width) of the masks.
     """
 
     scores: npt.NDArray[np.float32]
-    classes: npt.NDArray[np.int64]
+    class_indices: npt.NDArray[np.int64]
     queries: npt.NDArray[np.int64]
     size: tuple[int, int]
     packed_masks: npt.NDArray[np.uint8] = field(repr=False)

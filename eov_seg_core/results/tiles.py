@@ -45,7 +45,11 @@ class Window:
 
 
 class MaskResize:
-    """The published two-step resize as a function of output windows.
+    """The published two-step resize, computed for one window of the output at a time.
+
+    Attributes:
+        mask_size: (h, w) of the mask logits.
+        output_size: (height, width) of the result.
 
     Args:
         mask_size: (h, w) of the mask logits.
@@ -58,11 +62,22 @@ class MaskResize:
     def __init__(self, mask_size: tuple[int, int], padded_size: tuple[int, int],
                  network_size: tuple[int, int], output_size: tuple[int, int],
                  device: torch.device) -> None:
+        self.mask_size = mask_size
         self.output_size = output_size
+        self._padded_size, self._network_size = padded_size, network_size
         self._device = device
         self._row_taps, self._column_taps = (
             _two_step_taps(*sizes) for sizes in
             zip(mask_size, padded_size, network_size, output_size))
+
+    def steps(self) -> tuple[MaskResize, MaskResize]:
+        """Return its two steps: from the masks to the padded size, from the image to the output.
+
+        Between the two, whoever uses them crops to the image: `mask_size` of the second.
+        """
+        padded, network = self._padded_size, self._network_size
+        return (MaskResize(self.mask_size, padded, padded, padded, self._device),
+                MaskResize(network, network, network, self.output_size, self._device))
 
     def row_windows(self, length: int) -> list[Window]:
         """Cut the rows of the output into windows of at most this length."""

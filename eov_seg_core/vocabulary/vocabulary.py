@@ -136,7 +136,7 @@ class Vocabulary:
         return tuple(name for category in self.categories for name in category.names)
 
     @property
-    def synonym_class(self) -> list[int]:
+    def synonym_class_index(self) -> list[int]:
         """Class index 0..K-1 of each of `synonyms`."""
         return [index for index, category in enumerate(self.categories) for _ in category.names]
 

@@ -215,7 +215,7 @@ def _detections(result: PanopticResult) -> list[Detection]:
     counts = encode_masks(found.packed_masks, found.size[1])
     rows = np.searchsorted(np.unique(found.queries), found.queries)
     return [Detection(class_index, counts[row], score) for class_index, row, score in zip(
-        found.classes.tolist(), rows.tolist(), found.scores.tolist())]
+        found.class_indices.tolist(), rows.tolist(), found.scores.tolist())]
 
 
 def _segment_info(segment: FoundSegment) -> dict[str, Any]:

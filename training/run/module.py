@@ -83,7 +83,7 @@ class TrainingModule(lightning.LightningModule):
         decoder = self.model.decoder
         vocabulary = self.model.embed_vocabulary(
             self._encoder.encode(words.synonyms, self.model.text_tower),
-            words.synonym_class, (True,) * len(words))
+            words.synonym_class_index, (True,) * len(words))
         aggregated_BDhw = features.aggregated_BDhw.float()
         return DecoderInputs(aggregated_BDhw, decoder.vas(aggregated_BDhw, vocabulary.guide_NE),
                              decoder.spatial_upscaler(features.tokens_BChw.float()), vocabulary)

@@ -162,7 +162,7 @@ def check_instances(case, index, result):
     found = result.instances
     np.testing.assert_allclose(found.scores, case.arrays[f'img{index}/ins_scores'],
                                rtol=1e-3, atol=1e-6)
-    ours = sorted(zip(found.classes, found.masks.sum((1, 2))))
+    ours = sorted(zip(found.class_indices, found.masks.sum((1, 2))))
     theirs = sorted(zip(case.arrays[f'img{index}/ins_classes'],
                         case.arrays[f'img{index}/ins_areas']))
     assert [pair[0] for pair in ours] == [pair[0] for pair in theirs]

@@ -12,8 +12,7 @@ import test_merge as cases
 import torch
 
 from eov_seg_core.device.transfer import to_device, to_host
-from eov_seg_core.results import assign_gpu as device_assignment
-from eov_seg_core.results import merge as panoptic
+from eov_seg_core.results import assign_cpu, assign_gpu
 from eov_seg_core.results.assign_cpu import assign_pixels
 from eov_seg_core.results.assign_gpu import assign_on_device
 from eov_seg_core.results.tiles import MaskResize
@@ -26,7 +25,7 @@ needs_cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUD
 def as_on_a_gpu():
     """Let `postprocess` take the way of GPUs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(panoptic, '_contest', panoptic._contest_on_device)
+        patch.setattr(assign_cpu, 'compete', assign_gpu.compete)
         yield
 
 
@@ -67,7 +66,7 @@ def test_equals_the_merge_for_cpus_bit_by_bit(queries, size, seed, sharpness, ke
     masks[~kept] = float('nan')     # whatever a dropped query says, nobody listens
     resize = MaskResize(size, size, size, size, CPU)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(device_assignment, 'BAND_ELEMENTS', band)
+        patch.setattr(assign_gpu, 'BAND_ELEMENTS', band)
         codes, statistics = assign_on_device(masks, scores, kept, resize)
     kept_q = kept.nonzero().squeeze(1)
     assert not statistics[~kept, :3].any()
@@ -104,7 +103,7 @@ def test_equals_the_merge_for_cpus_after_the_resize(queries, output_size, seed):
     (1, torch.uint8), (128, torch.uint8), (129, torch.int16), (16384, torch.int16),
     (16385, torch.int32)])
 def test_codes_are_as_narrow_as_they_can_be(queries, dtype):
-    found = device_assignment._code_dtype(queries)
+    found = assign_gpu._code_dtype(queries)
     assert found == dtype
     assert 2 * queries - 1 <= torch.iinfo(found).max
 
@@ -139,7 +138,7 @@ def test_postprocessing_waits_only_where_the_result_is_fetched(monkeypatch):
         assert [tensor.device.type for tensor in tensors] == ['meta'] * 4
         raise FetchError
 
-    monkeypatch.setattr(panoptic, 'to_host', fetch)
+    monkeypatch.setattr(assign_gpu, 'to_host', fetch)
     with pytest.raises(FetchError):
         cases.run(torch.empty(100, 151, device='meta'), torch.empty(100, 160, 216, device='meta'),
                   [True] * 150, (640, 864), (640, 853), (480, 640))
@@ -148,15 +147,15 @@ def test_postprocessing_waits_only_where_the_result_is_fetched(monkeypatch):
 @pytest.mark.parametrize('output_size', [(480, 640), (2160, 3840)])
 def test_memory_does_not_grow_with_the_output(output_size, monkeypatch):
     largest = []
-    original = device_assignment.resize_tile
-    monkeypatch.setattr(device_assignment, 'resize_tile', lambda *arguments: largest.append(
+    original = assign_gpu.resize_tile
+    monkeypatch.setattr(assign_gpu, 'resize_tile', lambda *arguments: largest.append(
         original(*arguments)) or largest[-1])
     device = torch.device('meta')
     resize = MaskResize((160, 216), (640, 864), (640, 853), output_size, device)
     assign_on_device(torch.empty(100, 160, 216, device=device), torch.empty(100, device=device),
                      torch.empty(100, dtype=torch.bool, device=device), resize)
     assert 1 < len(largest) < 60, 'bands, but few launches'
-    assert max(band.numel() for band in largest) <= device_assignment.BAND_ELEMENTS
+    assert max(band.numel() for band in largest) <= assign_gpu.BAND_ELEMENTS
 
 
 def test_a_compiler_can_make_one_kernel_of_the_competition():
@@ -166,8 +165,8 @@ def test_a_compiler_can_make_one_kernel_of_the_competition():
     expected = assign_on_device(*arguments)
     torch._dynamo.reset()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(device_assignment, '_compete', torch.compile(
-            device_assignment._compete, fullgraph=True, dynamic=False, backend='aot_eager'))
+        patch.setattr(assign_gpu, '_winners', torch.compile(
+            assign_gpu._winners, fullgraph=True, dynamic=False, backend='aot_eager'))
         found = assign_on_device(*arguments)
     assert all(torch.equal(*pair) for pair in zip(found, expected))
 

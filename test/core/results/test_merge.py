@@ -16,6 +16,7 @@ import torch.nn.functional as F
 
 from eov_seg_core.results.merge import postprocess, Thresholds
 from eov_seg_core.results.result import Segment
+from eov_seg_core.vocabulary import Category, Vocabulary
 
 PARITY = Path(__file__).parents[4] / 'shared' / 'parity'
 
@@ -75,9 +76,10 @@ def random_log_probs(queries, num_classes, seed, sharpness=4.0):
 
 def run(log_probs, mask_logits, is_thing, padded_size, network_size, output_size, *,
         score_threshold=0.0, overlap_threshold=0.8, **options):
-    names = [f'name {index}' for index in range(len(is_thing))]
+    vocabulary = Vocabulary.from_categories(
+        Category((f'name {index}',), flag) for index, flag in enumerate(is_thing))
     return postprocess(log_probs, mask_logits, padded_size=padded_size, network_size=network_size,
-                       output_size=output_size, names=names, is_thing=is_thing,
+                       output_size=output_size, vocabulary=vocabulary,
                        thresholds=Thresholds(score_threshold, overlap_threshold), **options)
 
 
@@ -295,7 +297,8 @@ def test_semantic_and_instances_equal_their_definitions(queries, num_classes, se
     found = result.instances
     assert len(found) == len(expected)
     np.testing.assert_allclose(found.scores, [-score for score, _, _ in expected], atol=1e-5)
-    assert sorted(zip(found.classes, found.queries)) == sorted((k, q) for _, k, q in expected)
+    assert sorted(zip(found.class_indices, found.queries)) == sorted(
+        (k, q) for _, k, q in expected)
     assert found.masks.shape == (len(expected), *output)
     for index, (query, mask) in enumerate(zip(found.queries, found.masks)):
         assert (mask != (logits[query] > 0).numpy()).mean() < 1e-3
@@ -368,7 +371,7 @@ def test_golden_semantic_and_instances(golden, name, index):
     np.testing.assert_allclose(found.scores, arrays['ins_scores'], atol=1e-6)
     # neighbours of nearly the same score may change places
     areas = found.masks.sum(axis=(1, 2))
-    assert sorted(zip(found.classes, areas)) == sorted(
+    assert sorted(zip(found.class_indices, areas)) == sorted(
         zip(arrays['ins_classes'], arrays['ins_areas']))
     positive = np.unpackbits(arrays['mask_post_packed'], count=100 * found.masks[0].size)
     expected = positive.reshape(100, *found.size)[found.queries]

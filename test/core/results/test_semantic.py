@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from eov_seg_core.results.merge import postprocess, Thresholds
+from eov_seg_core.results.semantic import SemanticOrder
+from eov_seg_core.vocabulary import Vocabulary
 
 
 def make_masks(queries, height, width, seed, sharpness):
@@ -30,7 +32,7 @@ def run(log_probs, masks, padded, network, output, **options):
     num_classes = log_probs.shape[1] - 1
     return postprocess(
         log_probs, masks, padded_size=padded, network_size=network, output_size=output,
-        names=['name'] * num_classes, is_thing=[False] * num_classes,
+        vocabulary=Vocabulary(stuff=[f'name {index}' for index in range(num_classes)]),
         thresholds=Thresholds(), **options)
 
 
@@ -77,6 +79,21 @@ def test_logits_that_are_no_numbers_raise_nothing():
     result = run(make_log_probs(5, 3, 0, 2.0), masks, (64, 64), (64, 64), (64, 64),
                  keep_semantic_argmax=True)
     assert set(np.unique(result.semantic_argmax)) <= {0, 1, 2}
+
+
+@pytest.mark.parametrize(('value', 'order'), [
+    (False, None), (np.False_, None), (True, SemanticOrder.RESIZE_FIRST),
+    (np.True_, SemanticOrder.RESIZE_FIRST), ('late', SemanticOrder.SCORES_FIRST),
+    (SemanticOrder.RESIZE_FIRST, SemanticOrder.RESIZE_FIRST),
+    (SemanticOrder.SCORES_FIRST, SemanticOrder.SCORES_FIRST)])
+def test_ways_to_ask_for_an_order(value, order):
+    assert SemanticOrder.requested('keep_semantic', value) is order
+
+
+@pytest.mark.parametrize('value', ['early', None, 2, ['late']])
+def test_other_orders_are_refused(value):
+    with pytest.raises(ValueError, match="keep_semantic must be False, True or 'late', got"):
+        SemanticOrder.requested('keep_semantic', value)
 
 
 def test_not_made_unless_asked_for():

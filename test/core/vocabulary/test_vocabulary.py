@@ -34,7 +34,7 @@ def test_things_come_first_and_names_keep_their_order():
     vocabulary = Vocabulary(things=['person,pedestrian', 'chair'], stuff=['floor, ground', 'wall'])
     assert vocabulary.names == ('person', 'chair', 'floor', 'wall')
     assert vocabulary.synonyms == ('person', 'pedestrian', 'chair', 'floor', 'ground', 'wall')
-    assert vocabulary.synonym_class == [0, 0, 1, 2, 2, 3]
+    assert vocabulary.synonym_class_index == [0, 0, 1, 2, 2, 3]
     assert vocabulary.is_thing == (True, True, False, False)
     assert len(vocabulary) == 4
 

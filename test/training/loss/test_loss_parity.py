@@ -34,7 +34,7 @@ class Step:
                             device=torch.device('cpu')).pixels_BCHW
         vocabulary = Vocabulary(self.meta['train_names'])
         embedding = self.model.embed_vocabulary(
-            torch.from_numpy(self.arrays['text_classifier']), vocabulary.synonym_class,
+            torch.from_numpy(self.arrays['text_classifier']), vocabulary.synonym_class_index,
             (True,) * len(vocabulary))
         self.stages = self.model.forward_stages(pixels, embedding)
         config = LossConfig(num_points=self.meta['num_points'])
