@@ -22,7 +22,7 @@ from eov_seg_core.io.files import replace_file
 from eov_seg_core.io.media import save_picture
 
 if TYPE_CHECKING:       # not at run time: files need no PyTorch
-    from eov_seg_core.results.result import PanopticResult, Segment
+    from eov_seg_core.results.result import PanopticResult
 
 MAX_ID = (1 << 24) - 1
 """Largest segment id that three bytes hold."""
@@ -156,10 +156,10 @@ class CocoWriter:
             | ({'origin': origin} if origin else {}),
             annotation={
                 'image_id': image_id, 'file_name': f'{name}.png',
-                'segments_info': [_segment_info(segment) for segment in result.segments]},
+                'segments_info': result.to_coco()},
             detections=[
                 {'image_id': image_id, 'segment_id': segment.id, 'category_id': segment.class_id,
-                 'category_name': segment.name, 'bbox': _xywh(segment),
+                 'category_name': segment.name, 'bbox': segment.bbox_xywh,
                  'score': round(segment.score, 6)}
                 for segment in result.segments if segment.is_thing])
 
@@ -199,16 +199,6 @@ class CocoWriter:
         if categories != self._categories:
             raise ValueError(f'{path} was made with another vocabulary of {len(categories)} '
                              'categories; choose another folder or the same vocabulary')
-
-
-def _segment_info(segment: Segment) -> dict[str, Any]:
-    return {'id': segment.id, 'category_id': segment.class_id, 'area': segment.area,
-            'bbox': _xywh(segment), 'iscrowd': 0, 'score': round(segment.score, 6)}
-
-
-def _xywh(segment: Segment) -> list[int]:
-    x1, y1, x2, y2 = segment.bbox_xyxy
-    return [x1, y1, x2 - x1, y2 - y1]
 
 
 def _save_json(path: Path, content: object) -> None:

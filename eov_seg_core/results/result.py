@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+_MOST_SHOWN = 12
+"""Most names that `repr` shows."""
 _CHUNK_PIXELS = 1 << 20
 """Pixels that are looked up at a time; bounds the memory of 64-bit indices."""
 
@@ -37,6 +40,12 @@ class Segment:
     score: float
     area: int
     bbox_xyxy: tuple[int, int, int, int]
+
+    @property
+    def bbox_xywh(self) -> list[int]:
+        """The box as x, y, width, height in pixels, as COCO has it."""
+        x1, y1, x2, y2 = self.bbox_xyxy
+        return [x1, y1, x2 - x1, y2 - y1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +101,15 @@ class RawResult:
 class PanopticResult:
     """Everything about one image.
 
+    >>> import numpy as np
+    >>> chair = Segment(1, 1, 'chair', True, 0.9, 2, (0, 0, 2, 1))
+    >>> floor = Segment(2, 7, 'floor', False, 0.6, 3, (0, 1, 3, 2))
+    >>> result = PanopticResult(np.array([[1, 1, 0], [2, 2, 2]], np.int32), [chair, floor])
+    >>> result
+    PanopticResult(2 x 3: 1 chair, floor; 16.7% unlabeled)
+    >>> [segment.name for segment in result.things]
+    ['chair']
+
     Attributes:
         instance: (H, W) int32 segment id, 0 = unlabeled.
         segments: In the published order; ids 1, 2, 3, ...
@@ -108,6 +126,18 @@ class PanopticResult:
     instances: Instances | None = None
     raw: RawResult | None = None
 
+    def __repr__(self) -> str:
+        """Return height and width, how many things of each name, the stuff, what is unlabeled."""
+        counts = Counter((segment.name, segment.is_thing) for segment in self.segments)
+        found = [f'{count} {name}' if is_thing else name
+                 for (name, is_thing), count in counts.items()]
+        if len(found) > _MOST_SHOWN:
+            found[_MOST_SHOWN:] = [f'and {len(found) - _MOST_SHOWN} more names']
+        height, width = self.instance.shape
+        unlabeled = np.count_nonzero(self.instance == 0) / max(self.instance.size, 1)
+        return (f'PanopticResult({height} x {width}: {", ".join(found) or "nothing"}; '
+                f'{unlabeled:.1%} unlabeled)')
+
     @cached_property
     def semantic(self) -> npt.NDArray[np.int32]:
         """(H, W) int32 class id of the pixel's segment, 1..K, 0 = unlabeled; made on access."""
@@ -119,6 +149,75 @@ class PanopticResult:
         """(H, W) uint8, 255 x score of the pixel's segment, 0 = unlabeled; made on access."""
         scores = np.array([0.0, *(segment.score for segment in self.segments)])
         return look_up(np.rint(255 * scores).astype(np.uint8), self.instance)
+
+    @property
+    def things(self) -> list[Segment]:
+        """The segments of countable objects, in their order; short for `select(is_thing=True)`."""
+        return self.select(is_thing=True)
+
+    @property
+    def stuff(self) -> list[Segment]:
+        """The segments of stuff, in their order; short for `select(is_thing=False)`."""
+        return self.select(is_thing=False)
+
+    def select(self, name: str | None = None, *, is_thing: bool | None = None,
+               min_score: float = 0.0) -> list[Segment]:
+        """Return the segments that meet every condition, in their order; often none.
+
+        >>> import numpy as np
+        >>> result = PanopticResult(np.array([[1, 2, 3]], np.int32), [
+        ...     Segment(1, 1, 'chair', True, 0.9, 1, (0, 0, 1, 1)),
+        ...     Segment(2, 1, 'chair', True, 0.4, 1, (1, 0, 2, 1)),
+        ...     Segment(3, 2, 'floor', False, 0.6, 1, (2, 0, 3, 1))])
+        >>> [segment.id for segment in result.select('chair')]
+        [1, 2]
+        >>> [segment.id for segment in result.select(min_score=0.5)]
+        [1, 3]
+
+        Args:
+            name: First name of the class, as in the vocabulary.
+            is_thing: True for things, False for stuff.
+            min_score: Least score, 0..1.
+        """
+        return [segment for segment in self.segments
+                if (name is None or segment.name == name)
+                and (is_thing is None or segment.is_thing == is_thing)
+                and segment.score >= min_score]
+
+    def mask(self, segment: Segment | int) -> npt.NDArray[np.bool_]:
+        """Return which pixels belong to a segment, (H, W) bool.
+
+        >>> import numpy as np
+        >>> chair = Segment(1, 1, 'chair', True, 0.9, 2, (0, 0, 2, 1))
+        >>> result = PanopticResult(np.array([[1, 1, 0]], np.int32), [chair])
+        >>> result.mask(chair).tolist()
+        [[True, True, False]]
+
+        Args:
+            segment: A segment of this result, or its id.
+
+        Raises:
+            ValueError: This result has no such segment.
+        """
+        segment_id = segment.id if isinstance(segment, Segment) else segment
+        if not any(known.id == segment_id for known in self.segments):
+            raise ValueError(f'this result has no segment {segment_id!r}; it has '
+                             f'{len(self.segments)} segments, see `segments`')
+        return np.equal(self.instance, segment_id)
+
+    def to_coco(self) -> list[dict[str, Any]]:
+        """Return the segments as `segments_info` of COCO's panoptic format, ready for JSON.
+
+        Boxes are x, y, width, height.  `score` is ours; COCO's tools ignore it.
+
+        >>> import numpy as np
+        >>> chair = Segment(1, 5, 'chair', True, 0.9, 2, (0, 0, 2, 1))
+        >>> PanopticResult(np.array([[1, 1, 0]], np.int32), [chair]).to_coco()
+        [{'id': 1, 'category_id': 5, 'area': 2, 'bbox': [0, 0, 2, 1], 'iscrowd': 0, 'score': 0.9}]
+        """
+        return [{'id': segment.id, 'category_id': segment.class_id, 'area': segment.area,
+                 'bbox': segment.bbox_xywh, 'iscrowd': 0, 'score': round(segment.score, 6)}
+                for segment in self.segments]
 
 
 def look_up(table: npt.NDArray[np.generic], indices: npt.NDArray[np.integer[Any]]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 import time
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,6 @@ from torch import nn
 from eov_seg_core.io.coco import ids_to_rgb
 from eov_seg_core.io.media import save_picture
 from eov_seg_core.results.result import PanopticResult
-from eov_seg_core.results.result import Segment as FoundSegment
 from eov_seg_core.vocabulary import Vocabulary
 from training.data.coco_json import Segment
 from training.data.samples import PanopticData, PanopticSample, SemanticData, SemanticSample
@@ -136,8 +135,7 @@ class ImageEvaluator:
             # whatever is wanted: this is also what finds contradictions in the truth
             comparison = _compare_panoptic(sample, result, len(self._data.vocabulary))
             if 'panoptic' in self._tasks:
-                record = replace(record, comparison=comparison, segments=[
-                    _segment_info(segment) for segment in result.segments])
+                record = replace(record, comparison=comparison, segments=result.to_coco())
         if 'semantic' in self._tasks and result.semantic_argmax is not None:
             record = replace(record, pairs=count_pairs(
                 _true_classes(sample), result.semantic_argmax, len(self._data.vocabulary)))
@@ -216,12 +214,6 @@ def _detections(result: PanopticResult) -> list[Detection]:
     rows = np.searchsorted(np.unique(found.queries), found.queries)
     return [Detection(class_index, counts[row], score) for class_index, row, score in zip(
         found.class_indices.tolist(), rows.tolist(), found.scores.tolist())]
-
-
-def _segment_info(segment: FoundSegment) -> dict[str, Any]:
-    x1, y1, x2, y2 = segment.bbox_xyxy
-    return {'id': segment.id, 'category_id': segment.class_id, 'area': segment.area,
-            'bbox': [x1, y1, x2 - x1, y2 - y1], 'iscrowd': 0, 'score': round(segment.score, 6)}
 
 
 class _Clock:
