@@ -1,15 +1,15 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""How good `~/panoptic` is, where the truth is known: panoptic quality by panopticapi's rules."""
+"""The truth of the built-in world in the classes of the node, so that the two can be compared."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from eov_seg_core.quality import PanopticMap, Segment
 from eov_seg_core.world import COLORS, OBJECT_TYPES, SURFACE_NAMES
 
 Panoptic = npt.NDArray[np.int32]
@@ -19,67 +19,16 @@ MIN_PIXELS = 40
 _SYNONYMS = {names[0]: names for names in (*(kind.names for kind in OBJECT_TYPES), *SURFACE_NAMES)}
 
 
-@dataclass
-class _Tally:
-    """Counts of one class over all images."""
+def panoptic_map(panoptic: Panoptic, source: str) -> PanopticMap:
+    """Return a label image of the node, or of the world's truth, as the map that is compared.
 
-    iou_sum: float = 0.0
-    matched: int = 0
-    missed: int = 0
-    spurious: int = 0
-
-
-class PanopticQuality:
-    """Panoptic quality of a stream of images."""
-
-    def __init__(self) -> None:
-        self._tallies: dict[int, _Tally] = {}
-
-    def add(self, truth: Panoptic, prediction: Panoptic) -> None:
-        """Count one image.
-
-        Args:
-            truth: (H, W) int32 `(class_id << 16) | instance_id`; 0 = does not count.
-            prediction: The same; 0 = nothing was found.
-        """
-        pairs = truth.astype(np.int64) << 32 | prediction.astype(np.int64) & 0xffffffff
-        values, counts = np.unique(pairs, return_counts=True)
-        overlaps = {(value >> 32 & 0xffffffff, value & 0xffffffff): count
-                    for value, count in zip(values.tolist(), counts.tolist())}
-        true_areas, areas = _areas(overlaps, 0), _areas(overlaps, 1)
-        matched: set[tuple[int, int]] = set()
-        for (true, found), overlap in overlaps.items():
-            if not (true and found) or true >> 16 != found >> 16:
-                continue
-            union = true_areas[true] + areas[found] - overlap - overlaps.get((0, found), 0)
-            if overlap / union > 0.5:
-                matched |= {(0, true), (1, found)}
-                tally = self._tally(true)
-                tally.matched += 1
-                tally.iou_sum += overlap / union
-        for true in true_areas:
-            self._tally(true).missed += (0, true) not in matched
-        for found, area in areas.items():
-            excused = overlaps.get((0, found), 0) / area > 0.5
-            self._tally(found).spurious += (1, found) not in matched and not excused
-
-    def compute(self) -> float:
-        """Return the mean over the classes that occur, 0..1; 0 if none does."""
-        qualities = [tally.iou_sum / (tally.matched + 0.5 * (tally.missed + tally.spurious))
-                     for tally in self._tallies.values()
-                     if tally.matched or tally.missed or tally.spurious]
-        return sum(qualities) / max(len(qualities), 1)
-
-    def _tally(self, segment: int) -> _Tally:
-        return self._tallies.setdefault(segment >> 16, _Tally())
-
-
-def _areas(overlaps: Mapping[tuple[int, int], int], side: int) -> dict[int, int]:
-    areas: dict[int, int] = {}
-    for pair, count in overlaps.items():
-        if pair[side]:
-            areas[pair[side]] = areas.get(pair[side], 0) + count
-    return areas
+    Args:
+        panoptic: (H, W) int32 `(class_id << 16) | instance_id`; 0 = nothing.
+        source: Names it in errors.
+    """
+    ids = panoptic.view(np.uint32)
+    return PanopticMap(ids, [Segment(value, value >> 16) for value in np.unique(ids).tolist()
+                             if value], source)
 
 
 def true_classes(truth_names: Mapping[int, str], words: Sequence[str],

@@ -20,11 +20,12 @@ import numpy as np
 from sensor_msgs.msg import CameraInfo, Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from eov_seg_core.quality import PanopticQuality
 from eov_seg_core.world import generate_scene, OBJECT_TYPES, Scene
 from eov_seg_ros.class_ids import UNLABELED
 from eov_seg_ros.demo.collector import Collector, latched, NODE, Received, UNTRAINED
 from eov_seg_ros.demo.processes import node_command, running
-from eov_seg_ros.demo.quality import countable_truth, PanopticQuality, true_classes
+from eov_seg_ros.demo.quality import countable_truth, panoptic_map, true_classes
 from eov_seg_ros.demo.report import paint, sample, Shown, Video, write_sheet
 
 CAMERA_HZ = 10.0
@@ -50,7 +51,7 @@ class Phase:
         frames: What is kept to be shown.
         stamps_s: Stamp of every frame.
         latencies_ms: From the stamp until all was here.
-        quality: Against the truth.
+        quality: Against the truth; all classes count alike, things or stuff.
     """
 
     label: str
@@ -60,7 +61,7 @@ class Phase:
     frames: list[Shown] = field(default_factory=list)
     stamps_s: list[float] = field(default_factory=list)
     latencies_ms: list[float] = field(default_factory=list)
-    quality: PanopticQuality = field(default_factory=PanopticQuality)
+    quality: PanopticQuality = field(default_factory=lambda: PanopticQuality({}))
 
     def figures(self) -> dict[str, Any]:
         """Return the figures that are printed and written."""
@@ -70,7 +71,7 @@ class Phase:
         return {'words': [*self.things, *self.stuff], 'frames': len(self.stamps_s),
                 'rate_hz': round(rate_hz, 2),
                 'latency_ms': {'p50': p50, 'p95': p95, 'p99': p99},
-                'panoptic_quality': round(100 * self.quality.compute(), 1)}
+                'panoptic_quality': round(100 * self.quality.compute()['All']['pq'], 1)}
 
 
 def phases_of(scene: Scene) -> tuple[Phase, Phase]:
@@ -106,8 +107,8 @@ class Watcher:
         panoptic = frame.pixels(f'{NODE}/panoptic')
         phase = self._phase_of(set(np.unique(panoptic >> 16).tolist()) - {0})
         classes = true_classes(self.truth_names, [*phase.things, *phase.stuff], phase.class_map)
-        phase.quality.add(
-            countable_truth(frame.pixels('world_camera/truth/panoptic'), classes), panoptic)
+        truth = countable_truth(frame.pixels('world_camera/truth/panoptic'), classes)
+        phase.quality.add(panoptic_map(truth, 'the truth'), panoptic_map(panoptic, 'the result'))
         phase.stamps_s.append(frame.stamp_ns / 1e9)
         phase.latencies_ms.append(frame.latency_ms)
         shown = Shown(frame.pixels('image_raw'), paint(panoptic, phase.class_map),
@@ -119,6 +120,8 @@ class Watcher:
         """Give a class map to the words that it belongs to."""
         for phase in self.phases:
             if set(class_map.values()) - {UNLABELED} == {*phase.things, *phase.stuff}:
+                if not phase.class_map:
+                    phase.quality = PanopticQuality(dict.fromkeys(class_map, True))
                 phase.class_map = class_map
 
     def _phase_of(self, class_ids: set[int]) -> Phase:

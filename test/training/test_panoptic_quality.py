@@ -16,14 +16,8 @@ import pytest
 
 from eov_seg_core.io.coco import ids_to_rgb
 from eov_seg_core.io.media import save_picture
-from training.data.coco_json import Segment
-from training.panoptic_quality import (
-    count_overlaps,
-    evaluate_files,
-    main,
-    PanopticMap,
-    PanopticQuality,
-)
+from eov_seg_core.quality import count_overlaps, PanopticMap, PanopticQuality, Segment
+from training.panoptic_quality import evaluate_files, main
 
 PERSON, CAR, SKY = 1, 2, 7
 IS_THING = {PERSON: True, CAR: True, SKY: False}

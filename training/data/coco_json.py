@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eov_seg_core.io.coco import MAX_ID, read_panoptic_png
+from eov_seg_core.quality import Segment
 
 _T = TypeVar('_T')
 
@@ -29,22 +30,6 @@ class CategoryEntry(NamedTuple):
     id: int
     name: str
     is_thing: bool
-
-
-class Segment(NamedTuple):
-    """One segment as the JSON describes it.
-
-    Attributes:
-        id: Its id in the PNG, 1..2**24 - 1.
-        category_id: Id of its category.
-        is_crowd: Whether it is a group of things that nobody told apart.
-        area: Its pixels according to the JSON, above 0; None if that is not stated.
-    """
-
-    id: int
-    category_id: int
-    is_crowd: bool = False
-    area: int | None = None
 
 
 class Annotation(NamedTuple):

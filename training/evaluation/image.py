@@ -18,14 +18,13 @@ from torch import nn
 
 from eov_seg_core.io.coco import ids_to_rgb
 from eov_seg_core.io.media import save_picture
+from eov_seg_core.quality import compare, Comparison, PanopticMap, Segment
 from eov_seg_core.results.result import PanopticResult
 from eov_seg_core.vocabulary import Vocabulary
-from training.data.coco_json import Segment
 from training.data.samples import PanopticData, PanopticSample, SemanticData, SemanticSample
 from training.evaluation.instance_quality import Detection, encode_masks, TrueInstance
 from training.evaluation.record import ImageRecord
 from training.evaluation.semantic_quality import count_pairs, IGNORED
-from training.panoptic_quality import compare, Comparison, PanopticMap
 
 Data = PanopticData | SemanticData
 Sample = PanopticSample | SemanticSample

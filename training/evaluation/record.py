@@ -12,9 +12,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+from eov_seg_core.quality import Comparison
 from training.evaluation.instance_quality import Detection, TrueInstance
 from training.evaluation.semantic_quality import PairCount
-from training.panoptic_quality import Comparison
 
 
 @dataclass(frozen=True)

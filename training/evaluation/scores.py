@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
+from eov_seg_core.quality import PanopticQuality
 from eov_seg_core.vocabulary import Vocabulary
 from training.evaluation.instance_quality import InstanceQuality
 from training.evaluation.record import ImageRecord
 from training.evaluation.semantic_quality import SemanticQuality
-from training.panoptic_quality import PanopticQuality
 
 PARTS = ('read', 'segment', 'score', 'save')
 """Parts of the work on an image outside of the network."""

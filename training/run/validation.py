@@ -13,9 +13,8 @@ import lightning
 from tqdm import tqdm
 
 from eov_seg_core.network.model import EOVSeg
-from training.data.coco_json import Segment
+from eov_seg_core.quality import PanopticMap, PanopticQuality, Segment
 from training.data.samples import PanopticData
-from training.panoptic_quality import PanopticMap, PanopticQuality
 from training.recipe import ValidationConfig
 from training.run.module import TrainingModule
 from training.run.prediction import predicting

@@ -14,10 +14,9 @@ from safetensors.torch import load_file
 import torch
 from training_case import crowded_room, empty_room, floor_only, room, Runs
 
+from eov_seg_core.quality import PanopticMap, PanopticQuality, Segment
 from eov_seg_core.segmenter import Segmenter
 from training.data import open_dataset
-from training.data.coco_json import Segment
-from training.panoptic_quality import PanopticMap, PanopticQuality
 from training.recipe import Recipe
 from training.recipe_file import write_recipe
 from training.train import main
