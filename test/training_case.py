@@ -37,13 +37,13 @@ COLORS = {WALL: (90, 80, 100), FLOOR: (180, 170, 150), BALL: (220, 40, 40), BOX:
 
 def room(seed):
     """Return ids and JSON segments of wall and floor, and of a ball, a box and a cone."""
-    dice = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     ids = np.where(np.arange(SIZE)[:, None] < 77, 1, 2) * np.ones((1, SIZE), np.int32)
     ids = np.ascontiguousarray(ids, np.int32)
     segments = [segment(1, WALL), segment(2, FLOOR)]
-    for number, (x, y, kind) in enumerate(zip((32, 96, 64), (42, 42, 96), dice.permutation(3))):
-        x, y = x + int(dice.integers(-6, 7)), y + int(dice.integers(-6, 7))
-        r, key = int(dice.integers(17, 26)), 3 + number
+    for number, (x, y, kind) in enumerate(zip((32, 96, 64), (42, 42, 96), rng.permutation(3))):
+        x, y = x + int(rng.integers(-6, 7)), y + int(rng.integers(-6, 7))
+        r, key = int(rng.integers(17, 26)), 3 + number
         if kind == 0:
             cv2.circle(ids, (x, y), r, key, -1)
         elif kind == 1:

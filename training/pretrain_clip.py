@@ -39,7 +39,7 @@ from training.clip.accuracy import dense_accuracy
 from training.clip.captions import caption_groups, CaptionGroup
 from training.clip.trainer import ClipTrainer
 from training.clip.views import ClipViews, View
-from training.world.distractors import nuisance_names
+from training.world.distractors import distractor_names
 from training.world.frames import CachedFrames, CLIP_FRAMES, DEFAULT_CACHE
 
 _MAX_LOGIT_SCALE = math.log(100)
@@ -71,8 +71,8 @@ def train(output: Path, recipe: ClipRecipe, cache: Path, device: torch.device,
     """Train, or go on where the run in that folder stopped."""
     output.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(recipe.seed)
-    nuisance = nuisance_names(for_training=True)
-    trainer = ClipTrainer(nuisance).to(device)
+    distractors = distractor_names(for_training=True)
+    trainer = ClipTrainer(distractors).to(device)
     optimizer = torch.optim.AdamW(_parameter_groups(trainer, recipe.weight_decay), lr=recipe.lr)
     first = _restore(output, recipe, trainer, optimizer)
     rank, processes = _process()
@@ -83,7 +83,8 @@ def train(output: Path, recipe: ClipRecipe, cache: Path, device: torch.device,
     writer = SummaryWriter(str(output)) if rank == 0 else None
     for step, views in enumerate(bar, first):
         regions = [region for view in views for region in view.regions]
-        groups = caption_groups(regions, random.Random(f'{recipe.seed} {step} {rank}'), nuisance)
+        rng = random.Random(f'{recipe.seed} {step} {rank}')
+        groups = caption_groups(regions, rng, distractors)
         losses = _step(module, trainer, optimizer, recipe, step, views, groups)
         if writer is None:
             continue

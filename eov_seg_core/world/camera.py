@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from eov_seg_core.world.dice import Dice, sin_cos
+from eov_seg_core.world.reproducible import RandomStream, sin_cos
 from eov_seg_core.world.scene import Scene
 from eov_seg_core.world.shapes import Array, compose, cross, Vector
 
@@ -126,11 +126,11 @@ def random_camera(scene: Scene, seed: int = 0, width: int = 320, height: int = 2
     Raises:
         ValueError: The seed is negative, or a size is not positive.
     """
-    dice = Dice(scene.seed, _VIEW_STREAM, seed)
+    rng = RandomStream(scene.seed, _VIEW_STREAM, seed)
     views = []
     for _ in range(8):
-        position = _free_place(scene, dice)
-        target = _interesting_point(scene, dice, position)
+        position = _free_place(scene, rng)
+        target = _interesting_point(scene, rng, position)
         views.append(Camera.look_at(position, target, width, height, focal))
     return max(views, key=lambda view: _objects_in(scene, view))
 
@@ -154,12 +154,12 @@ def camera_path(scene: Scene, frames: int, seed: int = 0, width: int = 320, heig
     """
     if frames < 1:
         raise ValueError(f'the path has {frames} frames; expected at least 1')
-    dice = Dice(scene.seed, _PATH_STREAM, seed)
+    rng = RandomStream(scene.seed, _PATH_STREAM, seed)
     width_m, depth_m, _ = scene.room.size
-    start, turn = dice.uniform(0, 2 * math.pi), dice.choice((-1, 1))
+    start, turn = rng.uniform(0, 2 * math.pi), rng.choice((-1, 1))
     for attempt in range(_PATHS + 1):
         reach = 1 - attempt / _PATHS        # from all around the room to turning on the spot
-        x, y, z = _free_place(scene, dice)
+        x, y, z = _free_place(scene, rng)
         loop = _Loop((x * (1 - reach), y * (1 - reach), z), reach * (width_m / 2 - .5),
                      reach * (depth_m / 2 - .5), start, turn)
         if all(loop.is_free(scene, k / 48) for k in range(48)):
@@ -192,30 +192,30 @@ class _Loop:
         return scene.is_free(self.at(part)[0], CLEARANCE_M * .9)
 
 
-def _free_place(scene: Scene, dice: Dice) -> Vector:
+def _free_place(scene: Scene, rng: RandomStream) -> Vector:
     """Return a place for a camera, in a crowded room with less and less distance."""
     width, depth, height = scene.room.size
     margin = CLEARANCE_M
     while True:
         for _ in range(30):
-            place = (dice.uniform(-.5, .5) * (width - 2 * margin),
-                     dice.uniform(-.5, .5) * (depth - 2 * margin),
-                     dice.uniform(1.0, min(1.75, height - .5)))
+            place = (rng.uniform(-.5, .5) * (width - 2 * margin),
+                     rng.uniform(-.5, .5) * (depth - 2 * margin),
+                     rng.uniform(1.0, min(1.75, height - .5)))
             if scene.is_free(place, margin):
                 return place
         margin *= 0.8
 
 
-def _interesting_point(scene: Scene, dice: Dice, position: Vector) -> Vector:
+def _interesting_point(scene: Scene, rng: RandomStream, position: Vector) -> Vector:
     """Return a point to look at: an object if one is far enough, moved towards the middle."""
     width, depth, _ = scene.room.size
     for _ in range(10):
-        if scene.objects and dice.chance(.8):
-            x, y, z = dice.choice(scene.objects).box.center
+        if scene.objects and rng.chance(.8):
+            x, y, z = rng.choice(scene.objects).box.center
             mixed = (.75 * x, .75 * y, min(.5 * z + .35, 1.2))
         else:
-            mixed = (dice.uniform(-.4, .4) * width, dice.uniform(-.4, .4) * depth,
-                     dice.uniform(.4, 1.1))
+            mixed = (rng.uniform(-.4, .4) * width, rng.uniform(-.4, .4) * depth,
+                     rng.uniform(.4, 1.1))
         if (mixed[0] - position[0]) ** 2 + (mixed[1] - position[1]) ** 2 > 2.2:
             return mixed
     side_x = -1.0 if position[0] > 0 else 1.0

@@ -16,7 +16,7 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from eov_seg_core.world.dice import Dice
+from eov_seg_core.world.reproducible import RandomStream
 
 Samples = npt.NDArray[np.float32]
 Color = tuple[float, float, float]
@@ -62,8 +62,8 @@ def linear(color: tuple[float, float, float]) -> Color:
 @lru_cache(maxsize=1)
 def _random_table() -> Samples:
     """Return (256, 256) independent values in -1..1."""
-    dice = Dice(20, 11)
-    values = [dice.uniform(-1.0, 1.0) for _ in range(_TABLE * _TABLE)]
+    rng = RandomStream(20, 11)
+    values = [rng.uniform(-1.0, 1.0) for _ in range(_TABLE * _TABLE)]
     return np.array(values, np.float32).reshape(_TABLE, _TABLE)
 
 

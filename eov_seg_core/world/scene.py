@@ -13,8 +13,8 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from eov_seg_core.world.dice import sin_cos
 from eov_seg_core.world.materials import Color, Finish
+from eov_seg_core.world.reproducible import sin_cos
 from eov_seg_core.world.shapes import Array, Solid, Vector
 
 FIRST_OBJECT_ID = 4

@@ -22,7 +22,7 @@ from training.clip.views import CATEGORIES, Region
 from training.world.split import SYNONYMS, TRAINED_PAIRS
 
 _SYNONYM_SHARE = 0.4
-_NUISANCE = 24
+_DISTRACTORS = 24
 _FURTHER_PAIRS = 32
 _ADJECTIVES = {'wood': 'wooden', 'tiles': 'tiled', 'carpet': 'carpeted'}
 _MATERIALS = ('wood', 'tiles', 'carpet', 'marble', 'concrete', 'plaster', 'wallpaper', 'brick')
@@ -45,46 +45,46 @@ class CaptionGroup:
     weight: float
 
 
-def caption_groups(regions: Sequence[Region], dice: random.Random,
-                   nuisance: Sequence[str]) -> list[CaptionGroup]:
+def caption_groups(regions: Sequence[Region], rng: random.Random,
+                   distractors: Sequence[str]) -> list[CaptionGroup]:
     """Make the captions of a batch.
 
     Args:
         regions: All regions of the batch.
-        dice: Source of all choices.
-        nuisance: Names of things that are not in the world.
+        rng: Source of all choices.
+        distractors: Names of things that are not in the world.
     """
-    names = {name: _one_of_its_names(name, dice) for name in CATEGORIES}
-    wrong = dice.sample(list(nuisance), min(_NUISANCE, len(nuisance)))
+    names = {name: _one_of_its_names(name, rng) for name in CATEGORIES}
+    wrong = rng.sample(list(distractors), min(_DISTRACTORS, len(distractors)))
     groups = [
-        _group(regions, CATEGORIES, lambda region: region.category, names.__getitem__, dice,
+        _group(regions, CATEGORIES, lambda region: region.category, names.__getitem__, rng,
                weight=1.0, wrong=wrong),
         _group(regions, tuple(COLORS), lambda region: region.color,
-               lambda color: f'{color} {dice.choice(("thing", "object", "one"))}', dice,
+               lambda color: f'{color} {rng.choice(("thing", "object", "one"))}', rng,
                weight=0.3),
-        _group(regions, _pairs(regions, dice), _pair, lambda pair: ' '.join(
-            (pair[0], _one_of_its_names(pair[1], dice))), dice, weight=1.0, wrong=wrong[:8]),
+        _group(regions, _pairs(regions, rng), _pair, lambda pair: ' '.join(
+            (pair[0], _one_of_its_names(pair[1], rng))), rng, weight=1.0, wrong=wrong[:8]),
         _group(regions, _present(regions, _relation), _relation,
-               lambda relation: _tell(relation, names, dice), dice, weight=0.2)]
+               lambda relation: _tell(relation, names, rng), rng, weight=0.2)]
     return [group for group in groups if len(group.texts) > 1]
 
 
-def all_words(nuisance: Sequence[str]) -> str:
+def all_words(distractors: Sequence[str]) -> str:
     """Return a text that holds every word of every caption that can be drawn."""
     names = [name for first, others in SYNONYMS.items() for name in (first, *others)]
     materials = [*_MATERIALS, *_ADJECTIVES.values()]
     phrases = [form.format('', '') for form in (*TEMPLATES, *_RELATIONS, *_HANGING)]
     # a full stop is a token of its own behind any word, as in the templates
-    return ' '.join([*names, *COLORS, *materials, *nuisance, *phrases, 'thing object one .'])
+    return ' '.join([*names, *COLORS, *materials, *distractors, *phrases, 'thing object one .'])
 
 
 def _group(regions: Sequence[Region], meanings: Sequence[object],
            meaning_of: Callable[[Region], object], tell: Callable[..., str],
-           dice: random.Random, *, weight: float, wrong: Sequence[str] = ()) -> CaptionGroup:
+           rng: random.Random, *, weight: float, wrong: Sequence[str] = ()) -> CaptionGroup:
     index = {meaning: number for number, meaning in enumerate(meanings)}
     target_R = torch.tensor([index.get(meaning_of(region), -1) for region in regions])
     texts = [tell(meaning) for meaning in meanings] + list(wrong)
-    return CaptionGroup([dice.choice(TEMPLATES).format(text) for text in texts], target_R, weight)
+    return CaptionGroup([rng.choice(TEMPLATES).format(text) for text in texts], target_R, weight)
 
 
 def _pair(region: Region) -> tuple[str, str] | None:
@@ -106,16 +106,16 @@ def _present(regions: Sequence[Region], meaning_of: Callable[[Region], object]) 
                               if (meaning := meaning_of(region)) is not None))
 
 
-def _pairs(regions: Sequence[Region], dice: random.Random) -> list[object]:
+def _pairs(regions: Sequence[Region], rng: random.Random) -> list[object]:
     """Return the pairs that occur, and others that could; never one that is held out."""
-    others = dice.sample(TRAINED_PAIRS, _FURTHER_PAIRS)
+    others = rng.sample(TRAINED_PAIRS, _FURTHER_PAIRS)
     return list(dict.fromkeys([*_present(regions, _pair), *others]))
 
 
-def _one_of_its_names(name: str, dice: random.Random) -> str:
-    return dice.choice(SYNONYMS[name]) if dice.random() < _SYNONYM_SHARE else name
+def _one_of_its_names(name: str, rng: random.Random) -> str:
+    return rng.choice(SYNONYMS[name]) if rng.random() < _SYNONYM_SHARE else name
 
 
-def _tell(relation: tuple[str, str], names: dict[str, str], dice: random.Random) -> str:
+def _tell(relation: tuple[str, str], names: dict[str, str], rng: random.Random) -> str:
     forms = _HANGING if relation[1] == 'wall' else _RELATIONS
-    return dice.choice(forms).format(names[relation[0]], names[relation[1]])
+    return rng.choice(forms).format(names[relation[0]], names[relation[1]])

@@ -29,16 +29,18 @@ class ClipTrainer(nn.Module):
     tokens only that captions can hold.
 
     Args:
-        nuisance: Names of things that are not in the world.
+        distractors: Names of things that are not in the world.
     """
 
-    def __init__(self, nuisance: Sequence[str]) -> None:
+    tokens_N: Tensor
+
+    def __init__(self, distractors: Sequence[str]) -> None:
         super().__init__()
         self.model = EOVSeg.from_variant('t')
         config = self.model.config
         self.tokenizer = SimpleTokenizer(context_length=config.text.context_length)
         ends = [self.tokenizer.sot_token_id, self.tokenizer.eot_token_id, 0]    # 0: padding
-        tokens = sorted({*self.tokenizer.encode(all_words(nuisance)), *ends})
+        tokens = sorted({*self.tokenizer.encode(all_words(distractors)), *ends})
         self.register_buffer('tokens_N', torch.tensor(tokens))
         self.text.token_embedding = nn.Embedding.from_pretrained(
             self.text.token_embedding.weight[self.tokens_N].clone(), freeze=False)
@@ -153,4 +155,5 @@ def contrastive_loss(logits_RT: Tensor, target_R: Tensor) -> Tensor:
     fits_RP = target_R.unsqueeze(1) == present_P
     probs_RP = logits_RT[:, present_P].log_softmax(dim=0)
     to_region = -(probs_RP * fits_RP).sum(dim=0) / fits_RP.sum(dim=0)
-    return 0.75 * to_text + 0.25 * to_region.mean()
+    loss: Tensor = 0.75 * to_text + 0.25 * to_region.mean()
+    return loss

@@ -93,11 +93,11 @@ class ClipViews(Dataset[View]):
 
     def __getitem__(self, position: int) -> View:
         """Return the view at a place of the stream."""
-        dice = np.random.default_rng((self._seed, position))
+        rng = np.random.default_rng((self._seed, position))
         view = None
         while view is None:
-            frame = self._frames[int(dice.integers(len(self._frames)))]
-            view = _random_view(frame, dice)
+            frame = self._frames[int(rng.integers(len(self._frames)))]
+            view = _random_view(frame, rng)
         return view
 
 
@@ -109,18 +109,18 @@ def whole_view(frame: WorldFrame) -> View:
     return view
 
 
-def _random_view(frame: WorldFrame, dice: np.random.Generator) -> View | None:
-    zoom = np.exp(dice.uniform(*np.log(_ZOOMS)))
+def _random_view(frame: WorldFrame, rng: np.random.Generator) -> View | None:
+    zoom = np.exp(rng.uniform(*np.log(_ZOOMS)))
     width, height = round(VIEW_WIDTH / zoom), round(VIEW_HEIGHT / zoom)
-    left, top = int(dice.integers(WIDTH - width + 1)), int(dice.integers(HEIGHT - height + 1))
+    left, top = int(rng.integers(WIDTH - width + 1)), int(rng.integers(HEIGHT - height + 1))
     window = (slice(top, top + height), slice(left, left + width))
     rgb, ids = frame.rgb[window], frame.ids[window]
-    if dice.random() < 0.5:
+    if rng.random() < 0.5:
         rgb, ids = rgb[:, ::-1], ids[:, ::-1]
-    gain = 1 + dice.uniform(-_BRIGHTNESS, _BRIGHTNESS)
+    gain = 1 + rng.uniform(-_BRIGHTNESS, _BRIGHTNESS)
     rgb = np.clip(rgb * np.float32(gain), 0, 255).astype(np.uint8)
     return _view(rgb, ids, frame.objects,
-                 lambda item: item.name in NOVEL or (item.is_thing and dice.random() < _BOXED))
+                 lambda item: item.name in NOVEL or (item.is_thing and rng.random() < _BOXED))
 
 
 def _view(rgb: npt.NDArray[np.uint8], ids: npt.NDArray[np.uint8],

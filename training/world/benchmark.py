@@ -11,7 +11,7 @@ import numpy as np
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_core.world import generate_scene, random_camera, render, Scene
 from training.data.samples import PanopticSample, SegmentLabel
-from training.world.distractors import nuisance_names
+from training.world.distractors import distractor_names
 from training.world.frames import HEIGHT, MIN_AREA, WIDTH
 from training.world.split import (
     BASE,
@@ -25,9 +25,12 @@ from training.world.split import (
     TRAINED_PAIRS,
 )
 
-NUISANCE_NAMES = 100
+DISTRACTORS = 100
+"""How many names of things that are nowhere the split `distractors` adds."""
 _PAIR_OBJECTS = (4, 9)
-SPLITS = ('base', 'novel', 'pairs', 'synonyms', 'nuisance')
+SPLITS = ('base', 'novel', 'pairs', 'synonyms', 'distractors')
+OLDER_NAMES = {'nuisance': 'distractors'}
+"""Earlier names of splits, which commands, recipes and started evaluations may still use."""
 
 
 class WorldBenchmark:
@@ -38,14 +41,14 @@ class WorldBenchmark:
     - `pairs`: of each base category one held-out pair and one trained pair, in rooms of these
       pairs only; judged are the held-out ones.
     - `synonyms`: rooms of base categories, of each name a synonym that was never a mask label.
-    - `nuisance`: rooms of base categories, base names and 100 names of what is nowhere, none of
+    - `distractors`: rooms of base categories, base names and 100 names of what is nowhere, none of
       which was used in a training; judged are the base names.
 
     Things of fewer than 40 visible pixels, and the rare object without a name in the vocabulary,
     are void.
 
     Args:
-        split: One of `SPLITS`.
+        split: One of `SPLITS`, or an older name; images are called by the name that is given.
         rooms: How many images.
         seed: Of the first room; the others follow.
 
@@ -58,13 +61,14 @@ class WorldBenchmark:
     """
 
     def __init__(self, split: str, rooms: int = 300, seed: int = 1_000_000) -> None:
-        if split not in SPLITS:
+        kind = OLDER_NAMES.get(split, split)
+        if kind not in SPLITS:
             raise ValueError(f'the world has no split {split!r}; expected one of '
                              f'{", ".join(SPLITS)}')
         self._split = split
         self._rooms = rooms
         self._seed = seed
-        self.vocabulary, self.judged = _words(split)
+        self.vocabulary, self.judged = _words(kind)
         self._class_of = {name: number for number, name in enumerate(self.vocabulary.names)}
 
     def __len__(self) -> int:
@@ -105,9 +109,9 @@ def _words(split: str) -> tuple[Vocabulary, tuple[str, ...]]:
     if split == 'synonyms':
         things, stuff = ([SYNONYMS[name][0] for name in names] for names in (BASE, STUFF))
         return Vocabulary(things=things, stuff=stuff), (*things, *stuff)
-    if split == 'nuisance':
-        foreign = nuisance_names(for_training=False)
-        wrong = random.Random(0).sample(foreign, NUISANCE_NAMES)
+    if split == 'distractors':
+        foreign = distractor_names(for_training=False)
+        wrong = random.Random(0).sample(foreign, DISTRACTORS)
         return Vocabulary(things=(*BASE, *wrong), stuff=STUFF), base.names
     return base, base.names
 
@@ -127,11 +131,11 @@ def _room(split: str, seed: int) -> Scene:
         return generate_scene(seed)
     if split != 'pairs':
         return generate_scene(seed, categories=MASK_CATEGORIES)
-    dice = random.Random(f'pairs {seed}')
+    rng = random.Random(f'pairs {seed}')
     held_out, trained = _benchmark_pairs()
     objects: list[tuple[str | None, str]] = [
-        *dice.choices((*held_out, *trained), k=dice.randint(*_PAIR_OBJECTS))]
-    if dice.random() < 0.5:
+        *rng.choices((*held_out, *trained), k=rng.randint(*_PAIR_OBJECTS))]
+    if rng.random() < 0.5:
         objects.append((None, 'rug'))
     while True:
         try:

@@ -1,6 +1,6 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Names of things that are not in the world."""
+"""Distractors: names of things that are not in the world, which a network must not find there."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _ALMOST_RIGHT = frozenset((
     'chest', 'crate', 'drawing', 'gas', 'glass', 'jar', 'jug', 'magazine', 'notebook', 'ottoman',
     'panel', 'paper', 'photo', 'pitcher', 'poster', 'pot', 'sconce', 'sculpture', 'tile',
     'television', 'tree', 'wardrobe', 'water', 'woman'))
-"""Words of names that somebody might give to something in the world: no fair nuisance."""
+"""Words of names that somebody might give to something in the world: no fair distractor."""
 
 
-def nuisance_names(*, for_training: bool) -> tuple[str, ...]:
+def distractor_names(*, for_training: bool) -> tuple[str, ...]:
     """Return names of ADE20K's 847 that have no word in common with the world's.
 
     About half of them are for the training, the others for the benchmark.

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.evaluation.scores import Scores
-from training.world.benchmark import SPLITS
+from training.world.benchmark import OLDER_NAMES, SPLITS
 
 _FIGURES = {'pq': 'PQ', 'sq': 'SQ', 'rq': 'RQ', 'iou': 'mIoU'}
 
@@ -21,11 +21,12 @@ def choose_splits(wanted: str) -> tuple[str, ...]:
         ValueError: There is no such split, or one is named twice.
     """
     splits = tuple(wanted.split(','))
-    unknown = [name for name in splits if name not in SPLITS]
+    current = [OLDER_NAMES.get(name, name) for name in splits]
+    unknown = [name for name in current if name not in SPLITS]
     if unknown:
         raise ValueError(f'the world has no split {unknown[0]!r}; choose among '
                          f'{",".join(SPLITS)}')
-    if len(set(splits)) < len(splits):
+    if len(set(current)) < len(current):
         raise ValueError(f'--split {wanted} names a split twice; name each once')
     return splits
 
@@ -54,7 +55,7 @@ class WorldScores:
 
     def to_csv(self) -> str:
         """Return a line for each class of each split."""
-        lines = []
+        lines: list[str] = []
         for split, scores in self.scores.items():
             header, *rows = scores.to_csv().splitlines()
             lines += [f'split,{header}'] * (not lines) + [f'{split},{row}' for row in rows]

@@ -21,7 +21,7 @@ import torch
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_core.world.materials import COLORS
 from training.data.samples import Target, TrainingBatch, TrainingExample
-from training.world.distractors import nuisance_names
+from training.world.distractors import distractor_names
 from training.world.frames import (
     CachedFrames,
     DEFAULT_CACHE,
@@ -36,8 +36,8 @@ _NAMES = (*BASE, *STUFF)
 _COLORS = ('', *COLORS)
 _PAIR_BATCHES = 0.35
 _FURTHER_PAIRS = 16
-_NUISANCE_BATCHES = 0.5
-_MOST_NUISANCE = 40
+_DISTRACTOR_BATCHES = 0.5
+_MOST_DISTRACTORS = 40
 _BRIGHTNESS = 0.3
 _BASE_PAIRS = tuple(pair for pair in TRAINED_PAIRS if pair[1] in BASE)
 
@@ -58,7 +58,7 @@ class WorldTrainingData:
         self._size = size
         self._flip = flip
         self._seed = seed
-        self._nuisance = nuisance_names(for_training=True)
+        self._distractors = distractor_names(for_training=True)
         self._frames = CachedFrames(MASK_FRAMES, cache)
 
     def __len__(self) -> int:
@@ -76,42 +76,42 @@ class WorldTrainingData:
         if flip < self._flip:
             rgb, ids = rgb[:, ::-1], ids[:, ::-1]
         gain = np.float32(1 + _BRIGHTNESS * (2 * brightness - 1))
-        rgb = np.clip(rgb * gain, 0, 255).astype(np.uint8)
+        bright = np.clip(rgb * gain, 0, 255).astype(np.uint8)
         height, width = self._size
-        pixels = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_LINEAR)
-        ids = cv2.resize(np.ascontiguousarray(ids), (width, height),
-                         interpolation=cv2.INTER_NEAREST)
+        pixels = cv2.resize(bright, (width, height), interpolation=cv2.INTER_LINEAR)
+        small_ids: npt.NDArray[np.uint8] = np.asarray(cv2.resize(
+            np.ascontiguousarray(ids), (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
         return TrainingExample(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(),
-                               _target(frame, ids))
+                               _target(frame, small_ids))
 
     def collate(self, examples: Sequence[TrainingExample],
                 positions: Sequence[int]) -> TrainingBatch:
         """Stack examples, choose the words of the batch, and translate the labels."""
-        dice = random.Random(f'{self._seed} {positions[0]}')
+        rng = random.Random(f'{self._seed} {positions[0]}')
         targets = [example.target for example in examples]
-        if dice.random() < _PAIR_BATCHES:
-            vocabulary, label_of = self._pairs(targets, dice)
+        if rng.random() < _PAIR_BATCHES:
+            vocabulary, label_of = self._pairs(targets, rng)
         else:
-            vocabulary, label_of = self._names(dice)
+            vocabulary, label_of = self._names(rng)
         translated = [Target(torch.tensor([label_of(int(label)) for label in target.labels_T],
                                           dtype=torch.int64), target.masks_Thw)
                       for target in targets]
         return TrainingBatch(torch.stack([example.pixels_CHW for example in examples]),
                              translated, vocabulary, tuple(positions))
 
-    def _names(self, dice: random.Random) -> tuple[Vocabulary, Callable[[int], int]]:
+    def _names(self, rng: random.Random) -> tuple[Vocabulary, Callable[[int], int]]:
         """Return the base names, half of the time with names of things that are nowhere."""
-        wrong = (dice.sample(self._nuisance, dice.randint(1, _MOST_NUISANCE))
-                 if dice.random() < _NUISANCE_BATCHES else [])
+        wrong = (rng.sample(self._distractors, rng.randint(1, _MOST_DISTRACTORS))
+                 if rng.random() < _DISTRACTOR_BATCHES else [])
         vocabulary = Vocabulary(things=[*BASE, *wrong], stuff=STUFF)
         index = {name: number for number, name in enumerate(vocabulary.names)}
         return vocabulary, lambda label: index[_NAMES[label // len(_COLORS)]]
 
     def _pairs(self, targets: Sequence[Target],
-               dice: random.Random) -> tuple[Vocabulary, Callable[[int], int]]:
+               rng: random.Random) -> tuple[Vocabulary, Callable[[int], int]]:
         """Return the pairs of the batch, and others that could be; stuff has its plain name."""
         present = {_phrase(int(label)) for target in targets for label in target.labels_T}
-        others = {' '.join(pair) for pair in dice.sample(_BASE_PAIRS, _FURTHER_PAIRS)}
+        others = {' '.join(pair) for pair in rng.sample(_BASE_PAIRS, _FURTHER_PAIRS)}
         vocabulary = Vocabulary(things=sorted((present | others).difference(STUFF)), stuff=STUFF)
         index = {name: number for number, name in enumerate(vocabulary.names)}
         return vocabulary, lambda label: index[_phrase(label)]

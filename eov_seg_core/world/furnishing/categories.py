@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from eov_seg_core.world.dice import Dice
 from eov_seg_core.world.furnishing import furniture, props
 from eov_seg_core.world.furnishing.paint import Paint
+from eov_seg_core.world.reproducible import RandomStream
 from eov_seg_core.world.shapes import Solid
 
 Place = Literal['free', 'by_wall', 'on_wall', 'flat']
@@ -30,7 +30,7 @@ class ObjectType:
     """
 
     names: tuple[str, ...]
-    build: Callable[[Dice, Paint], list[Solid]]
+    build: Callable[[RandomStream, Paint], list[Solid]]
     place: Place = 'free'
     is_thing: bool = True
     carries: bool = False

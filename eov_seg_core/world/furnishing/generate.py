@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from eov_seg_core.world.dice import Dice
 from eov_seg_core.world.furnishing.categories import (
     object_type,
     OBJECT_TYPES,
@@ -17,6 +16,7 @@ from eov_seg_core.world.furnishing.categories import (
 from eov_seg_core.world.furnishing.paint import shade
 from eov_seg_core.world.furnishing.placing import place_object
 from eov_seg_core.world.materials import Color, COLORS, Finish, linear
+from eov_seg_core.world.reproducible import RandomStream
 from eov_seg_core.world.scene import Box3D, Light, Room, Scene, SceneObject
 
 _Option = tuple[ObjectType, list[str]]
@@ -62,11 +62,11 @@ def generate_scene(seed: int, *, categories: Iterable[str] | None = None,
               for color, name in objects]
     wanted.sort(key=lambda item: item[0].portable)      # first what others may stand on
     for attempt in range(_ATTEMPTS):
-        dice = Dice(seed, _ROOM_STREAM, attempt)
-        scene = _empty_scene(seed, dice, larger=1.0 + 0.3 * attempt)
+        rng = RandomStream(seed, _ROOM_STREAM, attempt)
+        scene = _empty_scene(seed, rng, larger=1.0 + 0.3 * attempt)
         for number, (kind, colors) in enumerate(wanted):
             if len(scene.objects) == number:        # else one did not fit: try a larger room
-                scene = _furnish(scene, dice, kind, colors)
+                scene = _furnish(scene, rng, kind, colors)
         if len(scene.objects) == len(wanted):
             return scene
     raise ValueError(f'{len(wanted)} objects are wanted, which no room could hold; ask for fewer '
@@ -75,47 +75,47 @@ def generate_scene(seed: int, *, categories: Iterable[str] | None = None,
 
 def _random_scene(seed: int, kinds: list[ObjectType], forbidden: Collection[tuple[str, str]],
                   count: tuple[int, int]) -> Scene:
-    dice = Dice(seed, _ROOM_STREAM)
-    scene = _empty_scene(seed, dice)
+    rng = RandomStream(seed, _ROOM_STREAM)
+    scene = _empty_scene(seed, rng)
     options = [(kind, colors) for kind in kinds
                if (colors := [color for color in COLORS if (color, kind.name) not in forbidden])]
     if not options and count[1] > 0:
         raise ValueError('forbidden_pairs leave no colour for any category; forbid fewer, or set '
                          'object_count to (0, 0) for an empty room')
-    number = dice.integer(*count)
+    number = rng.integer(*count)
     draws = 0
     while len(scene.objects) < number and draws < 4 * number + 20:
         draws += 1
-        kind, colors = dice.choice(_next_options(options, dice, len(scene.objects) / number))
+        kind, colors = rng.choice(_next_options(options, rng, len(scene.objects) / number))
         if kind.place == 'flat' and any(item.name == kind.name for item in scene.objects):
             continue        # one rug is enough
-        scene = _furnish(scene, dice, kind, colors)
+        scene = _furnish(scene, rng, kind, colors)
     return scene
 
 
-def _next_options(options: list[_Option], dice: Dice, done: float) -> list[_Option]:
+def _next_options(options: list[_Option], rng: RandomStream, done: float) -> list[_Option]:
     """Return what may come next: first mostly large things, then small ones to stand on them."""
     portable = done > .5
     some = [option for option in options if option[0].portable == portable]
-    return some if some and dice.chance(.75) else options
+    return some if some and rng.chance(.75) else options
 
 
-def _furnish(scene: Scene, dice: Dice, kind: ObjectType, colors: Sequence[str]) -> Scene:
+def _furnish(scene: Scene, rng: RandomStream, kind: ObjectType, colors: Sequence[str]) -> Scene:
     """Return the scene with one more object, or as it was if there is no room."""
     for _ in range(_ATTEMPTS):
-        item = place_object(scene, dice, kind, dice.choice(colors))
+        item = place_object(scene, rng, kind, rng.choice(colors))
         if item is not None:
             return replace(scene, objects=(*scene.objects, item))
     return scene
 
 
-def _empty_scene(seed: int, dice: Dice, larger: float = 1.0) -> Scene:
-    width, depth = dice.uniform(3.8, 6.4) * larger, dice.uniform(3.8, 6.4) * larger
-    height = dice.uniform(2.5, 3.1)
-    floor_material, floor = _floor(dice)
-    wall_material, wall = _wall(dice)
-    ceiling = Finish(linear(shade((238, 237, 232), dice.uniform(.9, 1.0))), pattern='plaster')
-    skirting = dice.choice((linear((228, 226, 220)), linear((88, 62, 42)), linear((60, 60, 64))))
+def _empty_scene(seed: int, rng: RandomStream, larger: float = 1.0) -> Scene:
+    width, depth = rng.uniform(3.8, 6.4) * larger, rng.uniform(3.8, 6.4) * larger
+    height = rng.uniform(2.5, 3.1)
+    floor_material, floor = _floor(rng)
+    wall_material, wall = _wall(rng)
+    ceiling = Finish(linear(shade((238, 237, 232), rng.uniform(.9, 1.0))), pattern='plaster')
+    skirting = rng.choice((linear((228, 226, 220)), linear((88, 62, 42)), linear((60, 60, 64))))
     room = Room((width, depth, height), (floor, wall, ceiling), skirting)
     slabs = ((-.005, .01), (height / 2, height), (height + .005, .01))
     floor_item, wall_item, ceiling_item = (
@@ -123,49 +123,49 @@ def _empty_scene(seed: int, dice: Dice, larger: float = 1.0) -> Scene:
                     Box3D((0., 0., slab[0]), (width, depth, slab[1]), 0.0), 0)
         for number, (names, material, slab) in enumerate(
             zip(SURFACE_NAMES, (floor_material, wall_material, 'plaster'), slabs)))
-    return Scene(seed, room, (floor_item, wall_item, ceiling_item), (), _light(dice, room),
-                 noise=dice.uniform(1.5, 5.0))
+    return Scene(seed, room, (floor_item, wall_item, ceiling_item), (), _light(rng, room),
+                 noise=rng.uniform(1.5, 5.0))
 
 
-def _floor(dice: Dice) -> tuple[str, Finish]:
-    material = dice.choice(('wood', 'wood', 'tiles', 'tiles', 'carpet', 'marble', 'concrete'))
+def _floor(rng: RandomStream) -> tuple[str, Finish]:
+    material = rng.choice(('wood', 'wood', 'tiles', 'tiles', 'carpet', 'marble', 'concrete'))
     if material == 'wood':
-        return material, Finish(linear(dice.choice(_WOODS)), pattern='planks', gloss=.12,
-                                scale=dice.choice((1., 1.5)))
+        return material, Finish(linear(rng.choice(_WOODS)), pattern='planks', gloss=.12,
+                                scale=rng.choice((1., 1.5)))
     if material == 'tiles':
-        color = dice.choice(_TILES)
+        color = rng.choice(_TILES)
         return material, Finish(linear(color), linear(shade(color, .62)),
-                                dice.choice(('tiles', 'tiles', 'checkerboard')), gloss=.3)
+                                rng.choice(('tiles', 'tiles', 'checkerboard')), gloss=.3)
     if material == 'carpet':
-        color = dice.choice(_CARPETS)
+        color = rng.choice(_CARPETS)
         return material, Finish(linear(color), linear(shade(color, 1.3)), 'carpet')
-    color = dice.choice(((190, 186, 180), (142, 142, 140), (112, 114, 118)))
+    color = rng.choice(((190, 186, 180), (142, 142, 140), (112, 114, 118)))
     pattern, gloss = ('marble', .35) if material == 'marble' else ('plaster', .05)
     return material, Finish(linear(color), linear(shade(color, .7)), pattern, gloss=gloss)
 
 
-def _wall(dice: Dice) -> tuple[str, Finish]:
-    material = dice.choice(('plaster', 'plaster', 'plaster', 'wallpaper', 'brick', 'brick',
-                            'wood', 'tiles'))
+def _wall(rng: RandomStream) -> tuple[str, Finish]:
+    material = rng.choice(('plaster', 'plaster', 'plaster', 'wallpaper', 'brick', 'brick',
+                           'wood', 'tiles'))
     if material == 'brick':
-        return material, Finish(linear(dice.choice(_BRICKS)), linear((186, 180, 170)), 'bricks')
+        return material, Finish(linear(rng.choice(_BRICKS)), linear((186, 180, 170)), 'bricks')
     if material == 'wood':
-        return material, Finish(linear(dice.choice(_WOODS)), pattern='planks')
+        return material, Finish(linear(rng.choice(_WOODS)), pattern='planks')
     if material == 'tiles':
         return material, Finish(linear((226, 228, 226)), linear((150, 152, 152)), 'tiles',
-                                scale=dice.choice((1., 2.)), gloss=.2)
-    color = dice.choice(_PAINTS)
+                                scale=rng.choice((1., 2.)), gloss=.2)
+    color = rng.choice(_PAINTS)
     return material, Finish(linear(color), linear(shade(color, .86)), material)
 
 
-def _light(dice: Dice, room: Room) -> Light:
+def _light(rng: RandomStream, room: Room) -> Light:
     width, depth, height = room.size
-    position = (dice.uniform(-.3, .3) * width, dice.uniform(-.3, .3) * depth, height - .2)
-    warmth, power = dice.uniform(-.07, .07), dice.uniform(.9, 1.25)
+    position = (rng.uniform(-.3, .3) * width, rng.uniform(-.3, .3) * depth, height - .2)
+    warmth, power = rng.uniform(-.07, .07), rng.uniform(.9, 1.25)
     color: Color = (power * (1 + warmth), power, power * (1 - warmth))
-    glow = dice.uniform(.26, .4)
+    glow = rng.uniform(.26, .4)
     ambient: Color = (glow * (1 - .5 * warmth), glow, glow * (1 + .5 * warmth))
-    side = dice.choice(((.8, .36, .48), (-.8, .36, .48), (.36, -.8, .48), (-.36, -.8, .48)))
+    side = rng.choice(((.8, .36, .48), (-.8, .36, .48), (.36, -.8, .48), (-.36, -.8, .48)))
     return Light(position, color, ambient, side)
 
 

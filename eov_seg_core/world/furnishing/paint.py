@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
-from eov_seg_core.world.dice import Dice
 from eov_seg_core.world.materials import COLORS, Finish, linear
+from eov_seg_core.world.reproducible import RandomStream
 
 METAL = Finish(linear((176, 178, 184)), gloss=0.5)
 STEEL = Finish(linear((84, 86, 92)), gloss=0.4)
@@ -25,15 +25,15 @@ def shade(color: tuple[int, int, int], factor: float) -> tuple[float, float, flo
     return color[0] * factor, color[1] * factor, color[2] * factor
 
 
-def wood(dice: Dice) -> Finish:
+def wood(rng: RandomStream) -> Finish:
     """Return one of a few natural woods."""
-    color = dice.choice(_WOODS)
+    color = rng.choice(_WOODS)
     return Finish(linear(color), second=linear(shade(color, 0.72)), pattern='wood', gloss=0.12)
 
 
-def neutral(dice: Dice) -> Finish:
+def neutral(rng: RandomStream) -> Finish:
     """Return wood, metal, black or white: what legs and handles are made of."""
-    return dice.choice((wood(dice), METAL, STEEL, BLACK, WHITE))
+    return rng.choice((wood(rng), METAL, STEEL, BLACK, WHITE))
 
 
 class Paint:
@@ -41,12 +41,12 @@ class Paint:
 
     Args:
         color: A key of `COLORS`.
-        dice: Where the differences come from.
+        rng: Source of the random differences.
     """
 
-    def __init__(self, color: str, dice: Dice) -> None:
-        lightness = dice.uniform(0.88, 1.08)
-        red, green, blue = (value * lightness + dice.uniform(-9.0, 9.0)
+    def __init__(self, color: str, rng: RandomStream) -> None:
+        lightness = rng.uniform(0.88, 1.08)
+        red, green, blue = (value * lightness + rng.uniform(-9.0, 9.0)
                             for value in COLORS[color])
         self._color = red, green, blue
         bright = color in ('white', 'yellow', 'pink')

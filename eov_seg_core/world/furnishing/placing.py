@@ -9,9 +9,9 @@ import math
 
 import numpy as np
 
-from eov_seg_core.world.dice import Dice, sin_cos
 from eov_seg_core.world.furnishing.categories import object_type, ObjectType
 from eov_seg_core.world.furnishing.paint import Paint
+from eov_seg_core.world.reproducible import RandomStream, sin_cos
 from eov_seg_core.world.scene import Box3D, FIRST_OBJECT_ID, Scene, SceneObject
 from eov_seg_core.world.shapes import Array, Solid, Vector
 
@@ -30,21 +30,22 @@ class _Pose:
     stands_on: int
 
 
-def place_object(scene: Scene, dice: Dice, kind: ObjectType, color: str) -> SceneObject | None:
+def place_object(scene: Scene, rng: RandomStream, kind: ObjectType,
+                 color: str) -> SceneObject | None:
     """Build an object and put it into the room, touching nothing but what it stands on.
 
     Returns:
         The object with the next free id, or None if no place was found.
     """
-    solids = kind.build(dice, Paint(color, dice))
+    solids = kind.build(rng, Paint(color, rng))
     bounds = [solid.bounds() for solid in solids]
     low = np.min([bound[0] for bound in bounds], axis=0)
     high = np.max([bound[1] for bound in bounds], axis=0)
-    on_others = kind.portable and dice.chance(_ON_OTHERS)
+    on_others = kind.portable and rng.chance(_ON_OTHERS)
     for attempt in range(_TRIES):
-        pose = _on_top(scene, dice, low, high) if on_others and attempt < 8 else None
+        pose = _on_top(scene, rng, low, high) if on_others and attempt < 8 else None
         if pose is None:
-            pose = _in_room(scene, dice, kind, low, high)
+            pose = _in_room(scene, rng, kind, low, high)
         item = _placed(scene, kind, color, solids, (low, high), pose)
         if _fits(scene, item):
             return item
@@ -66,31 +67,31 @@ def _placed(scene: Scene, kind: ObjectType, color: str, solids: list[Solid],
         pose.stands_on, tuple(solid.moved(pose.position, sine, cosine) for solid in solids))
 
 
-def _in_room(scene: Scene, dice: Dice, kind: ObjectType, low: Array, high: Array) -> _Pose:
+def _in_room(scene: Scene, rng: RandomStream, kind: ObjectType, low: Array, high: Array) -> _Pose:
     width, depth, height = scene.room.size
     if kind.place == 'flat':
-        yaw = dice.choice((0.0, math.pi / 2, dice.uniform(0, math.pi)))
-        return _Pose((dice.uniform(-.25, .25) * width, dice.uniform(-.25, .25) * depth, 0.0),
+        yaw = rng.choice((0.0, math.pi / 2, rng.uniform(0, math.pi)))
+        return _Pose((rng.uniform(-.25, .25) * width, rng.uniform(-.25, .25) * depth, 0.0),
                      yaw, 1)
-    by_wall = kind.place == 'on_wall' or (kind.place == 'by_wall' and dice.chance(.75))
+    by_wall = kind.place == 'on_wall' or (kind.place == 'by_wall' and rng.chance(.75))
     if not by_wall:
-        return _Pose((dice.uniform(-.5, .5) * width, dice.uniform(-.5, .5) * depth, 0.0),
-                     dice.uniform(0, 2 * math.pi), 1)
+        return _Pose((rng.uniform(-.5, .5) * width, rng.uniform(-.5, .5) * depth, 0.0),
+                     rng.uniform(0, 2 * math.pi), 1)
     lift = 0.0
     hangs = kind.place == 'on_wall' and high[2] < 1.0
     if hangs:
-        lift = min(dice.uniform(1.2, 1.5), height - _LAMP_GAP_M - .02 - float(high[2]))
-    side = dice.integer(0, 3)
+        lift = min(rng.uniform(1.2, 1.5), height - _LAMP_GAP_M - .02 - float(high[2]))
+    side = rng.integer(0, 3)
     across, away = (width, depth) if side % 2 == 0 else (depth, width)
-    gap = .002 if kind.place == 'on_wall' else dice.uniform(.01, .06)
-    along = dice.uniform(-.5, .5) * max(across - float(high[0] - low[0]) - .1, .0)
+    gap = .002 if kind.place == 'on_wall' else rng.uniform(.01, .06)
+    along = rng.uniform(-.5, .5) * max(across - float(high[0] - low[0]) - .1, .0)
     sine, cosine = sin_cos(side * math.pi / 2)
     out = -away / 2 - float(low[1]) + gap
     return _Pose((cosine * along - sine * out, sine * along + cosine * out, lift),
                  side * math.pi / 2, 2 if kind.place == 'on_wall' else 1)
 
 
-def _on_top(scene: Scene, dice: Dice, low: Array, high: Array) -> _Pose | None:
+def _on_top(scene: Scene, rng: RandomStream, low: Array, high: Array) -> _Pose | None:
     """Return a place on one of the objects that carry others, or None if it is too large."""
     reach = math.sqrt(max(float(low[0] * low[0]), float(high[0] * high[0]))
                       + max(float(low[1] * low[1]), float(high[1] * high[1])))
@@ -99,13 +100,13 @@ def _on_top(scene: Scene, dice: Dice, low: Array, high: Array) -> _Pose | None:
                 and item.box.center[2] + item.box.size[2] / 2 < 1.2]
     if not carriers or float(high[2]) > .8:
         return None
-    carrier = dice.choice(carriers)
+    carrier = rng.choice(carriers)
     (x, y, z), (width, depth, height) = carrier.box.center, carrier.box.size
-    across = dice.uniform(-1, 1) * max(.45 * width - reach, 0.0)
-    along = dice.uniform(-1, 1) * max(.45 * depth - reach, 0.0)
+    across = rng.uniform(-1, 1) * max(.45 * width - reach, 0.0)
+    along = rng.uniform(-1, 1) * max(.45 * depth - reach, 0.0)
     sine, cosine = sin_cos(carrier.box.yaw_rad)
     return _Pose((x + cosine * across - sine * along, y + sine * across + cosine * along,
-                  z + height / 2), dice.uniform(0, 2 * math.pi), carrier.id)
+                  z + height / 2), rng.uniform(0, 2 * math.pi), carrier.id)
 
 
 def _fits(scene: Scene, item: SceneObject) -> bool:

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from eov_seg_core.world.camera import Camera
-from eov_seg_core.world.dice import Dice
 from eov_seg_core.world.materials import albedo, Samples
 from eov_seg_core.world.rendering.shadow import cast_shadows, shade_contacts
+from eov_seg_core.world.reproducible import RandomStream
 from eov_seg_core.world.scene import Scene
 from eov_seg_core.world.shapes import Solid
 
@@ -227,7 +227,7 @@ def _openness(scene: Scene, points: Points) -> Samples:
 
 def _expose(scene: Scene, light: Samples, noise_seed: int) -> npt.NDArray[np.uint8]:
     """Return the picture that lens and sensor make of the light."""
-    dice = Dice(scene.seed, _NOISE_STREAM, noise_seed)
+    rng = RandomStream(scene.seed, _NOISE_STREAM, noise_seed)
     picture = np.empty(light.shape, np.uint8)
     height, width = light.shape[:2]
     step = max(2, BAND_PIXELS // (2 * width) * 2)   # even: the grain comes in pairs
@@ -237,7 +237,7 @@ def _expose(scene: Scene, light: Samples, noise_seed: int) -> npt.NDArray[np.uin
         band = np.maximum(band, 0)      # rounding may leave less
         band *= np.float32(1.4) / (1 + np.float32(.33) * band)      # highlights roll off
         screen = np.sqrt(band) * np.float32(255)                    # gamma 2
-        screen += dice.noise(screen.size).reshape(screen.shape) * np.float32(scene.noise)
+        screen += rng.noise(screen.size).reshape(screen.shape) * np.float32(scene.noise)
         screen += np.float32(.5)
         picture[first:first + step] = np.clip(screen, 0, 255, out=screen)
     return picture

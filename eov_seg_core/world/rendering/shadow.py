@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from eov_seg_core.world.dice import sin_cos
 from eov_seg_core.world.materials import Samples
+from eov_seg_core.world.reproducible import sin_cos
 from eov_seg_core.world.scene import Box3D, Scene
 from eov_seg_core.world.shapes import Array, intersect, Solid
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from eov_seg_core.world import COLORS, generate_scene, OBJECT_TYPES, SceneObject, SURFACE_NAMES
-from eov_seg_core.world.dice import Dice, sin_cos
+from eov_seg_core.world.reproducible import RandomStream, sin_cos
 
 NAMES = [kind.name for kind in OBJECT_TYPES]
 SEEDS = st.integers(0, 2 ** 63)
@@ -151,14 +151,15 @@ def test_sine_and_cosine_are_right():
     assert sin_cos(0.0) == (0.0, 1.0)
 
 
-def test_dice_repeat_and_are_fair():
-    assert Dice(4, 2).uniform() == Dice(4, 2).uniform() != Dice(4, 3).uniform()
-    dice = Dice(0)
-    faces = [dice.integer(1, 6) for _ in range(6000)]
+def test_random_streams_repeat_and_are_fair():
+    first, again, other = (RandomStream(4, key).uniform() for key in (2, 2, 3))
+    assert first == again != other
+    rng = RandomStream(0)
+    faces = [rng.integer(1, 6) for _ in range(6000)]
     assert set(faces) == {1, 2, 3, 4, 5, 6}
     assert abs(np.mean(faces) - 3.5) < 0.1
-    noise = dice.noise(100_001)
+    noise = rng.noise(100_001)
     assert noise.shape == (100_001,)
     assert abs(noise.mean()) < 0.01
     assert noise.std() == pytest.approx(1, abs=0.01)
-    assert dice.noise(0).shape == (0,)
+    assert rng.noise(0).shape == (0,)

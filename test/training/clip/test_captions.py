@@ -10,16 +10,16 @@ import pytest
 from eov_seg_core.vocabulary import Vocabulary
 from training.clip.captions import all_words, caption_groups
 from training.clip.views import CATEGORIES, Region
-from training.world.distractors import nuisance_names
+from training.world.distractors import distractor_names
 from training.world.split import HELD_OUT_PAIRS, SYNONYMS
 
-NUISANCE = nuisance_names(for_training=True)
+DISTRACTORS = distractor_names(for_training=True)
 REGIONS = (Region('chair', 'green', None, 'floor'), Region('mug', 'green', None, 'table'),
            Region('floor', None, 'wood', None), Region('rug', 'red', None, 'floor'))
 
 
 def groups(regions, seed=0):
-    return caption_groups(regions, random.Random(seed), NUISANCE)
+    return caption_groups(regions, random.Random(seed), DISTRACTORS)
 
 
 @pytest.mark.parametrize('seed', range(5))
@@ -63,17 +63,17 @@ def test_equal_dice_say_the_same():
     assert groups(REGIONS, 3)[0].texts != groups(REGIONS, 4)[0].texts
 
 
-def test_nuisance_of_training_and_benchmark_differ_and_are_not_in_the_world():
-    other = nuisance_names(for_training=False)
-    assert len(NUISANCE) > 300
+def test_distractors_of_training_and_benchmark_differ_and_are_not_in_the_world():
+    other = distractor_names(for_training=False)
+    assert len(DISTRACTORS) > 300
     assert len(other) > 250
-    assert not set(NUISANCE) & set(other)
+    assert not set(DISTRACTORS) & set(other)
     world = set(Vocabulary.preset('world').synonyms)
-    assert not world & {*NUISANCE, *other}
+    assert not world & {*DISTRACTORS, *other}
 
 
 def test_every_word_of_a_caption_is_known_beforehand():
-    known = set(all_words(NUISANCE).replace('.', ' ').split())
+    known = set(all_words(DISTRACTORS).replace('.', ' ').split())
     for seed in range(10):
         for group in groups(REGIONS, seed):
             for text in group.texts:

@@ -37,10 +37,20 @@ def test_none_of_the_judged_names_occurs():
 def test_splits_are_chosen_by_name():
     assert choose_splits('base,novel') == ('base', 'novel')
     assert choose_splits('pairs') == ('pairs',)
+    assert choose_splits('nuisance') == ('nuisance',)   # as the split was called earlier
     for wrong, message in (('base,odd', "no split 'odd'"), ('', "no split ''"),
-                           ('base,base', 'twice')):
+                           ('base,base', 'twice'), ('nuisance,distractors', 'twice')):
         with pytest.raises(ValueError, match=message):
             choose_splits(wrong)
+
+
+def test_a_split_of_an_older_name_is_the_same_split():
+    old, new = (WorldBenchmark(split, rooms=1) for split in ('nuisance', 'distractors'))
+    assert old.vocabulary == new.vocabulary
+    assert old.judged == new.judged
+    np.testing.assert_array_equal(old[0].image_rgb, new[0].image_rgb)
+    # predictions that an older version saved are found again under their name
+    assert old[0].name == 'world_nuisance_1000000'
 
 
 def test_the_sheet_of_variant_t_shows_picture_truth_and_result():

@@ -103,7 +103,7 @@ def test_batches_name_their_segments_by_seen_words(data):
             assert len(names) == len(example.target.labels_T)
             assert target.masks_Thw is example.target.masks_Thw
         kinds.add((' '.join(batch.vocabulary.names[:1]) in BASE, len(batch.vocabulary) > 24))
-    assert len(kinds) >= 3      # names, names with nuisance, pairs
+    assert len(kinds) >= 3      # names, names with distractors, pairs
     assert data.collate(examples, [8, 9]).vocabulary.names == data.collate(
         examples, [8, 9]).vocabulary.names
 
@@ -127,7 +127,7 @@ def test_splits_look_for_what_they_say(split):
     else:
         assert set(benchmark.judged) <= LABELS
     assert len(unseen) == {'base': 0, 'novel': len(NOVEL), 'pairs': 20, 'synonyms': 24,
-                           'nuisance': 100}[split]
+                           'distractors': 100}[split]
     sample = benchmark[1]
     assert sample.image_rgb.shape == (240, 320, 3)
     assert set(np.unique(sample.ids)) - {0} == {segment.id for segment in sample.segments}

@@ -20,7 +20,7 @@ import numpy.typing as npt
 T = TypeVar('T')
 
 
-class Dice:
+class RandomStream:
     """A stream of random choices that depends on its key alone.
 
     Args:
