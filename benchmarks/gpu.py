@@ -5,7 +5,7 @@
     python -m benchmarks.gpu results [--checkpoint s=eov_seg_r50.pth ...] [--variants s m l]
 
 For each variant `eov-seg benchmark` pairs fp16 with fp32, CUDA graphs with none, and compiled code
-with uncompiled; then the ablation and the merge run.  Weights are those of a checkpoint, or random
+with uncompiled; then `benchmarks.shortcuts` runs.  Weights are those of a checkpoint, or random
 ones whose masks are of many sizes.  `results/gpu.md` holds the tables, `results/gpu.json` all
 figures; a step that fails is named there and the others go on.
 """
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import dataclass
 import json
 from pathlib import Path
 import subprocess
@@ -31,18 +32,38 @@ _HEADER = ('variant', 'setting', 'goal frames/s', 'frames/s', 'network ms', 'net
 Results = dict[str, Any]
 
 
-def steps(variant: str, weights: Path, options: argparse.Namespace
-          ) -> Iterator[tuple[str, list[str]]]:
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How each variant is measured.
+
+    Attributes:
+        device: `cpu`, `cuda` or `cuda:N`.
+        rounds: Rounds that are timed.
+        warm_up: Rounds before them.
+        size: Width and height of the image in pixels.
+        pairs: Names in `PAIRS`.
+        shortcuts: Whether to measure what each exact shortcut is worth.
+    """
+
+    device: str
+    rounds: int
+    warm_up: int
+    size: tuple[int, int]
+    pairs: tuple[str, ...]
+    shortcuts: bool
+
+
+def steps(variant: str, weights: Path, settings: Settings) -> Iterator[tuple[str, list[str]]]:
     """Yield name and arguments of each measurement of a variant; each takes `--json FILE`."""
-    inputs = ['--device', options.device, '--rounds', str(options.rounds), '--size',
-              *map(str, options.size)]
-    for name in options.pairs:
+    inputs = ['--device', settings.device, '--rounds', str(settings.rounds), '--size',
+              *map(str, settings.size)]
+    for name in settings.pairs:
         yield f'{variant} {name}', [
             'eov_seg_core.app.cli', 'benchmark', '--variant', variant,
-            '--checkpoint', str(weights), '--warm-up', str(options.warm_up), *inputs,
+            '--checkpoint', str(weights), '--warm-up', str(settings.warm_up), *inputs,
             '--against', PAIRS[name]]
-    if not options.no_ablation:
-        yield f'{variant} ablation', ['benchmarks.ablation', str(weights), *inputs]
+    if settings.shortcuts:
+        yield f'{variant} shortcuts', ['benchmarks.shortcuts', str(weights), *inputs]
 
 
 def run_step(name: str, arguments: list[str], folder: Path, results: Results) -> None:
@@ -66,7 +87,7 @@ def tables(results: Results) -> str:
     speeds = [row for name, report in results.items() if 'settings' in report
               for row in _speed_rows(report, name)]
     shortcuts = [[name.split()[0], shortcut, *_shortcut_cells(found)]
-                 for name, report in results.items() if name.endswith(' ablation')
+                 for name, report in results.items() if name.endswith(' shortcuts')
                  for shortcut, found in report.items() if shortcut != 'error']
     machine = next((f'{report["machine"]["device"]}; ' + ', '.join(
         f'{name} {version}' for name, version in report['machine']['libraries'].items())
@@ -125,17 +146,20 @@ def main() -> int:
     parser.add_argument('--warm-up', type=int, default=100)
     parser.add_argument('--size', type=int, nargs=2, default=(640, 480), metavar=('W', 'H'))
     parser.add_argument('--pairs', nargs='*', choices=PAIRS, default=list(PAIRS))
-    parser.add_argument('--no-ablation', action='store_true')
+    parser.add_argument('--no-shortcuts', action='store_true')
     options = parser.parse_args()
     options.results.mkdir(parents=True, exist_ok=True)
     checkpoints = dict(entry.split('=', 1) for entry in options.checkpoint)
+    settings = Settings(device=options.device, rounds=options.rounds, warm_up=options.warm_up,
+                        size=tuple(options.size), pairs=tuple(options.pairs),
+                        shortcuts=not options.no_shortcuts)
     results: Results = {}
     for variant in options.variants:
         weights = Path(checkpoints.get(variant, options.results / f'{variant}.safetensors'))
         if not weights.is_file():
             subprocess.run([sys.executable, '-m', 'benchmarks.weights', variant, str(weights)],
                            check=True)
-        for name, arguments in steps(variant, weights, options):
+        for name, arguments in steps(variant, weights, settings):
             run_step(name, arguments, options.results, results)
             # after each step, so that what was measured survives whatever comes
             (options.results / 'gpu.json').write_text(json.dumps(results, indent=2))

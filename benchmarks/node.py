@@ -126,9 +126,8 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
-def measure_load(options: argparse.Namespace) -> None:
+def measure_load(height: int, width: int, rate_hz: float, duration_s: float) -> None:
     """Print rates, latency and processor time with the free engine."""
-    height, width = options.size
     counts: Counter[str] = Counter()
     diagnostics: list[DiagnosticArray] = []
     rclpy.init(args=[])
@@ -148,17 +147,17 @@ def measure_load(options: argparse.Namespace) -> None:
 
     me = 'benchmarks.node'
     with process(me, 'free_node') as segmenter, process(
-            me, 'camera', '--size', str(height), str(width), '--rate', str(options.rate)):
+            me, 'camera', '--size', str(height), str(width), '--rate', str(rate_hz)):
         while not counts['panoptic']:
             spin(0.2)
         spin(WARM_UP_S)
         counts.clear()
         started_s, cpu_s = time.monotonic(), cpu_seconds(segmenter.pid)
-        spin(options.seconds)
+        spin(duration_s)
         seconds = time.monotonic() - started_s
         cpu_s = cpu_seconds(segmenter.pid) - cpu_s
     values = {value.key: value.value for value in diagnostics[-1].status[0].values}
-    print(f'{width} x {height} at {options.rate:g} Hz, free engine, {seconds:.0f} s; load average '
+    print(f'{width} x {height} at {rate_hz:g} Hz, free engine, {seconds:.0f} s; load average '
           f'{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores')
     print('received per second: ' + ', '.join(
         f'{topic} {counts[topic] / seconds:.1f}' for topic in TOPICS))
@@ -174,7 +173,7 @@ def measure_load(options: argparse.Namespace) -> None:
     rclpy.try_shutdown()
 
 
-def measure_switch(options: argparse.Namespace) -> None:
+def measure_switch(checkpoint: str) -> None:
     """Print how long changes of words take with variant t."""
     new = [f'{uuid.uuid4().hex[:8]} thing {number}' for number in range(5)]
     lists = [['chair', 'table'], new, ['chair', 'table']]
@@ -186,7 +185,7 @@ def measure_switch(options: argparse.Namespace) -> None:
 
     rclpy.init(args=[])
     node = node_command({
-        'variant': 't', 'checkpoint': options.checkpoint, 'allow_untrained': 'true',
+        'variant': 't', 'checkpoint': checkpoint, 'allow_untrained': 'true',
         'input_size': 64, 'vocabulary.things': lists[0]})
     with process(*node) as segmenter, process(
             'benchmarks.node', 'camera', '--size', '96', '128', '--rate', '30'):
@@ -226,9 +225,9 @@ def main() -> int:
     elif options.part == 'free_node':
         return run_free_node()
     elif options.part == 'switch':
-        measure_switch(options)
+        measure_switch(options.checkpoint)
     else:
-        measure_load(options)
+        measure_load(*options.size, options.rate, options.seconds)
     return 0
 
 

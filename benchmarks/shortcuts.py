@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What each exact shortcut is worth: a frame without it over a frame with it, in turns.
 
-    python -m benchmarks.ablation weights.safetensors [--rounds 5] [--only NAME ...]
+    python -m benchmarks.shortcuts weights.safetensors [--rounds 5] [--only NAME ...]
 
 Each shortcut is replaced by the plain way of computing the same, one at a time.  The ratio is that
 of whole frames, host to host, by the clock on the wall and by the process's CPU time, on CUDA by

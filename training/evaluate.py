@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, replace
 import hashlib
 import json
 import os
@@ -29,7 +30,7 @@ from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.vocabulary import Vocabulary
 from training.ablation import ablate, PARTS
 from training.data import data_sets, open_dataset
-from training.evaluation.dataset import choose_tasks, evaluate, gather, TASKS
+from training.evaluation.dataset import choose_tasks, collect_scores, evaluate, TASKS
 from training.evaluation.folder import RunFolder
 from training.evaluation.image import Data
 from training.evaluation.scores import Scores
@@ -46,7 +47,7 @@ class Setup:
     Attributes:
         data: Name of a published data set, or a folder.
         root: Folder of the published data sets.
-        split: `train` or `val`; of the world one of its splits.
+        split: `train` or `val`; of the world one of its splits, for `run` several of them.
         rooms: Images of the world.
         seed: Of the first of them.
         variant: `t`, `s`, `m` or `l`.
@@ -106,65 +107,76 @@ class Setup:
             'without': list(self.without), **self.options}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What to measure, how, and where to save it.
+
+    Attributes:
+        tasks: Some of `TASKS`; None: all that the data allow.
+        limit: Most images, the first ones; None: all.
+        skip_broken: Leave out and count images that cannot be used, instead of stopping.
+        fine_tuned: All classes of the data count as seen in training.
+        processes: How many work; None: one for each GPU, or one.
+        threads: Of each process; None: the cores are shared out.
+        output: Folder for predictions, from which a second call goes on; None: nowhere.
+    """
+
+    tasks: Sequence[str] | None = None
+    limit: int | None = None
+    skip_broken: bool = False
+    fine_tuned: bool = False
+    processes: int | None = None
+    threads: int | None = None
+    output: Path | None = None
+
+
 def _digest(vocabulary: Vocabulary) -> str:
     return hashlib.sha256(repr(vocabulary.categories).encode()).hexdigest()
 
 
-def run(options: argparse.Namespace) -> Scores | WorldScores:
-    """Evaluate as the options of the command say.
+def run(setup: Setup, settings: Settings) -> Scores | WorldScores:
+    """Evaluate on a data set, or on the splits of the world that the setup lists.
+
+    Args:
+        setup: Of each process; of the world its split may be a list, as `base,novel`.
+        settings: What to measure, and where to save it.
 
     Raises:
         ValueError: Data, weights or an option cannot be used, or an image is broken.
         OSError: A file cannot be read or written.
         RuntimeError: A process gave up.
     """
-    if options.data != WORLD:
-        return _run_split(options, options.split or 'val', options.output)
-    splits = choose_splits(options.split or ','.join(SPLITS))
+    if setup.data != WORLD:
+        return _run_split(setup, settings)
+    splits = choose_splits(setup.split)
     return WorldScores(
-        {split: _run_split(options, split, options.output and options.output / split)
-         for split in splits},
+        {split: _run_split(replace(setup, split=split), replace(
+            settings, output=settings.output and settings.output / split)) for split in splits},
         {split: WorldBenchmark(split).judged for split in splits})
 
 
-def _run_split(options: argparse.Namespace, split: str, output: Path | None) -> Scores:
-    setup = _setup(options, split)
+def _run_split(setup: Setup, settings: Settings) -> Scores:
     data = setup.open_data()
-    tasks = choose_tasks(data, options.tasks)
+    tasks = choose_tasks(data, settings.tasks)
     segmenter = setup.segmenter(0)
-    names = data.vocabulary.synonyms if options.fine_tuned else None
-    processes = options.processes or _default_processes(segmenter.device, options.device)
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    common: dict[str, Any] = {'limit': options.limit, 'skip_broken': options.skip_broken}
-    if output is not None:
-        common['folder'] = RunFolder(
-            output, setup.identity(segmenter, data, tasks, options.fine_tuned))
-    try:
+    names = data.vocabulary.synonyms if settings.fine_tuned else None
+    processes = settings.processes or _default_processes(segmenter.device, setup.device)
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    folder = None if settings.output is None else RunFolder(
+        settings.output, setup.identity(segmenter, data, tasks, settings.fine_tuned))
+    with nullcontext() if folder is None else closing(folder):
         if processes == 1:
-            return evaluate(segmenter, data, tasks, training_names=names, **common)
+            return evaluate(segmenter, data, tasks, training_names=names, folder=folder,
+                            limit=settings.limit, skip_broken=settings.skip_broken)
         # encoded once, the texts come out of the cache on the disk in all processes
         segmenter.prepare_vocabulary(data.vocabulary, names)
         del segmenter
-        folder = common.get('folder')
-        work = Work(setup, tasks, names, folder and folder.png_folder,
-                    options.threads or max(_cores() // processes, 1))
-        return gather(lambda indices: evaluate_in_processes(work, indices, processes), data,
-                      tasks, **common)
-    finally:
-        if 'folder' in common:
-            common['folder'].close()
-
-
-def _setup(options: argparse.Namespace, split: str) -> Setup:
-    size = (variant_config(options.variant).input_size if options.input_size is None
-            else options.input_size)
-    return Setup(options.data, options.root, split, options.rooms, options.seed, options.variant,
-                 options.checkpoint, options.device, tuple(options.without), {
-                     'precision': options.precision, 'input_size': size or None,
-                     'max_input_size': options.max_input_size,
-                     'score_threshold': options.score_threshold,
-                     'overlap_threshold': options.overlap_threshold})
+        work = Work(setup, tasks, names, None if folder is None else folder.png_folder,
+                    settings.threads or max(_cores() // processes, 1))
+        return collect_scores(lambda indices: evaluate_in_processes(work, indices, processes),
+                              data, tasks, folder=folder, limit=settings.limit,
+                              skip_broken=settings.skip_broken)
 
 
 def _default_processes(device: torch.device, wanted: str) -> int:
@@ -234,6 +246,24 @@ def _add_inference(group: Any) -> None:
     group.add_argument('--overlap-threshold', type=float, default=0.8, metavar='0..1')
 
 
+def _setup(options: argparse.Namespace) -> Setup:
+    split = options.split or (','.join(SPLITS) if options.data == WORLD else 'val')
+    size = (variant_config(options.variant).input_size if options.input_size is None
+            else options.input_size)
+    return Setup(options.data, options.root, split, options.rooms, options.seed, options.variant,
+                 options.checkpoint, options.device, tuple(options.without), {
+                     'precision': options.precision, 'input_size': size or None,
+                     'max_input_size': options.max_input_size,
+                     'score_threshold': options.score_threshold,
+                     'overlap_threshold': options.overlap_threshold})
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    return Settings(tasks=options.tasks, limit=options.limit, skip_broken=options.skip_broken,
+                    fine_tuned=options.fine_tuned, processes=options.processes,
+                    threads=options.threads, output=options.output)
+
+
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -246,7 +276,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = build_parser()
     options = parser.parse_args(arguments)
     try:
-        scores = run(options)
+        scores = run(_setup(options), _settings(options))
         if options.json is not None:
             replace_file(options.json, (json.dumps(scores.to_json(), indent=2) + '\n').encode())
         if options.csv is not None:

@@ -20,7 +20,7 @@ import warnings
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from training.recipe_file import read_recipe
-from training.run.engine import Place, train
+from training.run.engine import RunSettings, train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,16 +28,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_intermixed_args(arguments)
     _configure_logging()
     try:
-        place = Place(output=options.output or Path('runs') / options.recipe.stem,
-                      accelerator=options.accelerator, devices=options.devices,
-                      machines=options.machines)
-        stopped_by = train(read_recipe(options.recipe, options.override), place)
+        settings = RunSettings(output=options.output or Path('runs') / options.recipe.stem,
+                               accelerator=options.accelerator, devices=options.devices,
+                               machines=options.machines)
+        stopped_by = train(read_recipe(options.recipe, options.override), settings)
     except (ValueError, OSError, MisconfigurationException) as error:
         print(f'training.train: {error}', file=sys.stderr)  # noqa: T201
         return 1
     if stopped_by is None:
         return 0
-    print(f'stopped; the same command goes on from {place.output}',  # noqa: T201
+    print(f'stopped; the same command goes on from {settings.output}',  # noqa: T201
           file=sys.stderr)
     return 128 + stopped_by
 

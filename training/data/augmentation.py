@@ -82,8 +82,9 @@ class LargeScaleJitter:
         pixels_CHW = F.resize(pixels_CHW, size, InterpolationMode.BILINEAR, antialias=True)
         order_1hw = F.resize(order_1hw, size, InterpolationMode.NEAREST_EXACT)
         height, width = (min(side, self._size) for side in size)
-        place = (round(down * (size[0] - height)), round(right * (size[1] - width)), height, width)
-        return F.crop(pixels_CHW, *place), F.crop(order_1hw, *place)
+        top, left = round(down * (size[0] - height)), round(right * (size[1] - width))
+        window = (top, left, height, width)
+        return F.crop(pixels_CHW, *window), F.crop(order_1hw, *window)
 
     def _scaled_size(self, height: int, width: int, factor: float) -> list[int]:
         ratio = self._size * factor / max(height, width)
@@ -91,11 +92,11 @@ class LargeScaleJitter:
 
 
 def _order(ids: npt.NDArray[np.int32], kept: list[int]) -> Tensor:
-    """Replace each id by its place in the list, from 1, and all others by 0: (1, h, w) int32."""
+    """Replace each id by its position in the list, from 1, and others by 0: (1, h, w) int32."""
     order = np.zeros(ids.shape, np.int32)
     if kept:
         by_id = np.argsort(kept)
         ordered = np.array(kept, np.int32)[by_id]
-        place = np.searchsorted(ordered, ids).clip(max=len(kept) - 1)
-        order = np.where(ordered[place] == ids, by_id[place] + 1, 0).astype(np.int32)
+        nearest = np.searchsorted(ordered, ids).clip(max=len(kept) - 1)
+        order = np.where(ordered[nearest] == ids, by_id[nearest] + 1, 0).astype(np.int32)
     return torch.from_numpy(order)[None]

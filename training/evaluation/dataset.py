@@ -97,8 +97,8 @@ def evaluate(predictor: Predictor, data: Data, tasks: Iterable[str] | None = Non
     tasks = choose_tasks(data, tasks)
     with image_evaluator(predictor, data, tasks, training_names=training_names,
                          png_folder=None if folder is None else folder.png_folder) as evaluator:
-        return gather(lambda indices: evaluate_images(evaluator, indices), data, tasks,
-                      limit=limit, skip_broken=skip_broken, folder=folder)
+        return collect_scores(lambda indices: evaluate_images(evaluator, indices), data, tasks,
+                              limit=limit, skip_broken=skip_broken, folder=folder)
 
 
 def evaluate_images(evaluator: ImageEvaluator, indices: Iterable[int]) -> Iterator[Outcome]:
@@ -110,9 +110,9 @@ def evaluate_images(evaluator: ImageEvaluator, indices: Iterable[int]) -> Iterat
             yield BrokenImage(index, str(error))
 
 
-def gather(evaluate_these: Callable[[Sequence[int]], Iterator[Outcome]], data: Data,
-           tasks: Sequence[str], *, limit: int | None = None, skip_broken: bool = False,
-           folder: RunFolder | None = None) -> Scores:
+def collect_scores(evaluate_these: Callable[[Sequence[int]], Iterator[Outcome]], data: Data,
+                   tasks: Sequence[str], *, limit: int | None = None, skip_broken: bool = False,
+                   folder: RunFolder | None = None) -> Scores:
     """Evaluate the images that have no record yet, under a progress bar, and compute the figures.
 
     Args:

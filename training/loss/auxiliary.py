@@ -142,7 +142,8 @@ class GroundTruthQueries(nn.Module):
         stages = decoder.run_stages(queries_BGD, mask_logits_BGhw, *inputs[1:])
         matches = [Matches(order, order) for order in
                    (torch.arange(len(target.labels_T)) for target in targets)]
-        return loss(stages, targets, draws, matches).total
+        total: Tensor = loss(stages, targets, draws, matches).total
+        return total
 
 
 class DenseTextLoss(nn.Module):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import math
 from typing import NamedTuple
 
-from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
+from scipy.optimize import linear_sum_assignment
 import torch
 from torch import Tensor
 import torch.nn.functional as F

@@ -39,7 +39,7 @@ _PRECISIONS: dict[str, Literal['32-true', 'bf16-mixed', '16-mixed']] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Place:
+class RunSettings:
     """Where a run happens; it trains the same anywhere, up to rounding.
 
     Attributes:
@@ -69,12 +69,12 @@ class Place:
         return self.output / 'model.safetensors'
 
 
-def train(recipe: Recipe, place: Place) -> int | None:
+def train(recipe: Recipe, settings: RunSettings) -> int | None:
     """Train, from the newest checkpoint in the output folder if there is one.
 
     Args:
         recipe: What to do.
-        place: Where.
+        settings: Where.
 
     Returns:
         The signal that stopped the run, which a second call then continues; None at the end, and
@@ -85,29 +85,29 @@ def train(recipe: Recipe, place: Place) -> int | None:
             output folder is of another recipe.
         OSError: A file cannot be read or written.
     """
-    _check_folder(recipe, place.output)
-    found = checkpoints(place.output / 'checkpoints')
+    _check_folder(recipe, settings.output)
+    found = checkpoints(settings.output / 'checkpoints')
     last = found[-1] if found else None
     data = training_data(recipe)
     model = initial_model(recipe)
     ablate(model, recipe.ablate)
     module = TrainingModule(recipe, model)
-    stopping = Checkpoints(place.output / 'checkpoints', recipe.checkpoint)
+    stopping = Checkpoints(settings.output / 'checkpoints', recipe.checkpoint)
     average = None if recipe.ema_decay is None else AveragedWeights(recipe.ema_decay)
     callbacks: list[lightning.Callback] = [] if average is None else [average]
     callbacks += [Report(recipe), stopping, Panels(data, recipe.report, recipe.seed)]
     validated = validation_data(recipe)
     if validated is not None:
         callbacks.append(Validation(validated, recipe.validation))
-    trainer = _trainer(recipe, place, callbacks, 0 if last is None else checkpoint_step(last))
+    trainer = _trainer(recipe, settings, callbacks, 0 if last is None else checkpoint_step(last))
     if trainer.is_global_zero:
-        write_recipe(recipe, place.output / 'recipe.yaml')
+        write_recipe(recipe, settings.output / 'recipe.yaml')
     batches = _Batches(recipe, ExampleStream(data, recipe.seed), trainer)
     trainer.fit(module, datamodule=batches, ckpt_path=last)
     if not trainer.is_global_zero:  # Lightning takes another status of theirs for a failure
         return None
     with nullcontext() if average is None else average.in_place(module):
-        _export(module.model, place.weights)
+        _export(module.model, settings.weights)
     return stopping.stopped_by
 
 
@@ -160,20 +160,21 @@ class _Batches(lightning.LightningDataModule):
                            pin_memory=torch.cuda.is_available())
 
 
-def _trainer(recipe: Recipe, place: Place, callbacks: Iterable[lightning.Callback],
+def _trainer(recipe: Recipe, settings: RunSettings, callbacks: Iterable[lightning.Callback],
              first_step: int) -> lightning.Trainer:
     plugins: list[Any] = [CheckpointFiles()]
     if recipe.sync_batch_norm:
         plugins.append(SyncBatchNorms())
     trainer = lightning.Trainer(
-        accelerator=place.accelerator, devices=place.devices or 'auto', num_nodes=place.machines,
-        precision=_PRECISIONS[recipe.precision], max_epochs=-1, max_steps=recipe.steps,
+        accelerator=settings.accelerator, devices=settings.devices or 'auto',
+        num_nodes=settings.machines, precision=_PRECISIONS[recipe.precision],
+        max_epochs=-1, max_steps=recipe.steps,
         # what was logged after the checkpoint is logged again
-        logger=TensorBoardLogger(place.output, name='', version='tensorboard',
+        logger=TensorBoardLogger(settings.output, name='', version='tensorboard',
                                  purge_step=first_step + 1),
         callbacks=list(callbacks), plugins=plugins, use_distributed_sampler=False,
         enable_progress_bar=False, enable_model_summary=False, enable_checkpointing=False,
-        default_root_dir=place.output)
+        default_root_dir=settings.output)
     if recipe.batch_size % trainer.world_size:
         raise ValueError(f'{trainer.world_size} processes cannot share a batch_size of '
                          f'{recipe.batch_size} evenly; choose a multiple, or other devices')

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 import json
 from pathlib import Path
 import subprocess
@@ -16,8 +15,8 @@ import pytest
 from benchmarks import gpu
 from eov_seg_core.app import cli
 
-OPTIONS = Namespace(device='cuda', rounds=200, warm_up=100, size=(640, 480),
-                    pairs=list(gpu.PAIRS), no_ablation=False)
+SETTINGS = gpu.Settings(device='cuda', rounds=200, warm_up=100, size=(640, 480),
+                        pairs=tuple(gpu.PAIRS), shortcuts=True)
 
 
 def entry(frames_per_second, **setting):
@@ -36,8 +35,8 @@ def report(*entries):
 
 
 def test_every_step_is_a_command_that_is_there():
-    steps = dict(gpu.steps('s', Path('s.safetensors'), OPTIONS))
-    assert list(steps) == ['s precision', 's graphs', 's compile', 's ablation']
+    steps = dict(gpu.steps('s', Path('s.safetensors'), SETTINGS))
+    assert list(steps) == ['s precision', 's graphs', 's compile', 's shortcuts']
     parser = cli.build_parser()
     for name in gpu.PAIRS:
         module, *arguments = steps[f's {name}']
@@ -50,7 +49,7 @@ def test_a_row_for_each_setting_and_a_line_for_each_failure():
         's precision': report(entry(320.0), entry(100.0, precision='fp32')),
         's graphs': report(entry(300.0), entry(90.0, cuda_graphs=False)),
         's compile': report(entry(310.0), entry(350.0, compile=True)),
-        's ablation': {'merge': {'equal_pixels': 1.0, 'without_over_with': {
+        's shortcuts': {'merge': {'equal_pixels': 1.0, 'without_over_with': {
             'wall': {'p25': 1.0, 'p50': 1.1, 'p75': 1.2}}}},
         'm precision': {'error': 'exit code 2: out of memory'}}
     text = gpu.tables(json.loads(json.dumps(results)))
@@ -67,7 +66,7 @@ def test_a_row_for_each_setting_and_a_line_for_each_failure():
 
 def test_nothing_measured_is_still_a_page():
     assert 'nothing could be measured' in gpu.tables({})
-    assert 'broken' in gpu.tables({'s ablation': {'error': 'broken'}})
+    assert 'broken' in gpu.tables({'s shortcuts': {'error': 'broken'}})
 
 
 @pytest.mark.parametrize('code', [0, 1])
@@ -78,7 +77,7 @@ def test_a_step_that_fails_does_not_end_the_run(tmp_path, monkeypatch, code):
 
     monkeypatch.setattr(subprocess, 'run', run)
     monkeypatch.setattr(sys, 'argv', ['gpu', str(tmp_path), '--variants', 's', 'm', '--checkpoint',
-                                      f's={__file__}', f'm={__file__}', '--no-ablation'])
+                                      f's={__file__}', f'm={__file__}', '--no-shortcuts'])
     assert gpu.main() == code
     results = json.loads((tmp_path / 'gpu.json').read_text())
     assert len(results) == 2 * len(gpu.PAIRS)

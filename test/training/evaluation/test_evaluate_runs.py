@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 
 from eov_seg_core.io.coco import read_panoptic_png
-from training.evaluation.dataset import BrokenImage, evaluate, gather
+from training.evaluation.dataset import BrokenImage, collect_scores, evaluate
 from training.evaluation.folder import image_id, RunFolder
 from training.evaluation.image import png_name
 from training.evaluation.record import ImageRecord, read_records
@@ -173,13 +173,13 @@ PROCESSES = """
 import json, sys
 from functools import partial
 import evaluation_case as case
-from training.evaluation.dataset import gather
+from training.evaluation.dataset import collect_scores
 from training.evaluation.workers import evaluate_in_processes, Work
 
 def main():
     work = Work(partial(case.setup, replace={case.DOG: case.CAT}, count=7),
                 ('panoptic', 'semantic', 'instance'), None, None, 1)
-    scores = gather(lambda indices: evaluate_in_processes(work, indices, 2), case.many(7),
+    scores = collect_scores(lambda indices: evaluate_in_processes(work, indices, 2), case.many(7),
                     work.tasks)
     print(json.dumps(scores.to_json()))
     for fail in ('no such weights', 'exit'):
@@ -217,5 +217,6 @@ def test_no_image_needs_no_process():
 
 def test_broken_images_of_all_processes_are_reported_in_order():
     outcomes = [BrokenImage(2, 'second'), BrokenImage(0, 'first')]
-    scores = gather(lambda indices: iter(outcomes), many(3), ('panoptic',), skip_broken=True)
+    scores = collect_scores(lambda indices: iter(outcomes), many(3), ('panoptic',),
+                            skip_broken=True)
     assert scores.broken == ('first', 'second')
