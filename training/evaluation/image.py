@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 import time
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from eov_seg_core.io.coco import ids_to_rgb
 from eov_seg_core.io.media import save_picture
 from eov_seg_core.quality import compare, Comparison, PanopticMap, Segment
 from eov_seg_core.results.result import PanopticResult
+from eov_seg_core.results.semantic import KeepSemantic, SemanticOrder
 from eov_seg_core.vocabulary import Vocabulary
 from training.data.samples import PanopticData, PanopticSample, SemanticData, SemanticSample
 from training.evaluation.instance_quality import Detection, encode_masks, TrueInstance
@@ -34,7 +35,7 @@ class Predictor(Protocol):
     """What evaluation needs of `eov_seg_core.Segmenter`."""
 
     device: torch.device
-    keep_semantic_argmax: bool | Literal['late']
+    keep_semantic_argmax: KeepSemantic
     keep_instances: bool
 
     @property
@@ -74,7 +75,7 @@ def image_evaluator(predictor: Predictor, data: Data, tasks: Collection[str], *,
     # scores are resized after the sum where only semantic segmentation is wanted, as published
     wants_semantic = 'semantic' in tasks
     predictor.keep_semantic_argmax = \
-        'late' if wants_semantic and len(tasks) == 1 else wants_semantic
+        SemanticOrder.SCORES_FIRST if wants_semantic and len(tasks) == 1 else wants_semantic
     predictor.keep_instances = 'instance' in tasks
     stopwatch = _Stopwatch(predictor.device)
     hooks = [predictor.model.register_forward_pre_hook(stopwatch.start),

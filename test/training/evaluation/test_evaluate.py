@@ -13,6 +13,7 @@ from evaluation_case import CAT, Data, DOG, Fake, figures, LAWN, many, sample, S
 import numpy as np
 import pytest
 
+from eov_seg_core.results.semantic import SemanticOrder
 from training.evaluation.dataset import choose_tasks, evaluate
 from training.evaluation.image import BrokenImageError
 
@@ -80,7 +81,7 @@ def test_tasks_that_were_not_wanted_are_not_computed():
 
 @pytest.mark.parametrize(('tasks', 'options'), [
     (['panoptic'], (False, False)),
-    (['semantic'], ('late', False)),
+    (['semantic'], (SemanticOrder.SCORES_FIRST, False)),
     (['instance'], (False, True)),
     (['semantic', 'panoptic'], (True, False)),
     (None, (True, True)),
@@ -103,7 +104,7 @@ def test_semantic_data_have_one_task():
     data = case.as_semantic(many(3))
     fake = Fake(many(3), {DOG: CAT})
     scores = evaluate(fake, data)
-    assert fake.options == {('late', False)}
+    assert fake.options == {(SemanticOrder.SCORES_FIRST, False)}
     assert scores.panoptic is scores.instance is None
     assert scores.semantic == evaluate(Fake(many(3), {DOG: CAT}), many(3)).semantic
     with pytest.raises(ValueError, match='only which class a pixel has, so panoptic quality'):
