@@ -14,6 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints, Literal, TypeVar, 
 import yaml
 
 from eov_seg_core.io.files import replacing
+from eov_seg_core.io.yaml_text import parse_yaml, read_text
 from training.recipe import Recipe
 
 T = TypeVar('T')
@@ -36,8 +37,8 @@ def read_recipe(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """
     path = Path(path)
     try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        content = parse_yaml(read_text(path))
+    except (OSError, ValueError) as error:
         raise RecipeError(f'recipe {path} cannot be read: {error}') from error
     content = {} if content is None else content
     if not isinstance(content, dict):
@@ -175,8 +176,8 @@ def _apply(content: dict[str, Any], override: str) -> None:
     if not equals or not key:
         raise RecipeError(f'override {override!r} is no key=value, as optimizer.lr=2e-4')
     try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+        value = parse_yaml(text)
+    except ValueError as error:
         raise RecipeError(f'override {override!r}: the value is no YAML: {error}') from error
     *groups, last = key.split('.')
     target = content

@@ -7,8 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from eov_seg_core.io.yaml_text import parse_yaml, read_text
 from eov_seg_core.vocabulary.category import Category, split_synonyms, things_and_stuff
 
 INVALID = 'invalid_class_id'
@@ -21,24 +20,17 @@ _FILE_HELP = ("expected YAML with lists 'things' and 'stuff' of 'name,synonym' s
 
 def read_categories(path: Path) -> list[Category]:
     """Read the file of `Vocabulary.from_file`; its errors do not name the file."""
-    try:
-        text = path.read_text(encoding='utf-8-sig')
-    except UnicodeDecodeError as error:
-        raise ValueError(f'this is no UTF-8 text ({error.reason} at byte {error.start}); '
-                         f'{_FILE_HELP}') from error
-    return parse_yaml(text) if path.suffix.lower() in ('.yaml', '.yml') else _from_lines(text)
+    text = read_text(path)
+    return from_yaml(text) if path.suffix.lower() in ('.yaml', '.yml') else _from_lines(text)
 
 
-def parse_yaml(text: str) -> list[Category]:
+def from_yaml(text: str) -> list[Category]:
     """Return the categories of a YAML text.
 
     Raises:
         ValueError: It is no YAML, or holds something else.
     """
-    try:
-        content: Any = yaml.load(text, Loader=getattr(yaml, 'CSafeLoader', yaml.SafeLoader))
-    except yaml.YAMLError as error:
-        raise ValueError(f'this is no valid YAML: {error}') from error
+    content = parse_yaml(text)
     keys = set(content) if isinstance(content, dict) else set()
     if keys == {'categories'}:
         entries = content['categories'] or ()
@@ -47,13 +39,14 @@ def parse_yaml(text: str) -> list[Category]:
         return [_category(entry) for entry in entries]
     if keys and keys <= {'things', 'stuff'}:
         return things_and_stuff(content.get('things') or (), content.get('stuff') or ())
-    raise ValueError(f'it has the entries {sorted(map(str, keys))}; {_FILE_HELP}')
+    raise ValueError(f'it has the entries {str(sorted(map(str, keys))):.200}; {_FILE_HELP}')
 
 
 def _category(entry: Any) -> Category:
     """Turn `{'thing': 'name,synonym'}` or `{'stuff': ...}` into a category."""
     if not isinstance(entry, dict) or len(entry) != 1 or set(entry) - {'thing', 'stuff'}:
-        raise ValueError(f"expected 'thing: name,synonym' or 'stuff: name,synonym', got {entry!r}")
+        raise ValueError(f"expected 'thing: name,synonym' or 'stuff: name,synonym', got "
+                         f'{entry!r:.200}')
     (kind, names), = entry.items()
     return Category(split_synonyms(names), is_thing=kind == 'thing')
 

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from eov_seg_core.vocabulary.category import Category, split_synonyms, things_and_stuff
-from eov_seg_core.vocabulary.file import parse_yaml, read_categories
+from eov_seg_core.vocabulary.file import from_yaml, read_categories
 
 MAX_NAMES = 4096
 """Most names of a vocabulary, synonyms included."""
@@ -73,7 +73,7 @@ class Vocabulary:
             raise ValueError(f'there is no vocabulary preset {name!r}; choose one of '
                              f'{", ".join(presets())}')
         file = resources.files('eov_seg_core') / 'presets' / f'{name}.yaml'
-        return cls.from_categories(parse_yaml(file.read_text(encoding='utf-8')))
+        return cls.from_categories(from_yaml(file.read_text(encoding='utf-8')))
 
     @classmethod
     def from_file(cls, path: str | Path) -> Vocabulary:
