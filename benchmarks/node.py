@@ -37,7 +37,7 @@ from vision_msgs.msg import Detection2DArray, LabelInfo
 
 from eov_seg_core.results.result import PanopticResult, Segment
 from eov_seg_ros.demo.collector import Collector
-from eov_seg_ros.demo.processes import node_command
+from eov_seg_ros.demo.processes import node_command, NodeSettings
 
 WARM_UP_S = 4.0
 TOPICS = {'panoptic': Image, 'semantic': Image, 'instance': Image,
@@ -184,9 +184,8 @@ def measure_switch(checkpoint: str) -> None:
         current['version'] = collector.labels_count
 
     rclpy.init(args=[])
-    node = node_command({
-        'variant': 't', 'checkpoint': checkpoint, 'allow_untrained': 'true',
-        'input_size': 64, 'vocabulary.things': lists[0]})
+    node = node_command(NodeSettings('t', checkpoint, input_size=64),
+                        allow_untrained='true', vocabulary__things=lists[0])
     with process(*node) as segmenter, process(
             'benchmarks.node', 'camera', '--size', '96', '128', '--rate', '30'):
         collector = Collector(lambda: segmenter.poll() is None, {'eov_seg/instance': Image},

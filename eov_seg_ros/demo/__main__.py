@@ -12,12 +12,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 import os
+from pathlib import Path
 import sys
 
 import rclpy
 from rclpy.executors import ExternalShutdownException
 
 from eov_seg_ros.demo.pictures import run_pictures
+from eov_seg_ros.demo.processes import NodeSettings
 from eov_seg_ros.demo.world import run_world
 
 ROOM = 700043
@@ -36,8 +38,7 @@ def main(args: Sequence[str] | None = None) -> int:
     arguments = _parse(args)
     try:
         rclpy.init(args=[])
-        run = run_pictures if arguments.inputs else run_world
-        run(arguments)
+        _run(arguments)
     except (RuntimeError, ValueError, OSError) as error:
         print(f'demo failed: {error}', file=sys.stderr)
         return 1
@@ -66,14 +67,20 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
                         help='room of the built-in camera')
     parser.add_argument('--limit', type=int, default=6, help='most pictures to play')
     parser.add_argument('--output', default='demo_output')
-    arguments = parser.parse_args(args)
-    if arguments.variant is None:
-        arguments.variant = 's' if arguments.inputs else 't'
-    if arguments.input_size is None:
-        arguments.input_size = 320 if arguments.inputs else 0  # 0: the variant's own
-    if arguments.checkpoint:
-        arguments.checkpoint = os.path.abspath(arguments.checkpoint)
-    return arguments
+    return parser.parse_args(args)
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    variant, input_size = ('s', 320) if arguments.inputs else ('t', 0)  # 0: the variant's own
+    settings = NodeSettings(
+        variant=arguments.variant or variant, device=arguments.device,
+        checkpoint=os.path.abspath(arguments.checkpoint) if arguments.checkpoint else '',
+        input_size=input_size if arguments.input_size is None else arguments.input_size)
+    output = Path(arguments.output)
+    if arguments.inputs:
+        run_pictures(settings, arguments.inputs, output, arguments.limit)
+    else:
+        run_world(settings, output, arguments.seed, arguments.seconds)
 
 
 if __name__ == '__main__':

@@ -4,14 +4,13 @@
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 import time
 
 from eov_seg_ros.demo.collector import Collector, NODE, Received, UNTRAINED
 from eov_seg_ros.demo.files import prepare_pictures, write_frame, write_summary
-from eov_seg_ros.demo.processes import Child, node_command, running
+from eov_seg_ros.demo.processes import Child, node_command, NodeSettings, running
 
 WORDS = (
     ('first', ['person,woman', 'cat', 'cup', 'motorcycle', 'flag'], ['wall', 'table']),
@@ -25,20 +24,26 @@ FRAME_S = 120.0
 """Longest wait for one picture."""
 
 
-def run_pictures(arguments: argparse.Namespace) -> None:
+def run_pictures(settings: NodeSettings, inputs: Sequence[str], output: Path,
+                 limit: int) -> None:
     """Play the pictures and write what comes back.
+
+    Args:
+        settings: What to start the node with.
+        inputs: Pictures, folders or videos.
+        output: The folder to write to.
+        limit: Most pictures to play.
 
     Raises:
         ValueError: There are no pictures to play.
         RuntimeError: Something did not come back.
     """
-    output = Path(arguments.output)
-    names = prepare_pictures(arguments.inputs, output, arguments.limit)
-    print(f'playing {len(names)} pictures (at most {arguments.limit}: --limit) at {CAMERA_HZ:g} '
-          f'Hz; the network sees them with a short side of {arguments.input_size} pixels '
+    names = prepare_pictures(inputs, output, limit)
+    print(f'playing {len(names)} pictures (at most {limit}: --limit) at {CAMERA_HZ:g} '
+          f'Hz; the network sees them with a short side of {settings.input_size} pixels '
           '(--input-size), because this shall be quick on a CPU too')
     played, class_maps = {}, {}
-    node_process = running('node', node_command(_parameters(arguments)))
+    node_process = running('node', _node_command(settings))
     camera_process = running('camera', ['eov_seg_ros.demo.player', str(output / 'played'),
                                         str(CAMERA_HZ)])
     frames: list[Received] = []
@@ -68,16 +73,12 @@ def run_pictures(arguments: argparse.Namespace) -> None:
         print(f'\n{warning}')
 
 
-def _parameters(arguments: argparse.Namespace) -> dict[str, object]:
+def _node_command(settings: NodeSettings) -> list[str]:
     _, things, stuff = WORDS[0]
-    values: dict[str, object] = {
-        'variant': arguments.variant, 'checkpoint': arguments.checkpoint,
-        'device': arguments.device, 'input_size': arguments.input_size,
-        'allow_untrained': 'true', 'detections_include_stuff': 'true',
-        'vocabulary.things': things, 'vocabulary.stuff': stuff}
-    if not arguments.checkpoint:
-        values['overlap_threshold'] = 0.0  # masks of random weights overlap too much to survive
-    return values
+    # Masks of random weights overlap too much to survive.
+    overlap = {} if settings.checkpoint else {'overlap_threshold': 0.0}
+    return node_command(settings, allow_untrained='true', detections_include_stuff='true',
+                        vocabulary__things=things, vocabulary__stuff=stuff, **overlap)
 
 
 def play(collector: Collector, camera: Child, names: Sequence[str], after_ns: int,

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 import re
 import signal
 import subprocess
@@ -16,6 +17,23 @@ from typing import Any
 _END_S = 15.0
 """Longest wait for a process to end by itself."""
 _FAILED_TRANSITION = re.compile(r'on_\w+ failed: ')
+
+
+@dataclass(frozen=True)
+class NodeSettings:
+    """What the demo's user chooses of the node; the fields are parameters of the same names.
+
+    Attributes:
+        variant: `t`, `s`, `m` or `l`.
+        checkpoint: Weights; empty: the built-in ones.
+        device: As PyTorch names it, or `auto`.
+        input_size: Short side of the network's input in pixels; 0: the variant's own.
+    """
+
+    variant: str
+    checkpoint: str = ''
+    device: str = 'auto'
+    input_size: int = 0
 
 
 class Child:
@@ -80,10 +98,16 @@ def running(name: str, command: Sequence[str]) -> Iterator[Child]:
         raise RuntimeError(f'the process "{name}" ended with exit code {code} instead of 0')
 
 
-def node_command(parameters: Mapping[str, Any]) -> list[str]:
-    """Return the command that starts the segmentation node; empty values are left out."""
+def node_command(settings: NodeSettings, **parameters: Any) -> list[str]:
+    """Return the command that starts the segmentation node.
+
+    Args:
+        settings: What the user chose.
+        **parameters: Further parameters; `__` in a name stands for a dot.
+    """
+    values = {**vars(settings), **parameters}
     command = ['eov_seg_ros.segment_node', '--ros-args']
-    for name, value in parameters.items():
-        if value not in ('', None):
-            command += ['-p', f'{name}:={value}']
+    for name, value in values.items():
+        if value != '':
+            command += ['-p', f'{name.replace("__", ".")}:={value}']
     return command

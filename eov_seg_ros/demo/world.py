@@ -7,7 +7,6 @@ Half-way it changes the words through the node's parameter service: from categor
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 import json
@@ -24,7 +23,7 @@ from eov_seg_core.quality import PanopticQuality
 from eov_seg_core.world import generate_scene, OBJECT_TYPES, Scene
 from eov_seg_ros.class_ids import UNLABELED
 from eov_seg_ros.demo.collector import Collector, latched, NODE, Received, UNTRAINED
-from eov_seg_ros.demo.processes import node_command, running
+from eov_seg_ros.demo.processes import node_command, NodeSettings, running
 from eov_seg_ros.demo.quality import countable_truth, panoptic_map, true_classes
 from eov_seg_ros.demo.report import paint, sample, Shown, Video, write_sheet
 
@@ -136,25 +135,30 @@ class Watcher:
                            'vocabulary, to both, or to the one before')
 
 
-def run_world(arguments: argparse.Namespace) -> None:
+def run_world(settings: NodeSettings, output: Path, seed: int, seconds: float) -> None:
     """Run the demo, print its figures and write its pictures.
+
+    Args:
+        settings: What to start the node with.
+        output: The folder to write to.
+        seed: Which room.
+        seconds: How long to watch, after the start.
 
     Raises:
         RuntimeError: Something was missing; the message says what.
     """
-    output = Path(arguments.output)
     output.mkdir(parents=True, exist_ok=True)
-    phases = phases_of(generate_scene(arguments.seed))
+    phases = phases_of(generate_scene(seed))
     video = Video(output / 'demo.mp4')
     watcher = Watcher(phases, video)
     camera_process = running('camera', [
         'eov_seg_ros.world_camera_node', '--ros-args', '-p', f'rate_hz:={CAMERA_HZ}',
-        '-p', f'seed:={arguments.seed}'])
-    node_process = running('node', node_command(_parameters(arguments, phases[0])))
+        '-p', f'seed:={seed}'])
+    node_process = running('node', _node_command(settings, phases[0]))
     with camera_process as camera, node_process as node:
         collector = Collector(lambda: camera.is_alive() and node.is_alive(), _TOPICS, watcher)
         collector.count(_ALSO_EXPECTED)
-        switch = _watch(collector, watcher, arguments.seconds / 2)
+        switch = _watch(collector, watcher, seconds / 2)
     video.close()
     figures = {'weights': collector.method, 'is_trained': collector.is_trained,
                'camera_hz': round(switch.pop('camera_hz'), 2), 'switch': switch,
@@ -169,13 +173,10 @@ def run_world(arguments: argparse.Namespace) -> None:
     _refuse_gaps(collector)
 
 
-def _parameters(arguments: argparse.Namespace, phase: Phase) -> dict[str, Any]:
-    return {
-        'variant': arguments.variant, 'checkpoint': arguments.checkpoint,
-        'device': arguments.device, 'input_size': arguments.input_size,
-        'clip_pretrained': 'false', 'allow_untrained': 'true',
-        'detections_include_stuff': 'true',
-        'vocabulary.things': phase.things, 'vocabulary.stuff': phase.stuff}
+def _node_command(settings: NodeSettings, phase: Phase) -> list[str]:
+    return node_command(settings, clip_pretrained='false', allow_untrained='true',
+                        detections_include_stuff='true', vocabulary__things=phase.things,
+                        vocabulary__stuff=phase.stuff)
 
 
 def _watch(collector: Collector, watcher: Watcher, seconds: float) -> dict[str, Any]:
