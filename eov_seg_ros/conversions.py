@@ -96,7 +96,7 @@ def panoptic_image(header: Header, result: PanopticResult, labels: LabelSpace) -
 
 def _paint(result: PanopticResult, values: npt.ArrayLike, dtype: type) -> Pixels:
     """Return (H, W): each segment's value at its pixels, 0 where there is none."""
-    table = np.zeros(max(256, len(result.segments) + 1), dtype)
+    table: Pixels = np.zeros(max(256, len(result.segments) + 1), dtype)
     table[1:len(result.segments) + 1] = values
     if len(table) > 256:
         return table.take(result.instance)

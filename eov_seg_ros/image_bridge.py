@@ -15,7 +15,7 @@ from fractions import Fraction
 import functools
 import logging
 import sys
-from typing import Any, NamedTuple
+from typing import Any, cast, NamedTuple
 
 import cv2
 import numpy as np
@@ -53,10 +53,14 @@ class _Layout(NamedTuple):
     even: str = ''
 
 
+def _convert(image: Pixels, code: int) -> RGB:
+    return cast(RGB, cv2.cvtColor(image, code))
+
+
 def _color(samples: int, code: int | None) -> _Layout:
     def to_rgb(rows: Pixels) -> RGB:
         image = rows.reshape(rows.shape[0], -1, samples) if samples > 1 else rows
-        return image if code is None else cv2.cvtColor(image, code)
+        return image if code is None else _convert(image, code)
 
     return _Layout(samples, to_rgb)
 
@@ -67,7 +71,7 @@ def _to_8_bits(pixels: Pixels) -> Pixels:
 
 
 def _deep_gray_to_rgb(rows: Pixels) -> RGB:
-    return cv2.cvtColor(_to_8_bits(rows), cv2.COLOR_GRAY2RGB)
+    return _convert(_to_8_bits(rows), cv2.COLOR_GRAY2RGB)
 
 
 _GRAY = _color(1, cv2.COLOR_GRAY2RGB)
@@ -290,4 +294,4 @@ def _decoded_to_rgb(pixels: Pixels, text: str) -> RGB:
     if 'compressed rgb' in stored:  # the file's channels are swapped, as old versions wrote it
         return np.ascontiguousarray(pixels[..., :3])
     code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGB
-    return cv2.cvtColor(pixels, code)
+    return _convert(pixels, code)

@@ -223,7 +223,8 @@ def _value(spec: Spec, value: Any) -> Any:
 
 
 def _spec(entry: Field[Any]) -> Spec:
-    return Spec(entry.metadata['name'] or entry.name, entry.default,
+    default: Any = entry.default
+    return Spec(entry.metadata['name'] or entry.name, default,
                 entry.metadata['description'], **entry.metadata['options'])
 
 
@@ -272,8 +273,8 @@ def _descriptor(spec: Spec) -> ParameterDescriptor:
         additional_constraints=f'one of {", ".join(spec.choices)}' if spec.choices else '',
         dynamic_typing=isinstance(spec.default, tuple))
     if spec.bounds is not None and isinstance(spec.default, int):
-        low, high = map(int, spec.bounds)
-        descriptor.integer_range = [IntegerRange(from_value=low, to_value=high, step=1)]
+        first, last = map(int, spec.bounds)
+        descriptor.integer_range = [IntegerRange(from_value=first, to_value=last, step=1)]
     elif spec.bounds is not None:
         low, high = spec.bounds
         descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 import gc
 import os
 import signal
@@ -19,7 +19,7 @@ from rclpy.node import Node
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-def run_node(make_node: Callable[[], Node], args: Sequence[str] | None = None) -> int:
+def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
     """Run a node until it is told to end.
 
     Args:

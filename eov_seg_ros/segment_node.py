@@ -70,10 +70,9 @@ class SegmentNode(LifecycleNode):
         self._follow_parameters()
         self._refuse_invalid_transitions()
         self.create_service(SetBool, '~/set_enabled', self._on_set_enabled)
-        self._autostart_timer = None
         if self.get_parameter('autostart').value:
             # A steady clock, because simulated time may not have begun.
-            self._autostart_timer = self.create_timer(
+            self._start = self.create_timer(
                 0.001, self._autostart, clock=Clock(clock_type=ClockType.STEADY_TIME))
 
     # Lifecycle.
@@ -101,13 +100,15 @@ class SegmentNode(LifecycleNode):
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Publish the class map and subscribe to the cameras."""
         result = super().on_activate(state)
-        self._pipeline.activate()
+        if self._pipeline is not None:
+            self._pipeline.activate()
         return result
 
     @_reporting
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe, finish the frame in work, stop publishing; keep the model."""
-        self._pipeline.deactivate()
+        if self._pipeline is not None:
+            self._pipeline.deactivate()
         return super().on_deactivate(state)
 
     @_reporting
@@ -143,7 +144,7 @@ class SegmentNode(LifecycleNode):
             self._pipeline = None
 
     def _autostart(self) -> None:
-        self.destroy_timer(self._autostart_timer)
+        self.destroy_timer(self._start)
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
@@ -193,7 +194,7 @@ class SegmentNode(LifecycleNode):
         return response
 
 
-def run(args: Sequence[str] | None = None,
+def run(args: list[str] | None = None,
         segmenter_factory: Callable[[Parameters], Any] = load_segmenter) -> int:
     """Run the node until it is told to end.
 

@@ -8,7 +8,7 @@ no camera knows: the class and object at every pixel, in the convention of `~/pa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 import sys
 from typing import Any
@@ -168,7 +168,7 @@ class WorldCameraNode(Node):
             r=np.eye(3).ravel(), p=projection.ravel())
 
 
-def main(args: Sequence[str] | None = None) -> int:
+def main(args: list[str] | None = None) -> int:
     """Run the camera until it is told to end; returns the exit code."""
     return run_node(WorldCameraNode, args)
 

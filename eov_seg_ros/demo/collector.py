@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+import functools
 import time
 from typing import Any
 
@@ -81,8 +82,7 @@ class Collector:
         self._partial: dict[int, dict[str, Any]] = {}
         for topic, message_type in topics.items():
             self.node.create_subscription(
-                message_type, topic,
-                lambda message, topic=topic: self._on_message(topic, message), 10)
+                message_type, topic, functools.partial(self._on_message, topic), 10)
         self.node.create_subscription(LabelInfo, f'{NODE}/label_info', self._on_labels, latched())
         self.node.create_subscription(VisionInfo, f'{NODE}/vision_info', self._on_info, latched())
 
@@ -95,8 +95,7 @@ class Collector:
         """Count the messages of further topics in `counts`."""
         for topic, message_type in topics.items():
             self.node.create_subscription(
-                message_type, topic,
-                lambda message, topic=topic: self.counts.update([topic]), 10)
+                message_type, topic, functools.partial(self._on_counted, topic), 10)
 
     def wait_for(self, condition: Callable[[], Any], what: str, timeout_s: float) -> Any:
         """Spin until a condition holds and return its value.
@@ -167,6 +166,9 @@ class Collector:
 
     def _on_info(self, message: VisionInfo) -> None:
         self.method = message.method
+
+    def _on_counted(self, topic: str, _: Any) -> None:
+        self.counts[topic] += 1
 
     def _on_message(self, topic: str, message: Any) -> None:
         self.counts[topic] += 1

@@ -26,7 +26,7 @@ MAX_SIDE = 1280
 TILE = (320, 240)
 """Width and height of a picture in the overview."""
 
-BGR = npt.NDArray[np.uint8]
+BGR = npt.NDArray[Any]
 
 
 def prepare_pictures(inputs: Sequence[str], output: Path, limit: int) -> list[str]:
@@ -88,7 +88,7 @@ def write_summary(played: Mapping[str, Sequence[Received]],
                for label, frames in played.items()}
     (output / 'detections.json').write_text(json.dumps(content, indent=1, ensure_ascii=False),
                                             encoding='utf-8')
-    columns = [_column('played', [cv2.imread(str(output / 'played' / frame.name))
+    columns = [_column('played', [_read(output / 'played' / frame.name)
                                   for frame in next(iter(played.values()))])]
     columns += [_column(f'{label} words', [_overlay_bgr(frame) for frame in frames])
                 for label, frames in played.items()]
@@ -131,10 +131,14 @@ def _pictures(paths: Sequence[Path], limit: int) -> Iterator[tuple[str, BGR]]:
         elif path.suffix.lower() in VIDEO_SUFFIXES:
             yield from _video_frames(path, limit)
         else:
-            image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            if image is None:
-                raise ValueError(f'{path} is not there or is no picture that OpenCV can read')
-            yield path.stem, image
+            yield path.stem, _read(path)
+
+
+def _read(path: Path) -> BGR:
+    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f'{path} is not there or is no picture that OpenCV can read')
+    return image
 
 
 def _video_frames(path: Path, limit: int) -> Iterator[tuple[str, BGR]]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import functools
 from pathlib import Path
 import time
 
@@ -42,7 +43,8 @@ def run_pictures(settings: NodeSettings, inputs: Sequence[str], output: Path,
     print(f'playing {len(names)} pictures (at most {limit}: --limit) at {CAMERA_HZ:g} '
           f'Hz; the network sees them with a short side of {settings.input_size} pixels '
           '(--input-size), because this shall be quick on a CPU too')
-    played, class_maps = {}, {}
+    played: dict[str, list[Received]] = {}
+    class_maps: dict[str, dict[int, str]] = {}
     node_process = running('node', _node_command(settings))
     camera_process = running('camera', ['eov_seg_ros.demo.player', str(output / 'played'),
                                         str(CAMERA_HZ)])
@@ -87,13 +89,16 @@ def play(collector: Collector, camera: Child, names: Sequence[str], after_ns: in
     played = []
     for name in names:
         camera.write(name)
-        played.append(collector.wait_for(
-            lambda name=name: next((frame for frame in frames if frame.name == name
-                                    and frame.stamp_ns > after_ns), None),
-            f'an answer to {name}', FRAME_S))
+        answer = functools.partial(_first_answer, frames, name, after_ns)
+        played.append(collector.wait_for(answer, f'an answer to {name}', FRAME_S))
         segments = len(played[-1].messages[f'{NODE}/detections'].detections)
         print(f'  {name}: {segments} segments after {played[-1].latency_ms:.0f} ms')
     return played
+
+
+def _first_answer(frames: Sequence[Received], name: str, after_ns: int) -> Received | None:
+    return next((frame for frame in frames if frame.name == name and frame.stamp_ns > after_ns),
+                None)
 
 
 def change_words(collector: Collector, frames: Sequence[Received]) -> tuple[int, str]:

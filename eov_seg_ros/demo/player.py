@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 import sys
 import threading
+from typing import Any
 
 import cv2
 import rclpy
@@ -56,7 +57,7 @@ class _Shown:
     """The picture that is being shown: (file name, image), or None at the start."""
 
     def __init__(self, folder: Path) -> None:
-        self.picture = None
+        self.picture: tuple[str, Any] | None = None
         self._folder = folder
 
     def show(self, name: str) -> None:

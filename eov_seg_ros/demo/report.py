@@ -64,7 +64,7 @@ class Video:
         picture = np.concatenate([caption([title], picture.shape[1]), picture])
         if self._writer is None:
             self._start_s = stamp_s
-            self._writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter_fourcc(*'mp4v'),
+            self._writer = cv2.VideoWriter(str(self._path), cv2.VideoWriter.fourcc(*'mp4v'),
                                            VIDEO_HZ, picture.shape[1::-1])
             if not self._writer.isOpened():
                 raise OSError(f'{self._path} could not be written: this OpenCV has no encoder '

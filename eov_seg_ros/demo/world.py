@@ -123,6 +123,10 @@ class Watcher:
                     phase.quality = PanopticQuality(dict.fromkeys(class_map, True))
                 phase.class_map = class_map
 
+    def take_truth_names(self, message: LabelInfo) -> None:
+        """Take the class map of the truth."""
+        self.truth_names.update((entry.class_id, entry.class_name) for entry in message.class_map)
+
     def _phase_of(self, class_ids: set[int]) -> Phase:
         before, after = self.phases
         if after.class_map and class_ids <= after.class_map.keys():
@@ -183,8 +187,7 @@ def _watch(collector: Collector, watcher: Watcher, seconds: float) -> dict[str, 
     """Watch for some seconds, change the words, and watch again; return what the change took."""
     before, after = watcher.phases
     collector.node.create_subscription(
-        LabelInfo, 'world_camera/truth/label_info', lambda message: watcher.truth_names.update(
-            (entry.class_id, entry.class_name) for entry in message.class_map), latched())
+        LabelInfo, 'world_camera/truth/label_info', watcher.take_truth_names, latched())
     collector.wait_for(lambda: watcher.truth_names, 'the truth of the camera', START_S)
     collector.on_class_map = watcher.take_class_map
     collector.wait_for_node(START_S)
@@ -196,14 +199,15 @@ def _watch(collector: Collector, watcher: Watcher, seconds: float) -> dict[str, 
     requested_s = time.monotonic()
     accepted_ms = collector.set_words(after.things, after.stuff)
     accepted_s = time.monotonic()
-    collector.wait_for(lambda: watcher.new_frame_s, 'a frame with the new words', FIRST_FRAME_S)
+    new_frame_s = collector.wait_for(lambda: watcher.new_frame_s, 'a frame with the new words',
+                                     FIRST_FRAME_S)
     collector.spin_for(max(0.0, seconds - (time.monotonic() - accepted_s)))
     kept = [name for number, name in before.class_map.items()
             if number and after.class_map.get(number) == name]
     return {
         'camera_hz': (collector.counts['image_raw'] - images) / (time.monotonic() - started_s),
         'accepted_ms': round(accepted_ms, 1),
-        'first_new_frame_ms': round(1000 * (watcher.new_frame_s - requested_s), 1),
+        'first_new_frame_ms': round(1000 * (new_frame_s - requested_s), 1),
         'names_with_unchanged_ids': kept}
 
 

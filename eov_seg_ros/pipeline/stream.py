@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import os
-from typing import Any
+from typing import Any, TypeAlias
 
 import rclpy
 from rclpy.lifecycle import LifecycleNode
@@ -27,7 +27,7 @@ try:
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks
 
-Message = Image | CompressedImage
+Message: TypeAlias = Image | CompressedImage
 
 
 def age_ms(node: LifecycleNode, header: Header) -> float:
@@ -71,10 +71,13 @@ class Stream:
                 self._type, self._topic, lambda message: on_image(self, message), input_qos(),
                 qos_overriding_options=QOS_OVERRIDES, **options)
 
+        def on_lost(event: Any) -> None:
+            self.monitor.images_lost(event.total_count_change)
+
         self.monitor.expect_images()
         try:
-            self._subscription = create(event_callbacks=SubscriptionEventCallbacks(
-                message_lost=lambda event: self.monitor.images_lost(event.total_count_change)))
+            self._subscription = create(
+                event_callbacks=SubscriptionEventCallbacks(message_lost=on_lost))
         except RuntimeError:  # a middleware that does not report what it lost
             self._subscription = create()
 
