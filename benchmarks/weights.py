@@ -15,7 +15,6 @@ from pathlib import Path
 
 from benchmarks.frame import load_model
 from eov_seg_core.config import VARIANTS
-from eov_seg_core.weights.checkpoint import save_checkpoint
 
 
 def main() -> None:
@@ -24,7 +23,7 @@ def main() -> None:
     parser.add_argument('variant', choices=VARIANTS)
     parser.add_argument('target', type=Path)
     options = parser.parse_args()
-    save_checkpoint(load_model(options.variant, None), options.target)
+    load_model(options.variant, None).save(options.target)
 
 
 if __name__ == '__main__':

@@ -10,8 +10,10 @@ run time; here each value is written once, and whatever follows from another val
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args, Literal
 
-VARIANTS = ('t', 's', 'm', 'l')
+Variant = Literal['t', 's', 'm', 'l']
+VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,7 @@ class ModelConfig:
         ValueError: A value is out of its range; the message names the field.
     """
 
-    variant: str
+    variant: Variant
     """`t`, `s`, `m` or `l`."""
     cnn: CNNConfig
     text: TextConfig

@@ -21,7 +21,6 @@ import torch
 import yaml
 
 from eov_seg_core.network.model import EOVSeg
-from eov_seg_core.weights.checkpoint import save_checkpoint
 
 CHECKOUT = Path(__file__).parents[1]
 SIZE = 128
@@ -84,7 +83,7 @@ def write_rooms(folder: Path, rooms):
 def write_untrained(path: Path):
     """Write weights of variant t as they are drawn."""
     torch.manual_seed(0)
-    save_checkpoint(EOVSeg.from_variant('t'), path)
+    EOVSeg.from_variant('t').save(path)
     return path
 
 

@@ -34,7 +34,6 @@ from tqdm import tqdm
 
 from eov_seg_core.io.files import replacing
 from eov_seg_core.network.model import EOVSeg
-from eov_seg_core.weights.checkpoint import save_checkpoint
 from training.clip.accuracy import dense_accuracy
 from training.clip.captions import caption_groups, CaptionGroup
 from training.clip.trainer import ClipTrainer
@@ -177,7 +176,7 @@ def _export(trainer: ClipTrainer, path: Path) -> None:
     model = EOVSeg.from_variant('t')
     text = {f'text_tower.{name}': value for name, value in trainer.full_text_tower().items()}
     model.load_state_dict({**trainer.model.state_dict(), **text})
-    save_checkpoint(model, path)
+    model.save(path)
 
 
 def _log(output: Path, step: int, values: dict[str, float]) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from importlib import metadata
 import os
 from pathlib import Path
@@ -21,7 +20,6 @@ from tqdm import tqdm
 from eov_seg_core.config import variant_config
 from eov_seg_core.device.precision import resolve_device, resolve_precision
 from eov_seg_core.io.coco import CocoWriter
-from eov_seg_core.io.files import replacing
 from eov_seg_core.io.media import (
     find_media,
     MediaError,
@@ -34,7 +32,6 @@ from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.visualization import draw_overlay
 from eov_seg_core.vocabulary import presets, Vocabulary
-from eov_seg_core.weights.checkpoint import read_checkpoint, save_checkpoint, save_official
 
 DEFAULT_VARIANT = 's'
 _LIBRARIES = ('torch', 'torchvision', 'open_clip_torch', 'timm', 'numpy', 'safetensors')
@@ -250,22 +247,16 @@ def convert(source: str, target: str, *, small: bool = False) -> str:
         ValueError: The ending of the target is unknown, or the source cannot be used.
         OSError: The target cannot be written.
     """
-    writers: dict[str, Callable[..., None]] = {
-        '.safetensors': partial(save_checkpoint, small=small), '.pth': save_official}
     path = Path(target)
-    if path.suffix not in writers:
+    if path.suffix not in ('.safetensors', '.pth'):
         raise ValueError(f'{target} must end in .safetensors (our format) or .pth (published '
                          'names)')
     if small and path.suffix != '.safetensors':
         raise ValueError(f'--small is for a .safetensors file, and {target} is none')
     if not path.parent.is_dir():
         raise ValueError(f'{path.parent} is no folder; make it first')
-    checkpoint = read_checkpoint(source)
-    with torch.device('meta'):
-        model = EOVSeg(variant_config(checkpoint.variant))
-    checkpoint.load_into(model)
-    with replacing(path) as temporary:
-        writers[path.suffix](model, temporary)
+    model = EOVSeg.from_checkpoint(source)
+    model.save(path, small=small)
     if small:   # rounded, so no longer the source's
         model = EOVSeg.from_checkpoint(path)
     return str(model.weights_digest)

@@ -20,6 +20,7 @@ import torch.nn.functional as F
 
 from eov_seg_core.config import ModelConfig, variant_config
 from eov_seg_core.device.memory import return_freed_memory
+from eov_seg_core.io.files import replacing
 from eov_seg_core.network.aggregator import LiteAggregator
 from eov_seg_core.network.backbone import build_cnn, ViTFirstBlock
 from eov_seg_core.network.classification import (
@@ -29,6 +30,16 @@ from eov_seg_core.network.classification import (
 )
 from eov_seg_core.network.decoder import Decoder, INITIAL_LOGIT_SCALE, StageOutput
 from eov_seg_core.network.text_tower import CLIPTextTower
+from eov_seg_core.weights.checkpoint import (
+    Checkpoint,
+    from_official,
+    read_checkpoint,
+    save_checkpoint,
+    save_official,
+    to_official,
+    weights_digest,
+)
+from eov_seg_core.weights.clip import CLIPWeights, fetch_clip_weights
 
 
 class ImageFeatures(NamedTuple):
@@ -108,8 +119,7 @@ class EOVSeg(nn.Module):
         """
         model = cls(variant_config(variant))
         if clip_pretrained:
-            from eov_seg_core.weights.clip import load_clip_weights
-            load_clip_weights(model)
+            model.load_clip(fetch_clip_weights(model.config))
         return model
 
     @classmethod
@@ -123,12 +133,11 @@ class EOVSeg(nn.Module):
         Raises:
             CheckpointError: The file is damaged, is no checkpoint, or is of another variant.
         """
-        from eov_seg_core.weights.checkpoint import read_checkpoint
         checkpoint = read_checkpoint(path)
         checkpoint.check_variant(variant)
         with torch.device('meta'):
             model = cls(variant_config(checkpoint.variant))
-        checkpoint.load_into(model)
+        model.load(checkpoint)
         return model
 
     @property
@@ -164,6 +173,49 @@ class EOVSeg(nn.Module):
         self.text_tower = None
         return_freed_memory()
 
+    def load(self, checkpoint: Checkpoint) -> None:
+        """Copy weights into the model, strictly; a model on the meta device adopts them.
+
+        Raises:
+            CheckpointError: Wrong variant, or entries missing, unknown or misshapen.  The model
+                is unchanged.
+        """
+        checkpoint.check_variant(self.config.variant)
+        state = checkpoint.select(self.state_dict())
+        is_meta = any(parameter.is_meta for parameter in self.parameters())
+        self.load_state_dict(state, strict=True, assign=is_meta)
+        self.weights_digest = weights_digest(state)
+
+    def load_clip(self, weights: CLIPWeights) -> None:
+        """Copy the weights of both CLIPs; aggregator and decoder stay as they are."""
+        self.cnn.load_state_dict(weights.cnn)
+        self.clip_logit_scale.data.copy_(weights.logit_scale)
+        if self.text_tower is not None:
+            self.text_tower.load_state_dict(weights.text)
+        self.vit.load_state_dict(weights.vit)
+
+    def save(self, path: str | Path, *, small: bool = False) -> None:
+        """Write all weights to a file, which appears complete or not at all.
+
+        Args:
+            path: Ends in `.pth` for the published names, else our safetensors; it is replaced.
+            small: Of our safetensors: store matrices in float16, which is not exact, and equal
+                token rows once.
+
+        Raises:
+            ValueError: The text tower was released, so the file could not encode a vocabulary;
+                or float16 cannot hold a value.
+            OSError: The file cannot be written.
+        """
+        if self.text_tower is None:
+            raise ValueError('the text tower was released, so the checkpoint would be incomplete; '
+                             'save before release_text_tower()')
+        with replacing(Path(path)) as temporary:
+            if Path(path).suffix == '.pth':
+                save_official(self.state_dict(), temporary)
+            else:
+                save_checkpoint(self.state_dict(), temporary, self.config.variant, small=small)
+
     def load_official_state_dict(self, state_dict: Mapping[str, Tensor]) -> None:
         """Load weights under the names of the published code, strictly.
 
@@ -175,12 +227,10 @@ class EOVSeg(nn.Module):
         Raises:
             CheckpointError: Entries are missing, unknown or misshapen; the model is unchanged.
         """
-        from eov_seg_core.weights.checkpoint import from_official
-        from_official(state_dict).load_into(self)
+        self.load(from_official(state_dict))
 
     def official_state_dict(self) -> dict[str, Tensor]:
         """Return what the model keeps under the names of the published code."""
-        from eov_seg_core.weights.checkpoint import to_official
         return to_official(self.state_dict())
 
     def embed_vocabulary(self, text_NE: Tensor, class_of_row: list[int],

@@ -3,8 +3,8 @@
 """Reading and writing weights: published `.pth` files and our own safetensors.
 
 Nothing here executes pickled code: `.pth` files are read with PyTorch's weights-only unpickler,
-which admits tensors and plain containers.  Everything about a file is checked before a model is
-touched, so a failed load leaves the model as it was.
+which admits tensors and plain containers.  Nothing here knows a network: a file becomes a
+`Checkpoint`, names and tensors, and `EOVSeg.load` takes what it selects.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import hashlib
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 import zipfile
 
 from safetensors import safe_open, SafetensorError
@@ -22,12 +21,9 @@ from safetensors.torch import save
 import torch
 from torch import Tensor
 
-from eov_seg_core.config import variant_config, VARIANTS
+from eov_seg_core.config import Variant, variant_config, VARIANTS
 from eov_seg_core.weights.compact import compact, expand
 from eov_seg_core.weights.names import is_unused, official_name
-
-if TYPE_CHECKING:
-    from eov_seg_core.network.model import EOVSeg
 
 FORMAT = 'eov_seg'
 """Value of the metadata entry `format` of our safetensors files."""
@@ -44,7 +40,7 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Weights in memory, checked against nothing yet.
+    """Named weights in memory.
 
     Attributes:
         source: Where they came from, for messages.
@@ -54,7 +50,7 @@ class Checkpoint:
     """
 
     source: str
-    variant: str
+    variant: Variant
     state: Mapping[str, Tensor]
     official: bool
 
@@ -65,22 +61,19 @@ class Checkpoint:
                 f'{self.source} holds variant {self.variant!r}, but {expected!r} was asked for; '
                 f'choose variant {self.variant!r} or another file')
 
-    def load_into(self, model: EOVSeg) -> None:
-        """Copy the weights into a model, strictly; a model on the meta device adopts them.
+    def select(self, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Return the tensors that a network wants, under our names and in its number formats.
+
+        Args:
+            wanted: The network's state dict; only shapes and dtypes count, so its tensors may be
+                on the meta device.
 
         Raises:
-            CheckpointError: Wrong variant, or entries missing, unknown or misshapen.  The model
-                is unchanged.
+            CheckpointError: Entries are missing, unknown, misshapen or not finite.
         """
-        self.check_variant(model.config.variant)
-        wanted = model.state_dict()
         names = {name: official_name(name) if self.official else name for name in wanted}
         self._check_entries({names[name]: tensor for name, tensor in wanted.items()})
-        state = {name: self.state[names[name]].to(tensor.dtype)
-                 for name, tensor in wanted.items()}
-        is_meta = any(parameter.is_meta for parameter in model.parameters())
-        model.load_state_dict(state, strict=True, assign=is_meta)
-        model.weights_digest = weights_digest(state)
+        return {name: self.state[names[name]].to(tensor.dtype) for name, tensor in wanted.items()}
 
     def _check_entries(self, wanted: Mapping[str, Tensor]) -> None:
         missing = [name for name in wanted if name not in self.state]
@@ -184,8 +177,8 @@ def _read_safetensors(path: Path) -> Checkpoint:
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f'{path} is truncated or no safetensors file ({error}); '
                               'fetch or convert it again') from error
-    variant = metadata.get('variant', '')
-    if metadata.get('format') != FORMAT or variant not in VARIANTS:
+    variant = next((name for name in VARIANTS if name == metadata.get('variant')), None)
+    if metadata.get('format') != FORMAT or variant is None:
         raise CheckpointError(
             f'{path} was not written by eov-seg: its metadata is {metadata}, expected '
             f'format={FORMAT!r} and a variant; make one with `eov-seg convert`')
@@ -253,55 +246,39 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [''])[0][:200]
 
 
-def load_checkpoint_into(model: EOVSeg, path: str | Path) -> None:
-    """Load a file of either kind into an existing model.
-
-    Raises:
-        CheckpointError: See `read_checkpoint` and `Checkpoint.load_into`.
-    """
-    read_checkpoint(path).load_into(model)
-
-
-def save_checkpoint(model: EOVSeg, path: str | Path, *, small: bool = False) -> None:
-    """Write our safetensors: all weights, the variant and a digest in the metadata.
+def save_checkpoint(state: Mapping[str, Tensor], path: str | Path, variant: str, *,
+                    small: bool = False) -> None:
+    """Write our safetensors: weights, with the variant and a digest in the metadata.
 
     Args:
-        model: With its text tower.
+        state: All weights of a variant under our names.
         path: Of the file; it is replaced.
+        variant: `t`, `s`, `m` or `l`.
         small: Store matrices in float16, which is not exact, and equal token rows once.
 
     Raises:
-        ValueError: The text tower was released, so the file could not encode a vocabulary; or
-            float16 cannot hold a value.
+        ValueError: float16 cannot hold a value.
         OSError: The file cannot be written.
     """
-    _check_complete(model)
-    state = {name: tensor.detach().cpu().contiguous()
-             for name, tensor in model.state_dict().items()}
+    state = {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
     if small:
         state = compact(state)
     # not save_file: its files are for their owner's eyes only, whatever the umask
     Path(path).write_bytes(save(state, metadata={
-        'format': FORMAT, 'variant': model.config.variant, 'sha256': weights_digest(state)}))
+        'format': FORMAT, 'variant': variant, 'sha256': weights_digest(state)}))
 
 
-def save_official(model: EOVSeg, path: str | Path) -> None:
+def save_official(state: Mapping[str, Tensor], path: str | Path) -> None:
     """Write a `.pth` in detectron2's dictionary form with the published names.
 
     Entries that no output depends on are not in it, so the published code loads it non-strictly.
 
-    Raises:
-        ValueError: The text tower was released.
+    Args:
+        state: All weights of a variant under our names.
+        path: Of the file; it is replaced.
     """
-    _check_complete(model)
     torch.save({'model': {name: tensor.detach().cpu()
-                          for name, tensor in model.official_state_dict().items()}}, path)
-
-
-def _check_complete(model: EOVSeg) -> None:
-    if model.text_tower is None:
-        raise ValueError('the text tower was released, so the checkpoint would be incomplete; '
-                         'save before release_text_tower()')
+                          for name, tensor in to_official(state).items()}}, path)
 
 
 def weights_digest(state: Mapping[str, Tensor]) -> str:

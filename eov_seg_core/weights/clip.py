@@ -5,46 +5,56 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import open_clip
 from torch import nn, Tensor
 
-if TYPE_CHECKING:
-    from eov_seg_core.network.model import EOVSeg
+from eov_seg_core.config import ModelConfig
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 VIT_NAME, VIT_TAG = 'ViT-B-16-quickgelu', 'openai'
 """The second CLIP of every published variant."""
 _TEXT_PARTS = ('positional_embedding', 'text_projection', 'token_embedding.', 'transformer.',
                'ln_final.')
 
 
-def load_clip_weights(model: EOVSeg) -> None:
-    """Fetch both CLIPs of a variant and copy the parts that the model keeps.
+class CLIPWeights(NamedTuple):
+    """What EOV-Seg keeps of its two CLIPs.
+
+    Attributes:
+        cnn: `visual.*` of the CNN CLIP.
+        text: Its text tower.
+        logit_scale: Its temperature, a scalar.
+        vit: Patch embedding, positions, ln_pre and first block of the ViT CLIP.
+    """
+
+    cnn: dict[str, Tensor]
+    text: dict[str, Tensor]
+    logit_scale: Tensor
+    vit: dict[str, Tensor]
+
+
+def fetch_clip_weights(config: ModelConfig) -> CLIPWeights:
+    """Fetch both CLIPs of a variant; open_clip downloads them or reads its cache.
 
     Raises:
         ValueError: The variant has no public CLIP weights (`t`).
-        RuntimeError: The weights could not be fetched; the model is unchanged.
+        RuntimeError: The weights could not be fetched.
     """
-    name, tag = model.config.clip_name, model.config.clip_tag
+    name, tag = config.clip_name, config.clip_tag
     if name is None or tag is None:
-        raise ValueError(f'variant {model.config.variant!r} has no public CLIP weights; '
+        raise ValueError(f'variant {config.variant!r} has no public CLIP weights; '
                          'load a checkpoint of it instead')
-    cnn_state = _fetch(name, tag)
-    vit_state = _fetch(VIT_NAME, VIT_TAG)
-    _copy(model.cnn, {key: tensor for key, tensor in cnn_state.items()
-                      if key.startswith('visual.')})
-    model.clip_logit_scale.data.copy_(cnn_state['logit_scale'])
-    if model.text_tower is not None:
-        _copy(model.text_tower, {key: tensor for key, tensor in cnn_state.items()
-                                 if key.startswith(_TEXT_PARTS)})
-    _copy(model.vit, _vit_part(vit_state, set(model.vit.state_dict())))
+    state, vit_state = _fetch(name, tag), _fetch(VIT_NAME, VIT_TAG)
+    return CLIPWeights(
+        cnn={key: tensor for key, tensor in state.items() if key.startswith('visual.')},
+        text={key: tensor for key, tensor in state.items() if key.startswith(_TEXT_PARTS)},
+        logit_scale=state['logit_scale'], vit=_first_block(vit_state))
 
 
 def _fetch(name: str, tag: str) -> dict[str, Tensor]:
-    """Return the state dict of a pretrained CLIP; open_clip downloads it or reads its cache."""
-    _LOGGER.info('taking CLIP weights %s (%s) through open_clip', name, tag)
+    _log.info('taking CLIP weights %s (%s) through open_clip', name, tag)
     try:
         clip: nn.Module = open_clip.create_model(name, pretrained=tag)
     except Exception as error:  # open_clip and its hub clients raise many unrelated types
@@ -56,13 +66,10 @@ def _fetch(name: str, tag: str) -> dict[str, Tensor]:
     return clip.state_dict()
 
 
-def _vit_part(state: dict[str, Tensor], wanted: set[str]) -> dict[str, Tensor]:
-    """Select patch embedding, positions, ln_pre and the first block of a ViT CLIP."""
+def _first_block(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Rename what lies before and in the first block of a ViT CLIP, and drop the other blocks."""
     renamed = {
         key.replace('visual.', '', 1).replace('transformer.resblocks.0.', 'block.'): tensor
         for key, tensor in state.items() if key.startswith('visual.')}
-    return {key: tensor for key, tensor in renamed.items() if key in wanted}
-
-
-def _copy(module: nn.Module, state: dict[str, Tensor]) -> None:
-    module.load_state_dict(state, strict=True)
+    return {key: tensor for key, tensor in renamed.items()
+            if not key.startswith(('transformer.', 'ln_post.')) and key != 'proj'}

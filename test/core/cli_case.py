@@ -12,7 +12,6 @@ import numpy as np
 import torch
 
 from eov_seg_core import EOVSeg
-from eov_seg_core.weights.checkpoint import save_checkpoint
 
 ROOT = Path(__file__).parents[2]
 WORDS = ['--things', 'person,pedestrian', 'chair', '--stuff', 'floor', 'wall']
@@ -22,7 +21,7 @@ def make_checkpoint(folder):
     """Save untrained weights of the smallest variant."""
     torch.manual_seed(0)
     path = folder / 'tiny.safetensors'
-    save_checkpoint(EOVSeg.from_variant('t'), path)
+    EOVSeg.from_variant('t').save(path)
     return str(path)
 
 

@@ -13,7 +13,6 @@ import torch
 
 import eov_seg_core
 from eov_seg_core import EOVSeg, Segmenter, Vocabulary
-from eov_seg_core.weights.checkpoint import save_checkpoint
 
 
 @pytest.fixture(scope='module')
@@ -278,7 +277,7 @@ def test_the_text_tower_can_be_released(tiny_model, tmp_path):
 
 def test_from_pretrained(tiny_model, tmp_path):
     path = tmp_path / 'tiny.safetensors'
-    save_checkpoint(tiny_model, path)
+    tiny_model.save(path)
     segmenter = Segmenter.from_pretrained('t', checkpoint=path, device='cpu', input_size=64,
                                           embedding_cache_dir=tmp_path)
     assert segmenter.model.weights_digest is not None

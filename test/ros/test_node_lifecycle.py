@@ -81,7 +81,6 @@ def test_a_missing_checkpoint_is_named_and_configure_works_once_it_is_there(
     from rclpy.parameter import Parameter
 
     from eov_seg_core.network.model import EOVSeg
-    from eov_seg_core.weights.checkpoint import save_checkpoint
     from eov_seg_ros.segment_node import SegmentNode
 
     path = tmp_path / 'late.safetensors'
@@ -96,7 +95,7 @@ def test_a_missing_checkpoint_is_named_and_configure_works_once_it_is_there(
     path.write_bytes(b'not a checkpoint')
     assert not client.change_state('configure')
     assert client.state() == 'unconfigured'
-    save_checkpoint(EOVSeg.from_variant('t'), path)
+    EOVSeg.from_variant('t').save(path)
     assert client.change_state('configure', timeout_s=60)
     assert client.change_state('activate')
     client.listen('instance')

@@ -16,9 +16,8 @@ from lightning.pytorch.loggers import TensorBoardLogger
 import torch
 from torch.utils.data import DataLoader
 
-from eov_seg_core.io.files import replacing
 from eov_seg_core.network.model import EOVSeg
-from eov_seg_core.weights.checkpoint import load_checkpoint_into, save_checkpoint
+from eov_seg_core.weights.checkpoint import read_checkpoint
 from training.ablation import ablate
 from training.data.samples import TrainingExample
 from training.data.stream import ExampleStream, make_loader, StepPositions
@@ -127,7 +126,7 @@ def initial_model(recipe: Recipe) -> EOVSeg:
             raise ValueError(f'{error}; or set init_checkpoint to a file that holds trained CLIPs'
                              ) from error
     model = EOVSeg.from_variant(recipe.variant)
-    load_checkpoint_into(model, recipe.init_checkpoint)
+    model.load(read_checkpoint(recipe.init_checkpoint))
     return model
 
 
@@ -183,6 +182,5 @@ def _trainer(recipe: Recipe, settings: RunSettings, callbacks: Iterable[lightnin
 
 def _export(model: EOVSeg, path: Path) -> None:
     """Write the weights; plain batch norms have the same entries as synchronised ones."""
-    with replacing(path) as temporary:
-        save_checkpoint(model, temporary)
+    model.save(path)
     _LOGGER.info('weights: %s', path)

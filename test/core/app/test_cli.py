@@ -15,7 +15,7 @@ import torch
 from eov_seg_core import EOVSeg
 from eov_seg_core.app import commands
 from eov_seg_core.app.cli import main
-from eov_seg_core.weights.checkpoint import CheckpointError, read_checkpoint, save_checkpoint
+from eov_seg_core.weights.checkpoint import CheckpointError, read_checkpoint
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +116,6 @@ def test_an_unusable_checkpoint_is_one_line(pictures, tmp_path, monkeypatch, cap
         raise CheckpointError(f'{path} is damaged:\n  two\n  lines')
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(commands, 'read_checkpoint', refuse)
     monkeypatch.setattr(EOVSeg, 'from_checkpoint', refuse)
     picture = str(pictures / 'a.jpg')
     assert main([{'PICTURE': picture}.get(entry, entry) for entry in arguments]) == 2
@@ -143,7 +142,7 @@ def test_help_needs_no_torch():
 
 def test_a_small_file_is_named_by_its_own_digest(tmp_path):
     source, small = str(tmp_path / 'source.safetensors'), str(tmp_path / 'small.safetensors')
-    save_checkpoint(EOVSeg.from_variant('t'), source)
+    EOVSeg.from_variant('t').save(source)
     digest = commands.convert(source, small, small=True)
     assert digest == EOVSeg.from_checkpoint(small).weights_digest
     assert digest != EOVSeg.from_checkpoint(source).weights_digest

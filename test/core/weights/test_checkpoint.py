@@ -15,10 +15,7 @@ import torch
 from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.weights.checkpoint import (
     CheckpointError,
-    load_checkpoint_into,
     read_checkpoint,
-    save_checkpoint,
-    save_official,
     weights_digest,
 )
 
@@ -55,7 +52,7 @@ def test_official_file_in_all_its_forms(tmp_path, tiny_model, official, wrapped,
 
 def test_safetensors_round_trip_with_metadata(tmp_path, tiny_model):
     path = tmp_path / 'model.safetensors'
-    save_checkpoint(tiny_model, path)
+    tiny_model.save(path)
     with safe_open(path, framework='pt') as file:
         assert file.metadata() == {
             'format': 'eov_seg', 'variant': 't', 'sha256': digest(tiny_model)}
@@ -66,9 +63,9 @@ def test_safetensors_round_trip_with_metadata(tmp_path, tiny_model):
 
 
 def test_weights_do_not_change_with_their_file(tmp_path, tiny_model):
-    for name, save in (('a.safetensors', save_checkpoint), ('a.pth', save_official)):
+    for name in ('a.safetensors', 'a.pth'):
         path = tmp_path / name
-        save(tiny_model, path)
+        tiny_model.save(path)
         model = EOVSeg.from_checkpoint(path)
         with path.open('r+b') as file:
             file.write(b'\0' * path.stat().st_size)
@@ -77,10 +74,10 @@ def test_weights_do_not_change_with_their_file(tmp_path, tiny_model):
 
 def test_official_round_trip_through_a_file(tmp_path, tiny_model):
     path = tmp_path / 'model.pth'
-    save_official(tiny_model, path)
+    tiny_model.save(path)
     assert set(torch.load(path, weights_only=True)) == {'model'}
     model = other_model()
-    load_checkpoint_into(model, path)
+    model.load(read_checkpoint(path))
     assert digest(model) == digest(tiny_model)
 
 
@@ -101,9 +98,9 @@ def test_half_precision_weights_become_float32(tiny_model, official):
 def test_released_text_tower(tmp_path, tiny_model, official):
     tiny_model.release_text_tower()
     with pytest.raises(ValueError, match='text tower was released'):
-        save_checkpoint(tiny_model, tmp_path / 'model.safetensors')
+        tiny_model.save(tmp_path / 'model.safetensors')
     with pytest.raises(ValueError, match='text tower was released'):
-        save_official(tiny_model, tmp_path / 'model.pth')
+        tiny_model.save(tmp_path / 'model.pth')
     tiny_model.load_official_state_dict(official)   # its text entries are no error
 
 
@@ -152,13 +149,13 @@ def test_only_the_first_offenders_are_named(tiny_model):
 
 def test_wrong_variant(tmp_path, tiny_model):
     path = tmp_path / 'model.safetensors'
-    save_checkpoint(tiny_model, path)
+    tiny_model.save(path)
     with pytest.raises(CheckpointError, match="holds variant 't', but 's'"):
         EOVSeg.from_checkpoint(path, 's')
     with torch.device('meta'):
         large = EOVSeg.from_variant('s')
     with pytest.raises(CheckpointError, match="holds variant 't', but 's'"):
-        load_checkpoint_into(large, path)
+        large.load(read_checkpoint(path))
 
 
 class Malicious:
@@ -206,7 +203,7 @@ def test_files_that_are_no_checkpoint(tmp_path, tiny_model, kind, suffix):
     model = other_model()
     before = digest(model)
     with pytest.raises(CheckpointError, match='model') as caught:
-        load_checkpoint_into(model, path)
+        model.load(read_checkpoint(path))
     assert str(path) in str(caught.value)
     assert len(str(caught.value)) < 700
     assert digest(model) == before
@@ -215,7 +212,7 @@ def test_files_that_are_no_checkpoint(tmp_path, tiny_model, kind, suffix):
 
 def test_truncated_safetensors(tmp_path, tiny_model):
     path = tmp_path / 'model.safetensors'
-    save_checkpoint(tiny_model, path)
+    tiny_model.save(path)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match='model.safetensors'):
         read_checkpoint(path)
@@ -223,7 +220,7 @@ def test_truncated_safetensors(tmp_path, tiny_model):
 
 def test_flipped_bits_do_not_pass_the_digest(tmp_path, tiny_model):
     path = tmp_path / 'model.safetensors'
-    save_checkpoint(tiny_model, path)
+    tiny_model.save(path)
     content = bytearray(path.read_bytes())
     content[-1000] ^= 0x10
     path.write_bytes(content)
@@ -233,13 +230,13 @@ def test_flipped_bits_do_not_pass_the_digest(tmp_path, tiny_model):
 
 def test_files_can_be_read_by_whom_the_umask_lets(tmp_path, tiny_model):
     (tmp_path / 'other').touch()
-    save_checkpoint(tiny_model, tmp_path / 'model.safetensors')
+    tiny_model.save(tmp_path / 'model.safetensors')
     assert (tmp_path / 'model.safetensors').stat().st_mode == (tmp_path / 'other').stat().st_mode
 
 
 def test_foreign_safetensors(tmp_path, tiny_model):
     path = tmp_path / 'model.safetensors'
-    save_checkpoint(tiny_model, path)
+    tiny_model.save(path)
     save_file(load_file(path), path)   # loses the metadata
     with pytest.raises(CheckpointError, match='format|metadata'):
         read_checkpoint(path)
@@ -250,8 +247,8 @@ def test_a_small_file_holds_nearly_the_same_weights(tmp_path):
     with torch.no_grad():   # as after a training: few tokens have a row of their own
         table = model.text_tower.token_embedding.weight
         table[500:] = table[499]
-    save_checkpoint(model, tmp_path / 'small.safetensors', small=True)
-    save_checkpoint(model, tmp_path / 'exact.safetensors')
+    model.save(tmp_path / 'small.safetensors', small=True)
+    model.save(tmp_path / 'exact.safetensors')
     assert (tmp_path / 'small.safetensors').stat().st_size < 15 * 2 ** 20
     small = EOVSeg.from_checkpoint(tmp_path / 'small.safetensors').state_dict()
     for name, tensor in model.state_dict().items():
@@ -276,4 +273,4 @@ def test_what_float16_cannot_hold_is_not_made_small(tmp_path):
     with torch.no_grad():
         model.void_embedding.weight[0, 0] = 1e6
     with pytest.raises(ValueError, match='void_embedding.weight has values beyond'):
-        save_checkpoint(model, tmp_path / 'small.safetensors', small=True)
+        model.save(tmp_path / 'small.safetensors', small=True)

@@ -36,10 +36,9 @@ def pictures(tmp_path):
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory):
     from eov_seg_core.network.model import EOVSeg
-    from eov_seg_core.weights.checkpoint import save_checkpoint
 
     path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
-    save_checkpoint(EOVSeg.from_variant('t'), path)
+    EOVSeg.from_variant('t').save(path)
     return path
 
 

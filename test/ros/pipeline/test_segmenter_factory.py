@@ -12,7 +12,7 @@ import pytest
 from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.vocabulary import Vocabulary
-from eov_seg_core.weights.checkpoint import CheckpointError, save_checkpoint, weights_digest
+from eov_seg_core.weights.checkpoint import CheckpointError, weights_digest
 from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.pipeline.segmenter_factory import gpu_memory_mb, load_segmenter, warm_up
 
@@ -22,7 +22,7 @@ NO_CUDA = 'cuda:63'
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory):
     path = tmp_path_factory.mktemp('weights') / 'tiny.safetensors'
-    save_checkpoint(EOVSeg.from_variant('t'), path)
+    EOVSeg.from_variant('t').save(path)
     return str(path)
 
 
