@@ -6,10 +6,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 MAX_NAME_LENGTH = 200
 """Most characters of one name; CLIP reads about 70 tokens."""
+MAX_DATASET_ID = (1 << 31) - 1
+"""Largest id of a category in a data set: COCO's tools read them as 32-bit integers."""
 
 
 @dataclass(frozen=True)
@@ -19,13 +21,21 @@ class Category:
     Attributes:
         names: The name that is shown, then its synonyms; at least one.
         is_thing: True for countable objects, which are told apart; False for stuff.
+        dataset_id: The category's id in files of its data set, 0 or more; None: it has none.
+        color: (R, G, B), 0..255 each, of the category in files of its data set; None: it has none.
+
+    The last two say how files write a category, not what is looked for: categories that differ
+    only in them are equal.
 
     Raises:
-        ValueError: There is no name, or one is empty, too long or not text.
+        ValueError: There is no name, one is empty, too long or not text, or the id or the colour
+            is out of range.
     """
 
     names: tuple[str, ...]
     is_thing: bool
+    dataset_id: int | None = field(default=None, compare=False)
+    color: tuple[int, int, int] | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
         """Refuse names that cannot be encoded."""
@@ -40,6 +50,11 @@ class Category:
         object.__setattr__(self, 'names', tuple(_checked(name) for name in self.names))
         if not self.names:
             raise ValueError('a category needs at least one name, got none')
+        if self.dataset_id is not None and not _is_whole(self.dataset_id, MAX_DATASET_ID):
+            raise ValueError(f'the id of {self.name!r} must be a whole number in 0..'
+                             f'{MAX_DATASET_ID}, got {self.dataset_id!r:.80}')
+        if self.color is not None:
+            object.__setattr__(self, 'color', _checked_color(self.name, self.color))
 
     @property
     def name(self) -> str:
@@ -64,6 +79,19 @@ def _checked(name: str) -> str:
     if any('\ud800' <= character <= '\udfff' for character in name):
         raise ValueError(f'{name!r} holds half a surrogate pair and is no valid Unicode text')
     return name
+
+
+def _is_whole(value: object, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
+
+
+def _checked_color(name: str, color: object) -> tuple[int, int, int]:
+    if not (isinstance(color, (list, tuple)) and len(color) == 3
+            and all(_is_whole(value, 255) for value in color)):
+        raise ValueError(f'the color of {name!r} must be three whole numbers in 0..255 (R, G, B), '
+                         f'got {color!r:.80}')
+    red, green, blue = color
+    return red, green, blue
 
 
 def split_synonyms(entry: str) -> tuple[str, ...]:

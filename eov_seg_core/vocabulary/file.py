@@ -1,10 +1,11 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading vocabularies: YAML, and the lists that the open-vocabulary papers share."""
+"""Reading vocabularies: YAML, lists of names, the lists that the open-vocabulary papers share."""
 
 from __future__ import annotations
 
 from pathlib import Path
+import re
 from typing import Any
 
 from eov_seg_core.io.yaml_text import parse_yaml, read_text
@@ -12,10 +13,14 @@ from eov_seg_core.vocabulary.category import Category, split_synonyms, things_an
 
 INVALID = 'invalid_class_id'
 """Name of the lines that the published lists want skipped."""
+_COMMENT = re.compile(r'(?:^|\s)#')
+_MARKUP = frozenset('{}[]<>="')
+"""Characters of JSON, YAML and HTML, which no line of a list holds."""
 
 _FILE_HELP = ("expected YAML with lists 'things' and 'stuff' of 'name,synonym' strings (or one "
-              "list 'categories' of 'thing: name,synonym' and 'stuff: name,synonym'), or text "
-              "lines 'id:name,synonym'")
+              "list 'categories' of 'thing: name,synonym' and 'stuff: name,synonym', each with "
+              "'id' and 'color' if it has them); in files that do not end in .yaml or .yml, lines "
+              "'name,synonym' (a thing), 'stuff: name,synonym' or 'id: name,synonym'")
 
 
 def read_categories(path: Path) -> list[Category]:
@@ -43,28 +48,39 @@ def from_yaml(text: str) -> list[Category]:
 
 
 def _category(entry: Any) -> Category:
-    """Turn `{'thing': 'name,synonym'}` or `{'stuff': ...}` into a category."""
-    if not isinstance(entry, dict) or len(entry) != 1 or set(entry) - {'thing', 'stuff'}:
-        raise ValueError(f"expected 'thing: name,synonym' or 'stuff: name,synonym', got "
-                         f'{entry!r:.200}')
-    (kind, names), = entry.items()
-    return Category(split_synonyms(names), is_thing=kind == 'thing')
+    """Turn `{'thing': 'name,synonym', 'id': 1, 'color': [R, G, B]}` into a category."""
+    kinds = {'thing', 'stuff'}.intersection(entry) if isinstance(entry, dict) else ()
+    if len(kinds) != 1 or not set(entry) <= {'thing', 'stuff', 'id', 'color'}:
+        raise ValueError("expected 'thing: name,synonym' or 'stuff: name,synonym', beside them at "
+                         f"most 'id' and 'color', got {entry!r:.200}")
+    kind, = kinds
+    return Category(split_synonyms(entry[kind]), kind == 'thing', entry.get('id'),
+                    entry.get('color'))
 
 
 def _from_lines(text: str) -> list[Category]:
     categories = []
     for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        index, colon, names = line.partition(':')
-        if not colon or not index.strip().isdigit():
-            raise ValueError(f'line {number}: got {line[:80]!r}; {_FILE_HELP}')
-        if names.strip() == INVALID:
-            continue
+        entry = _COMMENT.split(line, maxsplit=1)[0].strip()
         try:
-            categories.append(Category(split_synonyms(names), is_thing=True))
+            category = _from_line(entry) if entry else None
         except ValueError as error:
             raise ValueError(f'line {number}: {error}') from error
+        if category is not None:
+            categories.append(category)
     if not categories:
         raise ValueError(f'it holds no category; {_FILE_HELP}')
     return categories
+
+
+def _from_line(entry: str) -> Category | None:
+    """Read `names`, `stuff: names`, `thing: names` or `id: names`; None for what is skipped."""
+    key, names = (part.strip() for part in entry.split(':', 1)) if ':' in entry else (
+        'thing', entry)
+    if names == INVALID:
+        return None
+    if key.isascii() and key.isdecimal():
+        return Category(split_synonyms(names), is_thing=True, dataset_id=int(key))
+    if key not in ('thing', 'stuff') or not _MARKUP.isdisjoint(names):
+        raise ValueError(f'got {entry[:80]!r}; {_FILE_HELP}')
+    return Category(split_synonyms(names), is_thing=key == 'thing')

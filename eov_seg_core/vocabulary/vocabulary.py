@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from importlib import resources
+import itertools
 from pathlib import Path
 
 from eov_seg_core.vocabulary.category import Category, split_synonyms, things_and_stuff
@@ -48,7 +49,8 @@ class Vocabulary:
 
         Raises:
             ValueError: As for the constructor, except that a name may be shared; two categories
-                with the same names, or a name that is thing and stuff, are refused.
+                with the same names or the same id of a data set, or a name that is thing and
+                stuff, are refused.
         """
         vocabulary = cls.__new__(cls)
         categories = list(categories)
@@ -80,9 +82,13 @@ class Vocabulary:
         """Read a vocabulary file.
 
         Args:
-            path: UTF-8; YAML for the suffixes `.yaml` and `.yml`, else lines `id:name,synonym` as
-                the open-vocabulary papers share them.  Such lists do not tell things from stuff:
-                all their classes become things.  Lines of the name `invalid_class_id` are skipped.
+            path: UTF-8.  YAML if it ends in `.yaml` or `.yml`: lists `things` and `stuff` of
+                `name,synonym`, or one list `categories` of `thing: name,synonym` and `stuff:
+                name,synonym`, each with `id` and `color` if its data set has them.  Else a list
+                with one category a line: `name,synonym` is a thing, `stuff: name,synonym` is
+                stuff.  `id:name,synonym`, as the open-vocabulary papers share them, is a thing
+                with the id of its data set; the name `invalid_class_id` is skipped.  `#` at the
+                start of a line or after white space begins a comment.
 
         Raises:
             ValueError: The file is not as described, or its names are refused.
@@ -131,6 +137,17 @@ class Vocabulary:
         return tuple(category.is_thing for category in self.categories)
 
     @property
+    def dataset_ids(self) -> tuple[int, ...]:
+        """The id that files give each class, K different numbers.
+
+        It is the category's own `dataset_id`.  Categories without one get the numbers after the
+        largest of the others: the class ids 1..K if no category has one.
+        """
+        given = [category.dataset_id for category in self.categories]
+        free = itertools.count(1 + max((key for key in given if key is not None), default=0))
+        return tuple(next(free) if key is None else key for key in given)
+
+    @property
     def synonyms(self) -> tuple[str, ...]:
         """All names of all classes in order, N of them."""
         return tuple(name for category in self.categories for name in category.names)
@@ -164,13 +181,20 @@ def presets() -> tuple[str, ...]:
 
 
 def _refuse_contradictions(categories: list[Category]) -> None:
-    first_with: dict[frozenset[str], Category] = {}
+    with_names: dict[frozenset[str], Category] = {}
+    with_id: dict[int, Category] = {}
     is_thing: dict[str, bool] = {}
     for category in categories:
-        twin = first_with.setdefault(frozenset(category.names), category)
-        if twin is not category:
+        if frozenset(category.names) in with_names:
             raise ValueError(f'two categories have the same names {category.names}, so nothing '
                              'can tell them apart; remove one')
+        with_names[frozenset(category.names)] = category
+        if category.dataset_id in with_id:
+            raise ValueError(f'{with_id[category.dataset_id].name!r} and {category.name!r} both '
+                             f'have the id {category.dataset_id}; give one of them another id, '
+                             'or none')
+        if category.dataset_id is not None:
+            with_id[category.dataset_id] = category
         for name in category.names:
             if is_thing.setdefault(name, category.is_thing) != category.is_thing:
                 raise ValueError(f'{name!r} is a name of a thing and of a stuff category; '

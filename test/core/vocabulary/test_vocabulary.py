@@ -85,6 +85,8 @@ def test_limits_are_inclusive():
     ([], 'got 0'),
     ([Category(('a', 'b'), True), Category(('b', 'a'), True)], 'same names'),
     ([Category(('a',), True), Category(('a', 'b'), False)], 'thing and of a stuff'),
+    ([Category(('a',), True)] * 2, 'same names'),
+    ([Category(('a',), True, 3), Category(('b',), True, 3)], "'a' and 'b' both have the id 3"),
 ])
 def test_contradicting_categories_are_refused(categories, message):
     with pytest.raises(ValueError, match=message):
@@ -131,7 +133,19 @@ def test_presets_equal_the_published_lists():
     for name in COUNTS:
         expected = [Category(tuple(entry['names']), bool(entry['is_thing']))
                     for entry in published[name]]
-        assert list(Vocabulary.preset(name).categories) == expected, name
+        vocabulary = Vocabulary.preset(name)
+        assert list(vocabulary.categories) == expected, name
+        assert vocabulary.dataset_ids == tuple(entry['id'] for entry in published[name]), name
+        assert [list(category.color or ()) for category in vocabulary.categories] == [
+            entry.get('color', []) for entry in published[name]], name
+
+
+def test_presets_have_the_ids_of_their_data_sets():
+    stop_sign = Vocabulary.preset('coco_panoptic').categories[11]
+    assert (stop_sign.name, stop_sign.dataset_id, stop_sign.color) == (
+        'stop sign', 13, (220, 220, 0))
+    assert Vocabulary.preset('ade20k_150').dataset_ids == tuple(range(150))
+    assert Vocabulary.preset('world').dataset_ids == tuple(range(1, 30))
 
 
 def test_the_preset_of_the_world_holds_all_its_names():
@@ -164,6 +178,47 @@ def test_published_list_file(tmp_path):
     assert Vocabulary.from_file(path) == Vocabulary(['person,child,girl', 'cat'])
 
 
+def test_the_ids_of_a_published_list_are_kept(tmp_path):
+    path = tmp_path / 'words.txt'
+    path.write_text('0:invalid_class_id\n1:person\n17:cat')
+    assert Vocabulary.from_file(path).dataset_ids == (1, 17)
+
+
+def test_plain_list_of_names(tmp_path):
+    path = tmp_path / 'words.txt'
+    path.write_text('# my kitchen\nchair\ntable, desk  # for work\n\nstuff: floor,ground\n'
+                    'thing: cup\nrock #2', encoding='utf-8-sig')
+    assert Vocabulary.from_file(path) == Vocabulary.from_categories([
+        Category(('chair',), True), Category(('table', 'desk'), True),
+        Category(('floor', 'ground'), False), Category(('cup',), True),
+        Category(('rock',), True)])
+    assert Vocabulary.from_file(path).dataset_ids == (1, 2, 3, 4, 5)
+
+
+def test_yaml_file_with_ids_and_colors(tmp_path):
+    path = tmp_path / 'words.yaml'
+    path.write_text('categories:\n- {id: 13, thing: stop sign, color: [220, 220, 0]}\n'
+                    '- stuff: wall\n- {stuff: floor, id: 0}\n')
+    vocabulary = Vocabulary.from_file(path)
+    assert [category.dataset_id for category in vocabulary.categories] == [13, None, 0]
+    assert vocabulary.categories[0].color == (220, 220, 0)
+    assert vocabulary.dataset_ids == (13, 14, 0)
+
+
+def test_dataset_ids_are_the_class_ids_where_no_category_has_one():
+    assert Vocabulary(['cat', 'dog'], ['sky']).dataset_ids == (1, 2, 3)
+    zero = Category(('cat',), True, dataset_id=0)
+    assert Vocabulary.from_categories([zero]).dataset_ids == (0,)
+    assert Vocabulary.from_categories([Category(('dog',), True), zero]).dataset_ids == (1, 0)
+
+
+def test_ids_and_colors_make_no_other_vocabulary():
+    plain = Vocabulary(['cat'])
+    marked = Vocabulary.from_categories([Category(('cat',), True, 17, (1, 2, 3))])
+    assert plain == marked
+    assert hash(plain) == hash(marked)
+
+
 @pytest.mark.parametrize(('name', 'content', 'message'), [
     ('a.yaml', b'', 'things'),
     ('a.yaml', b'things: []', 'got 0'),
@@ -174,8 +229,21 @@ def test_published_list_file(tmp_path):
     ('a.yaml', b'things: 3', 'a.yaml'),
     ('a.yaml', b'categories: [{thing: a, stuff: b}]', "expected 'thing"),
     ('a.txt', b'', 'no category'),
-    ('a.txt', b'chair', 'line 1'),
+    ('a.txt', b'# nothing\n\n', 'no category'),
     ('a.txt', b'1:chair\n2:', 'line 2.*empty'),
+    ('a.txt', b'1:chair\nx:table', "line 2: got 'x:table'"),
+    ('a.txt', b'1:chair\n1:table', "'chair' and 'table' both have the id 1"),
+    ('a.txt', b'1:chair\n9999999999:table', 'line 2.*0..2147483647'),
+    ('a.txt', b'chair\nchair', 'same names'),
+    ('a.txt', b'things: [chair]', 'line 1: got'),
+    ('a.txt', b'["chair"]', 'line 1: got'),
+    ('a.txt', b'<html>', 'line 1: got'),
+    ('a.yaml', b'categories: [{thing: a, id: -1}]', "id of 'a' must be a whole number in 0.."),
+    ('a.yaml', b'categories: [{thing: a, id: 1.5}]', "id of 'a'"),
+    ('a.yaml', b'categories: [{thing: a, color: [0, 0]}]', "color of 'a' must be three"),
+    ('a.yaml', b'categories: [{thing: a, color: [0, 0, 256]}]', "color of 'a'"),
+    ('a.yaml', b'categories: [{thing: a, name: b}]', "at most 'id' and 'color'"),
+    ('a.yaml', b'categories: [{thing: a, id: 1}, {stuff: b, id: 1}]', 'both have the id 1'),
     ('a.txt', b'\xff\xfe\x00', 'UTF-8'),
 ])
 def test_bad_files_are_refused_with_the_reason(tmp_path, name, content, message):
