@@ -8,9 +8,9 @@ from contextlib import contextmanager, nullcontext
 import logging
 from types import SimpleNamespace
 
+from network_case import random_vocabulary
 import numpy as np
 import pytest
-from test_runner import random_vocabulary
 import torch
 
 from eov_seg_core import Segmenter, Vocabulary

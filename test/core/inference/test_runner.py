@@ -7,6 +7,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from itertools import chain
 
+from network_case import random_vocabulary
 import numpy as np
 import pytest
 import torch
@@ -20,12 +21,6 @@ from eov_seg_core.inference import compiled as compiled_network
 from eov_seg_core.inference.folded_resnet import inference_cnn
 from eov_seg_core.network.classification import VocabularyEmbedding
 from eov_seg_core.network.model import EOVSeg
-
-
-def random_vocabulary(embed_dim, names=5, device='cpu'):
-    text = torch.nn.functional.normalize(torch.randn(names + 1, embed_dim, device=device), dim=1)
-    return VocabularyEmbedding(text, torch.arange(names, device=device),
-                               torch.ones(names, dtype=torch.bool, device=device), text.clone())
 
 
 class OnOneDevice(TorchDispatchMode):

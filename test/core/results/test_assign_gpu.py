@@ -1,14 +1,17 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The merge for GPUs, run on the CPU: the same as the merge for CPUs, and no look at any value."""
+"""The merge for GPUs, run on the CPU: the same as the merge for CPUs, and no look at any value.
+
+The tests of `test_merge.py` that are marked `both_ways` hold for it as well.
+"""
 
 from __future__ import annotations
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from merge_case import random_log_probs, run, run_flat, smooth_masks
 import numpy as np
 import pytest
-import test_merge as cases
 import torch
 
 from eov_seg_core.device.transfer import to_device, to_host
@@ -29,25 +32,8 @@ def as_on_a_gpu():
         yield
 
 
-# the whole contract of the merge, the published loop and the golden maps included
-test_equals_the_published_loop = cases.test_equals_the_published_loop
-test_resizes_as_published = cases.test_resizes_as_published
-test_large_output_is_exact_in_its_tiles = cases.test_large_output_is_exact_in_its_tiles
-test_one_query = cases.test_one_query
-test_nothing_kept = cases.test_nothing_kept
-test_stuff_is_joined = cases.test_stuff_of_one_class_is_one_segment_and_things_are_several
-test_stuff_that_fails = (
-    cases.test_stuff_that_fails_the_overlap_test_neither_joins_nor_opens_its_class)
-test_the_first_of_equal_queries_wins = cases.test_the_first_of_equal_queries_wins
-test_logits_that_are_no_numbers = (
-    cases.test_logits_that_are_no_numbers_label_nothing_and_raise_nothing)
-test_inputs_are_not_changed = cases.test_inputs_are_not_changed
-test_golden_panoptic = cases.test_golden_panoptic
-golden = cases.golden
-
-
 def test_no_query_at_all():
-    result = cases.run_flat(torch.zeros(0, 3), torch.zeros(0, 8, 9), [True, False])
+    result = run_flat(torch.zeros(0, 3), torch.zeros(0, 8, 9), [True, False])
     assert result.segments == []
     assert result.instance.shape == (8, 9)
 
@@ -60,7 +46,7 @@ def test_no_query_at_all():
 @example(queries=3, size=(7, 200), seed=0, sharpness=0.0, kept_share=0.0, band=1)
 def test_equals_the_merge_for_cpus_bit_by_bit(queries, size, seed, sharpness, kept_share, band):
     generator = torch.Generator().manual_seed(seed)
-    masks = cases.smooth_masks(queries, *size, seed, sharpness)
+    masks = smooth_masks(queries, *size, seed, sharpness)
     scores = torch.rand(queries, generator=generator) * 0.9 + 0.1
     kept = torch.rand(queries, generator=generator) < kept_share
     masks[~kept] = float('nan')     # whatever a dropped query says, nobody listens
@@ -88,7 +74,7 @@ def test_equals_the_merge_for_cpus_bit_by_bit(queries, size, seed, sharpness, ke
 @given(st.integers(1, 12), st.tuples(st.integers(1, 200), st.integers(1, 200)),
        st.integers(0, 1000))
 def test_equals_the_merge_for_cpus_after_the_resize(queries, output_size, seed):
-    masks = cases.smooth_masks(queries, 16, 24, seed)
+    masks = smooth_masks(queries, 16, 24, seed)
     scores = torch.linspace(0.9, 0.1, queries)
     resize = MaskResize((16, 24), (64, 96), (60, 70), output_size, CPU)
     codes, statistics = assign_on_device(masks, scores, torch.ones(queries, dtype=bool), resize)
@@ -140,7 +126,7 @@ def test_postprocessing_waits_only_where_the_result_is_fetched(monkeypatch):
 
     monkeypatch.setattr(assign_gpu, 'to_host', fetch)
     with pytest.raises(FetchError):
-        cases.run(torch.empty(100, 151, device='meta'), torch.empty(100, 160, 216, device='meta'),
+        run(torch.empty(100, 151, device='meta'), torch.empty(100, 160, 216, device='meta'),
                   [True] * 150, (640, 864), (640, 853), (480, 640))
 
 
@@ -159,7 +145,7 @@ def test_memory_does_not_grow_with_the_output(output_size, monkeypatch):
 
 
 def test_a_compiler_can_make_one_kernel_of_the_competition():
-    masks, scores = cases.smooth_masks(7, 40, 50, 0), torch.linspace(0.9, 0.1, 7)
+    masks, scores = smooth_masks(7, 40, 50, 0), torch.linspace(0.9, 0.1, 7)
     resize = MaskResize((40, 50), (40, 50), (40, 50), (40, 50), CPU)
     arguments = masks, scores, torch.ones(7, dtype=bool), resize
     expected = assign_on_device(*arguments)
@@ -179,15 +165,15 @@ def test_copies_on_a_cpu_are_no_copies():
 
 @needs_cuda
 def test_on_a_gpu_it_is_the_same_within_rounding():
-    masks, log_probs = cases.smooth_masks(30, 160, 216, 3), cases.random_log_probs(30, 5, 3)
+    masks, log_probs = smooth_masks(30, 160, 216, 3), random_log_probs(30, 5, 3)
     is_thing, sizes = [True, True, True, False, False], ((640, 864), (640, 853), (480, 640))
     on_gpu = log_probs.cuda(), masks.cuda()
     torch.cuda.set_sync_debug_mode('error')     # a wait raises, other than the one for the result
     try:
-        found = cases.run(*on_gpu, is_thing, *sizes, overlap_threshold=0.05)
+        found = run(*on_gpu, is_thing, *sizes, overlap_threshold=0.05)
     finally:
         torch.cuda.set_sync_debug_mode('default')
-    expected = cases.run(log_probs, masks, is_thing, *sizes, overlap_threshold=0.05)
+    expected = run(log_probs, masks, is_thing, *sizes, overlap_threshold=0.05)
     assert [segment.class_id for segment in found.segments] == [
         segment.class_id for segment in expected.segments]
     assert (found.instance != expected.instance).mean() < 1e-4

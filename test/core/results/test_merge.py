@@ -9,108 +9,41 @@ from pathlib import Path
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from merge_case import (
+    check_consistency,
+    golden_cases,
+    one_hot_log_probs,
+    published_panoptic,
+    published_resize,
+    random_log_probs,
+    rectangles,
+    run,
+    run_flat,
+    run_golden,
+    smooth_masks,
+)
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 
-from eov_seg_core.results.merge import postprocess, Thresholds
+from eov_seg_core.results import assign_cpu, assign_gpu
 from eov_seg_core.results.result import Segment
-from eov_seg_core.vocabulary import Category, Vocabulary
 
 PARITY = Path(__file__).parents[4] / 'shared' / 'parity'
+both_ways = pytest.mark.usefixtures('way')
+"""The test is run with the merge for CPUs and with that for GPUs, which runs on a CPU, too."""
 
 
-def published_resize(mask_logits, padded_size, network_size, output_size):
-    up = F.interpolate(mask_logits[None], size=padded_size, mode='bilinear')
-    cropped = up[..., :network_size[0], :network_size[1]]
-    return F.interpolate(cropped, size=output_size, mode='bilinear')[0]
+@pytest.fixture(scope='module', params=['for CPUs', 'for GPUs'])
+def way(request):
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == 'for GPUs':
+            patch.setattr(assign_cpu, 'compete', assign_gpu.compete)
+        yield
 
 
-def published_panoptic(log_probs, masks, is_thing, score_threshold, overlap_threshold):
-    """Loop over the queries as the method is published; `masks` have the output's size.
-
-    Returns the map, [(id, class index)], and the scores of the segments' first queries.
-    """
-    num_classes = len(is_thing)
-    scores, labels = log_probs.softmax(-1).max(-1)
-    masks = masks.sigmoid()
-    keep = (labels != num_classes) & (scores > score_threshold)
-    scores, labels, masks = scores[keep], labels[keep], masks[keep]
-    instance = torch.zeros(masks.shape[1:], dtype=torch.int32)
-    segments, stuff_ids = [], {}
-    if len(masks) == 0:
-        return instance, segments, []
-    segment_scores = []
-    ids = (scores[:, None, None] * masks).argmax(0)
-    for query in range(len(masks)):
-        label = int(labels[query])
-        won, inside = ids == query, masks[query] >= 0.5
-        owned = won & inside
-        if not (won.any() and inside.any() and owned.any()):
-            continue
-        if int(won.sum()) / int(inside.sum()) < overlap_threshold:
-            continue
-        if not is_thing[label] and label in stuff_ids:
-            instance[owned] = stuff_ids[label]
-            continue
-        segments.append((len(segments) + 1, label))
-        segment_scores.append(float(scores[query]))
-        instance[owned] = len(segments)
-        if not is_thing[label]:
-            stuff_ids[label] = len(segments)
-    return instance, segments, segment_scores
-
-
-def smooth_masks(queries, height, width, seed, sharpness=8.0):
-    generator = torch.Generator().manual_seed(seed)
-    coarse = torch.randn(queries, max(height // 4, 2), max(width // 4, 2), generator=generator)
-    return sharpness * F.interpolate(coarse[None], size=(height, width), mode='bicubic')[0]
-
-
-def random_log_probs(queries, num_classes, seed, sharpness=4.0):
-    generator = torch.Generator().manual_seed(seed + 1)
-    logits = sharpness * torch.randn(queries, num_classes + 1, generator=generator)
-    return (logits.softmax(-1) + 1e-8).log()
-
-
-def run(log_probs, mask_logits, is_thing, padded_size, network_size, output_size, *,
-        score_threshold=0.0, overlap_threshold=0.8, **options):
-    vocabulary = Vocabulary.from_categories(
-        Category((f'name {index}',), flag) for index, flag in enumerate(is_thing))
-    return postprocess(log_probs, mask_logits, padded_size=padded_size, network_size=network_size,
-                       output_size=output_size, vocabulary=vocabulary,
-                       thresholds=Thresholds(score_threshold, overlap_threshold), **options)
-
-
-def run_flat(log_probs, mask_logits, is_thing, **options):
-    """Without any resize, so that results can be compared bit by bit."""
-    size = tuple(mask_logits.shape[1:])
-    return run(log_probs, mask_logits, is_thing, size, size, size, **options)
-
-
-def check_consistency(result, is_thing):
-    """What must hold of any result, whatever the input."""
-    assert result.instance.dtype == result.semantic.dtype == np.int32
-    assert [segment.id for segment in result.segments] == list(range(1, len(result.segments) + 1))
-    assert set(np.unique(result.instance)) <= {0} | {s.id for s in result.segments}
-    class_of_id = {0: 0} | {segment.id: segment.class_id for segment in result.segments}
-    confidence_of_id = {0: 0} | {s.id: round(255 * s.score) for s in result.segments}
-    expected = np.vectorize(class_of_id.get, otypes=[np.int32])(result.instance)
-    np.testing.assert_array_equal(result.semantic, expected)
-    expected = np.vectorize(confidence_of_id.get, otypes=[np.uint8])(result.instance)
-    np.testing.assert_array_equal(result.confidence, expected)
-    for segment in result.segments:
-        rows, columns = np.nonzero(result.instance == segment.id)
-        assert segment.area == len(rows) > 0
-        assert segment.bbox_xyxy == (columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-        assert segment.is_thing == is_thing[segment.class_id - 1]
-        assert segment.name == f'name {segment.class_id - 1}'
-        assert 0 < segment.score <= 1
-    stuff = [s.class_id for s in result.segments if not s.is_thing]
-    assert len(stuff) == len(set(stuff))
-
-
+@both_ways
 @settings(deadline=None, max_examples=60)
 @given(queries=st.integers(1, 20), num_classes=st.integers(1, 5), things=st.integers(0, 5),
        height=st.integers(1, 150), width=st.integers(1, 150), seed=st.integers(0, 10_000),
@@ -133,6 +66,7 @@ def test_equals_the_published_loop(queries, num_classes, things, height, width, 
     check_consistency(result, is_thing)
 
 
+@both_ways
 @settings(deadline=None, max_examples=40)
 @given(st.tuples(st.integers(1, 4), st.integers(1, 4)), st.tuples(st.integers(0, 31),
        st.integers(0, 31)), st.tuples(st.integers(1, 200), st.integers(1, 200)),
@@ -153,6 +87,7 @@ def test_resizes_as_published(blocks, margin, output_size, seed):
         assert differing <= 2 + 1e-3 * instance.numel()
 
 
+@both_ways
 def test_large_output_is_exact_in_its_tiles():
     masks = smooth_masks(30, 160, 216, 3)
     log_probs = random_log_probs(30, 5, 3)
@@ -167,19 +102,7 @@ def test_large_output_is_exact_in_its_tiles():
     check_consistency(result, is_thing)
 
 
-def one_hot_log_probs(labels, num_classes, score=0.9):
-    probs = torch.full((len(labels), num_classes + 1), (1 - score) / num_classes)
-    probs[range(len(labels)), labels] = score
-    return probs.log()
-
-
-def rectangles(boxes, height=40, width=60):
-    masks = torch.full((len(boxes), height, width), -9.0)
-    for mask, (x1, y1, x2, y2) in zip(masks, boxes):
-        mask[y1:y2, x1:x2] = 9.0
-    return masks
-
-
+@both_ways
 def test_one_query():
     result = run_flat(one_hot_log_probs([0], 1, 0.8), rectangles([(5, 6, 30, 20)]), [True])
     assert result.segments == [Segment(
@@ -190,6 +113,7 @@ def test_one_query():
     assert result.instance.sum() == 25 * 14
 
 
+@both_ways
 @pytest.mark.parametrize('case', ['all void', 'below threshold', 'negative masks'])
 def test_nothing_kept(case):
     labels = [2, 2] if case == 'all void' else [0, 1]
@@ -204,6 +128,7 @@ def test_nothing_kept(case):
     assert not result.confidence.any()
 
 
+@both_ways
 def test_stuff_of_one_class_is_one_segment_and_things_are_several():
     boxes = [(0, 0, 10, 40), (20, 0, 30, 40), (40, 0, 50, 40), (52, 3, 55, 9)]
     result = run_flat(one_hot_log_probs([1, 0, 1, 0], 2), rectangles(boxes), [True, False])
@@ -213,6 +138,7 @@ def test_stuff_of_one_class_is_one_segment_and_things_are_several():
     assert result.instance[5, 45] == 1
 
 
+@both_ways
 def test_stuff_that_fails_the_overlap_test_neither_joins_nor_opens_its_class():
     # the second query is mostly covered by the first, which scores higher
     boxes = [(0, 0, 30, 40), (0, 0, 32, 40), (40, 0, 60, 40)]
@@ -223,6 +149,7 @@ def test_stuff_that_fails_the_overlap_test_neither_joins_nor_opens_its_class():
     assert result.segments[1].bbox_xyxy == (40, 0, 60, 40)
 
 
+@both_ways
 def test_the_first_of_equal_queries_wins():
     result = run_flat(one_hot_log_probs([1, 0], 2), rectangles([(0, 0, 9, 9)] * 2), [True, True])
     assert [s.class_id for s in result.segments] == [2]
@@ -235,6 +162,7 @@ def test_other_float_types_are_accepted(dtype):
     assert result.segments[0].area == 25 * 14
 
 
+@both_ways
 def test_logits_that_are_no_numbers_label_nothing_and_raise_nothing():
     masks = rectangles([(5, 6, 30, 20), (0, 30, 60, 40)])
     masks[1, :10] = float('nan')
@@ -253,6 +181,7 @@ def test_the_number_of_threads_is_restored():
         torch.set_num_threads(before)
 
 
+@both_ways
 def test_inputs_are_not_changed():
     masks, log_probs = smooth_masks(8, 20, 20, 0), random_log_probs(8, 2, 0)
     copies = masks.clone(), log_probs.clone()
@@ -312,11 +241,6 @@ def test_no_instances_without_things():
     assert result.instances.masks.shape == (0, 9, 11)
 
 
-def golden_cases():
-    return [(name, index) for name in ('r50', 'r50x4', 'convnext_l') for index in [0]] + [
-        ('r50_batch', 0), ('r50_batch', 1)]
-
-
 @pytest.fixture(scope='module')
 def golden():
     if not PARITY.is_dir():
@@ -336,13 +260,7 @@ def golden():
     return load
 
 
-def run_golden(meta, arrays, index, **options):
-    image = meta['images'][index]
-    return run(torch.from_numpy(arrays['mask_cls']), torch.from_numpy(arrays['mask_logits']),
-               [bool(flag) for flag in meta['is_thing']], tuple(arrays['padded_size']),
-               (image['h'], image['w']), (image['out_h'], image['out_w']), **options)
-
-
+@both_ways
 @pytest.mark.parametrize(('name', 'index'), golden_cases())
 def test_golden_panoptic(golden, name, index):
     meta, arrays = golden(name, index)
