@@ -16,17 +16,16 @@ import contextlib
 from pathlib import Path
 import resource
 import statistics
-import sys
 import tempfile
 import time
 
 import numpy as np
 import torch
 
+from benchmarks.random_weights import random_model
 from eov_seg_core import EOVSeg, Segmenter, Vocabulary
 import eov_seg_core.segmenter as segmenter_module
 
-GOLDEN = Path(__file__).parents[1] / 'test'
 PARTS = ('cnn', 'vit', 'aggregator', 'decoder')
 
 
@@ -34,11 +33,7 @@ def load_model(variant: str, checkpoint: Path | None) -> EOVSeg:
     """Return a model with a checkpoint's weights, or with those of the golden data."""
     if checkpoint is not None:
         return EOVSeg.from_checkpoint(checkpoint, variant)
-    sys.path.insert(0, str(GOLDEN))
-    from golden import recipe
-    model = EOVSeg.from_variant(variant)
-    model.load_official_state_dict(recipe.make_state_dict(model.official_state_dict(), 20250))
-    return model
+    return random_model(variant)
 
 
 def peak_gib() -> float:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.frame import load_model
+from benchmarks.random_weights import random_model
 from eov_seg_core.config import VARIANTS
 
 
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument('variant', choices=VARIANTS)
     parser.add_argument('target', type=Path)
     options = parser.parse_args()
-    load_model(options.variant, None).save(options.target)
+    random_model(options.variant).save(options.target)
 
 
 if __name__ == '__main__':

@@ -12,7 +12,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from golden import recipe
 import numpy as np
 import torch
 from torch import Tensor
@@ -21,12 +20,10 @@ import torch.nn.functional as F
 from eov_seg_core.inference.preprocess import preprocess
 from eov_seg_core.network.classification import class_logits
 from eov_seg_core.network.decoder import mask_logits
-from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.vocabulary import Category, split_synonyms, Vocabulary
 
 GOLDEN = Path(__file__).parents[1] / 'golden'
-WEIGHT_SEED = 20250
 CASES = {'s': ('r50', 'r50_batch'), 'm': ('r50x4',), 'l': ('convnext_l',)}
 """Variant -> names of its golden files."""
 
@@ -57,14 +54,6 @@ class GoldenCase:
         difference = np.abs(actual.reshape(-1)[::entry['stride']].astype(np.float64) - expected)
         error = difference.max() / max(np.abs(expected).max(), 1e-12)
         assert error <= tolerance, f'{name}: relative error {error:.1e} over {tolerance:.0e}'
-
-
-def recipe_model(variant: str) -> EOVSeg:
-    """Build a variant with the weights of the golden data."""
-    model = EOVSeg.from_variant(variant)
-    model.load_official_state_dict(
-        recipe.make_state_dict(model.official_state_dict(), WEIGHT_SEED))
-    return model
 
 
 def network_arrays(segmenter: Segmenter, case: GoldenCase) -> dict[str, Tensor]:

@@ -4,13 +4,13 @@
 
 import threading
 
-from golden_case import recipe_model
 from hypothesis import given, HealthCheck, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
 import torch
 
+from benchmarks.random_weights import random_model
 import eov_seg_core
 from eov_seg_core import EOVSeg, Segmenter, Vocabulary
 
@@ -18,7 +18,7 @@ from eov_seg_core import EOVSeg, Segmenter, Vocabulary
 @pytest.fixture(scope='module')
 def segmenter(tmp_path_factory):
     # weights of the golden data: masks of many sizes and labels that differ
-    made = Segmenter(recipe_model('t'), device='cpu', input_size=64, max_input_size=256,
+    made = Segmenter(random_model('t'), device='cpu', input_size=64, max_input_size=256,
                      overlap_threshold=0.0, embedding_cache_dir=tmp_path_factory.mktemp('cache'))
     made.set_vocabulary(Vocabulary(['person,pedestrian', 'chair'], ['floor', 'wall']))
     return made
@@ -315,7 +315,7 @@ def test_segmenters_of_different_precision_share_a_model(tiny_model, tmp_path):
 
 def test_new_weights_have_new_embeddings(tmp_path):
     """Weights loaded into a model that a segmenter holds must not be mixed with cached text."""
-    models = [recipe_model('t'), EOVSeg.from_variant('t')]
+    models = [random_model('t'), EOVSeg.from_variant('t')]
     other = models[1].official_state_dict()
     segmenter = Segmenter(models[0], device='cpu', embedding_cache_dir=tmp_path / 'a')
     before = segmenter.prepare_vocabulary(Vocabulary(['cat'])).embedding.text_NE

@@ -4,10 +4,11 @@
 
 from __future__ import annotations
 
-from golden_case import CASES, GOLDEN, GoldenCase, recipe_model
+from golden_case import CASES, GOLDEN, GoldenCase
 import pytest
 import torch
 
+from benchmarks.random_weights import random_model
 from eov_seg_core.inference.preprocess import preprocess
 from eov_seg_core.segmenter import Segmenter
 
@@ -21,7 +22,7 @@ RUNS = [('cpu', 's', 'fp32')] + [
 
 @pytest.mark.parametrize(('device', 'variant', 'precision'), RUNS)
 def test_golden_maps(device, variant, precision, tmp_path):
-    segmenter = Segmenter(recipe_model(variant), device, precision, input_size=None,
+    segmenter = Segmenter(random_model(variant), device, precision, input_size=None,
                           embedding_cache_dir=tmp_path)
     for name in CASES[variant]:
         case = GoldenCase(GOLDEN / f'{name}.npz')

@@ -6,11 +6,12 @@ Each test runs on the small golden files of this repository and, where it is the
 parity data.
 """
 
-from golden_case import CASES, GOLDEN, GoldenCase, network_arrays, recipe_model
+from golden_case import CASES, GOLDEN, GoldenCase, network_arrays
 import numpy as np
 import pytest
 import torch
 
+from benchmarks.random_weights import random_model
 from eov_seg_core.inference.preprocess import preprocess
 from eov_seg_core.segmenter import Segmenter
 
@@ -29,7 +30,7 @@ def variant(request):
 
 @pytest.fixture(scope='module')
 def segmenter(variant, tmp_path_factory):
-    return Segmenter(recipe_model(variant), device='cpu', precision='fp32', input_size=None,
+    return Segmenter(random_model(variant), device='cpu', precision='fp32', input_size=None,
                      embedding_cache_dir=tmp_path_factory.mktemp('embeddings'))
 
 

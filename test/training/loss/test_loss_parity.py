@@ -7,11 +7,11 @@ from __future__ import annotations
 import json
 import math
 
-from golden_case import recipe_model
 import numpy as np
 import pytest
 import torch
 
+from benchmarks.random_weights import random_model
 from eov_seg_core.inference.preprocess import preprocess
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_core.weights.names import official_name
@@ -28,7 +28,7 @@ class Step:
         self.meta = json.loads(self.arrays.pop('meta_json').tobytes())
         self.draws = np.random.RandomState(self.meta['rand_seed'])
         self.shapes: list[list[int]] = []
-        self.model = recipe_model('s').train()
+        self.model = random_model('s').train()
         images = [self.arrays[f'img{index}/image'] for index in range(2)]
         pixels = preprocess(images, output_sizes=None, input_size=None, max_input_size=2560,
                             device=torch.device('cpu')).pixels_BCHW

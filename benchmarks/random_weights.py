@@ -1,6 +1,8 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pseudo-random weights that can be made anywhere: what the golden outputs were computed with.
+"""Pseudo-random weights that can be made anywhere, for benchmarks and for the golden data.
+
+The golden outputs in `test/golden` were computed with them: do not change a value.
 
 Every tensor is drawn from a generator of its own, seeded by its published name, then scaled so
 that a random network has masks of different sizes and labels that differ.  They are no
@@ -18,6 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from eov_seg_core import EOVSeg
+
 _TEXT = '.clip_model.transformer.'
 # (part of the name, standard deviation) of tensors that are no matrices
 _DEVIATIONS = (
@@ -27,6 +31,17 @@ _DEVIATIONS = (
 # matrices behind a ReLU: every row is centred, so that the common positive level drops out
 _CENTRED = ('class_embed.layers.1.', 'class_embed.layers.2.', 'fc_mask.', 'ffn.layers.1.',
             'lateral_conv', '.mlp.c_proj.', '.mlp.fc2.', 'attnpool.')
+
+
+SEED = 20250
+"""Of the weights with which the golden outputs were computed."""
+
+
+def random_model(variant: str) -> EOVSeg:
+    """Build a variant with the weights of the golden data."""
+    model = EOVSeg.from_variant(variant)
+    model.load_official_state_dict(make_state_dict(model.official_state_dict(), SEED))
+    return model
 
 
 def make_state_dict(template: Mapping[str, Tensor], seed: int) -> dict[str, Tensor]:
