@@ -15,6 +15,7 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 import numpy as np
+from rclpy.node import Node
 
 from eov_seg_ros.worker import Counts
 
@@ -22,6 +23,11 @@ _WINDOW = 200
 """Frames over which percentiles are taken."""
 _FUTURE_MS = -50.0
 """Latency below which a stamp lies in the future, whatever the clocks' jitter."""
+
+
+def status_name(node: Node, camera: str) -> str:
+    """Return the name of a camera's status; the camera's name is empty where there is only one."""
+    return f'{node.get_fully_qualified_name()}: {camera or "segmentation"}'
 
 
 @dataclass(frozen=True)

@@ -4,17 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 import logging
 import math
-import re
 import time
+import traceback
 from typing import Any
 
 PACKAGES = ('eov_seg_core', 'eov_seg_ros')
 """The loggers that are forwarded, with all below them."""
-_MOST_TEXTS = 200
+_MOST_KINDS = 200
 
 
 class RosLogHandler(logging.Handler):
@@ -78,19 +78,30 @@ class Repeats:
     """Says when a complaint is due again, so that a broken camera does not fill the log.
 
     Args:
-        period_s: Least time between two complaints that differ in numbers only.
+        period_s: Least time between two complaints of one kind.
     """
 
     def __init__(self, period_s: float) -> None:
         self._period_s = period_s
-        self._said_s: dict[str, float] = {}
+        self._said_s: dict[Hashable, float] = {}
 
-    def is_due(self, text: str) -> bool:
-        """Return whether a text should be logged, and take it as logged then."""
-        key, now_s = re.sub(r'\d+', '#', text), time.monotonic()
-        if now_s < self._said_s.get(key, -math.inf) + self._period_s:
+    def is_due(self, kind: Hashable) -> bool:
+        """Return whether a complaint of a kind should be logged, and take it as logged then.
+
+        Args:
+            kind: What the complaint is about.  Not its text: that may hold what others send, and
+                would be new every time.  For errors `kind_of`.
+        """
+        now_s = time.monotonic()
+        if now_s < self._said_s.get(kind, -math.inf) + self._period_s:
             return False
-        if len(self._said_s) >= _MOST_TEXTS:
+        if len(self._said_s) >= _MOST_KINDS:
             self._said_s.clear()
-        self._said_s[key] = now_s
+        self._said_s[kind] = now_s
         return True
+
+
+def kind_of(error: Exception) -> Hashable:
+    """Return what two errors have in common that were raised by the same line."""
+    place = traceback.extract_tb(error.__traceback__)[-1:]
+    return (type(error), *((frame.filename, frame.lineno) for frame in place))

@@ -113,8 +113,9 @@ class Parameters:
         '', 'Weights: a published `.pth` or our `.safetensors`; empty: the built-in ones of `t`.',
         read_only=True)
     clip_pretrained: bool = _parameter(
-        True, "Without a checkpoint, take CLIP's weights through open_clip, from its cache or the "
-        'network. Masks are then meaningless, because only a checkpoint has trained mask layers.',
+        False, "Without a checkpoint, take CLIP's weights through open_clip, from its cache or "
+        'the network (several hundred MB). Masks are then meaningless, because only a checkpoint '
+        'has trained mask layers.',
         read_only=True)
     allow_untrained: bool = _parameter(
         False, 'Start with random weights if there are no others, for trying out the plumbing.',

@@ -13,8 +13,10 @@ from typing import NoReturn
 
 import rclpy
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
+
+from eov_seg_ros.executor import EnduringExecutor, FatalError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -27,8 +29,8 @@ def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> in
         args: Command line with ROS arguments; None: the process's.
 
     Returns:
-        The exit code: 1 if the ROS arguments cannot be read, or a given parameter has the wrong
-        type or is out of range.
+        The exit code: 1 if the ROS arguments cannot be read, a given parameter has the wrong type
+        or is out of range, or the node cannot do its work.
     """
     for signum in _SIGNALS:
         signal.signal(signum, _interrupt_once)
@@ -40,12 +42,12 @@ def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> in
     node = None
     try:
         node = make_node()
-        executor = SingleThreadedExecutor()
+        executor = EnduringExecutor()
         executor.add_node(node)
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
-    except (InvalidParameterTypeException, InvalidParameterValueException) as error:
+    except (InvalidParameterTypeException, InvalidParameterValueException, FatalError) as error:
         rclpy.logging.get_logger('eov_seg_ros').fatal(str(error))
         return 1
     finally:

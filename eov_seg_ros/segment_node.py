@@ -5,6 +5,9 @@
 unconfigured --configure: load the model, encode the vocabulary, warm up--> inactive
 inactive --activate: subscribe and publish--> active --deactivate: keep the model--> inactive
 inactive --cleanup: free all memory--> unconfigured
+
+Loading happens in a thread while the state is still `unconfigured`; the transition itself takes no
+time.  So services and /diagnostics answer from the first second.
 """
 
 from __future__ import annotations
@@ -16,32 +19,49 @@ import logging
 import time
 from typing import Any, NoReturn
 
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.clock import Clock, ClockType
-from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.callback_groups import ReentrantCallbackGroup
+from rclpy.clock import Clock
+from rclpy.clock_type import ClockType
+from rclpy.lifecycle import (
+    LifecycleNode,
+    LifecycleNodeMixin,
+    LifecycleState,
+    TransitionCallbackReturn,
+)
 from rclpy.logging import LoggingSeverity
+from rclpy.node import Node
 from rclpy.parameter import Parameter
+from std_msgs.msg import Header
 from std_srvs.srv import SetBool
 
+from eov_seg_ros.diagnostics import status_name
+from eov_seg_ros.executor import FatalError
 from eov_seg_ros.log_bridge import forward_logging
 from eov_seg_ros.parameters import declare, Parameters
+from eov_seg_ros.pipeline.loading import load_model, LoadedModel, Loading
+from eov_seg_ros.pipeline.outputs import QOS_OVERRIDES
 from eov_seg_ros.pipeline.pipeline import Pipeline
 from eov_seg_ros.pipeline.segmenter_factory import free_memory, load_segmenter
 from eov_seg_ros.run import end_process, run_node
 
-Transition = Callable[['SegmentNode', LifecycleState], TransitionCallbackReturn]
+_Transition = Callable[['SegmentNode', LifecycleState], TransitionCallbackReturn]
 
 
-def _reporting(transition: Transition) -> Transition:
+def _reporting(transition: _Transition) -> _Transition:
     """Make a failing transition say why; rclpy would swallow the error."""
     @functools.wraps(transition)
     def report(node: SegmentNode, state: LifecycleState) -> TransitionCallbackReturn:
         try:
-            return transition(node, state)
+            result = transition(node, state)
         except Exception as error:  # noqa: BLE001  whatever it was, a retry must be possible
-            node.get_logger().error(
-                f'{transition.__name__} failed: {error} [{type(error).__name__}]')
+            node.has_failed(f'{transition.__name__} failed: {error} [{type(error).__name__}]')
             return TransitionCallbackReturn.FAILURE
+        node.has_failed('')
+        return result
     return report
 
 
@@ -59,41 +79,40 @@ class SegmentNode(LifecycleNode):
 
     def __init__(self, segmenter_factory: Callable[[Parameters], Any] = load_segmenter,
                  **options: Any) -> None:
-        super().__init__('eov_seg', **options)
+        Node.__init__(self, 'eov_seg', **options)
+        # A group of their own, because change_state waits there until the model is loaded.
+        LifecycleNodeMixin.__init__(self, callback_group=ReentrantCallbackGroup())
         self._segmenter_factory = segmenter_factory
         self._pipeline: Pipeline | None = None
+        self._loading: Loading | None = None
+        self._failure = ''
         self._resources = ExitStack()
         debug = self.get_logger().get_effective_level() == LoggingSeverity.DEBUG
         self._resources.enter_context(forward_logging(
             self.get_logger(), logging.DEBUG if debug else logging.INFO))
+        self._diagnostics = self.create_publisher(
+            DiagnosticArray, '/diagnostics', 10, qos_overriding_options=QOS_OVERRIDES)
         declare(self)
         self._follow_parameters()
-        self._refuse_invalid_transitions()
+        change_state: Any = self._service_change_state
+        self._transition, change_state.callback = change_state.callback, self._on_change_state
         self.create_service(SetBool, '~/set_enabled', self._on_set_enabled)
+        # A steady clock, because simulated time may not have begun.
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(1.0, self._publish_diagnostics, clock=clock)
         if self.get_parameter('autostart').value:
-            # A steady clock, because simulated time may not have begun.
-            self._start = self.create_timer(
-                0.001, self._autostart, clock=Clock(clock_type=ClockType.STEADY_TIME))
+            self._start = self.create_timer(0.001, self._autostart, clock=clock,
+                                            callback_group=ReentrantCallbackGroup())
 
     # Lifecycle.
 
     @_reporting
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Read parameters, load the model, encode the vocabulary and warm up."""
-        parameters = Parameters.of_node(self)
-        started_s = time.monotonic()
-        self.get_logger().info(f'loading variant {parameters.variant}')
-        segmenter = self._segmenter_factory(parameters)
-        self.get_logger().info(f'encoding {len(parameters.vocabulary)} classes')
-        self._pipeline = Pipeline(self, parameters, segmenter)
-        try:
-            self._pipeline.warm_up()
-        except Exception:
-            self._close_pipeline()
-            raise
-        self.get_logger().info(
-            f'ready on {segmenter.device} in {segmenter.precision} after '
-            f'{time.monotonic() - started_s:.1f} s')
+        """Take the model that was loaded meanwhile, or load it now."""
+        loading, self._loading = self._loading, None
+        model = self._load(Parameters.of_node(self)) if loading is None else loading.result()
+        self._pipeline = Pipeline(self, model.parameters, model)
+        self._pipeline.apply(Parameters.of_node(self))  # they may have changed meanwhile
         return super().on_configure(state)
 
     @_reporting
@@ -138,29 +157,70 @@ class SegmentNode(LifecycleNode):
         self._resources.close()
         super().destroy_node()
 
+    def has_failed(self, why: str) -> None:
+        """Log that a transition failed, and why, for /diagnostics too; empty: it did not."""
+        self._failure = why
+        if why:
+            self.get_logger().error(why)
+
     def _close_pipeline(self) -> None:
+        self._loading = None
         if self._pipeline is not None:
             self._pipeline.close()
             self._pipeline = None
 
-    def _autostart(self) -> None:
+    async def _autostart(self) -> None:
         self.destroy_timer(self._start)
-        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
-            self.trigger_activate()
+        await self._load_meanwhile()
+        if self._state_machine.current_state[1] != 'unconfigured':
+            return      # somebody shut it down meanwhile
+        if (self.trigger_configure() != TransitionCallbackReturn.SUCCESS
+                or self.trigger_activate() != TransitionCallbackReturn.SUCCESS):
+            self._publish_diagnostics()
+            raise FatalError('the node ends because it could not start; the reason is above. With '
+                             'autostart:=false it stays, and a lifecycle manager may try again')
 
-    def _refuse_invalid_transitions(self) -> None:
-        """Answer a transition that the state does not allow; rclpy would end the executor."""
-        service = self._service_change_state
-        change_state = service.callback
+    async def _on_change_state(self, request: ChangeState.Request,
+                               response: ChangeState.Response) -> ChangeState.Response:
+        """Load before a transition to configure; the others take no time."""
+        is_configure = request.transition.label == 'configure' or (
+            not request.transition.label
+            and request.transition.id == Transition.TRANSITION_CONFIGURE)
+        if is_configure and self._loading is not None:
+            raise RuntimeError('the model is being loaded already; wait for the end of that')
+        if is_configure and self._state_machine.current_state[1] == 'unconfigured':
+            await self._load_meanwhile()
+        return self._transition(request, response)
 
-        def answer(request: Any, response: Any) -> Any:
-            try:
-                return change_state(request, response)
-            except RuntimeError as error:  # the base of RCLError
-                self.get_logger().error(f'no transition: {error}')
-                response.success = False
-                return response
-        service.callback = answer
+    async def _load_meanwhile(self) -> None:
+        """Load in a thread; `on_configure` takes the result, or raises its error."""
+        try:
+            parameters = Parameters.of_node(self)
+        except ValueError:
+            return      # on_configure will find the same, and say so
+        self._loading = Loading(self, functools.partial(self._load, parameters))
+        await self._loading.done
+
+    def _load(self, parameters: Parameters) -> LoadedModel:
+        return load_model(parameters, self._segmenter_factory)
+
+    # Diagnostics.
+
+    def _publish_diagnostics(self) -> None:
+        statuses = self._pipeline.statuses() if self._pipeline is not None else self._idle()
+        self._diagnostics.publish(DiagnosticArray(
+            header=Header(stamp=self.get_clock().now().to_msg()), status=statuses))
+
+    def _idle(self) -> list[DiagnosticStatus]:
+        """Say why there is no pipeline, once for each camera."""
+        level, text = DiagnosticStatus.OK, self._state_machine.current_state[1]
+        if self._loading is not None:
+            seconds = time.monotonic() - self._loading.started_s
+            text = f'STARTING: the model is being loaded, for {seconds:.0f} s now'
+        elif self._failure:
+            level, text = DiagnosticStatus.ERROR, self._failure
+        return [DiagnosticStatus(level=level, name=status_name(self, camera), message=text)
+                for camera in self.get_parameter('camera_names').value or ('',)]
 
     # Parameters.
 
@@ -203,7 +263,8 @@ def run(args: list[str] | None = None,
         segmenter_factory: As for `SegmentNode`.
 
     Returns:
-        The exit code: 1 if a given parameter has the wrong type or is out of range.
+        The exit code: 1 if a given parameter has the wrong type or is out of range, or if the
+        node was to start by itself and could not.
     """
     return run_node(lambda: SegmentNode(segmenter_factory), args)
 

@@ -16,7 +16,7 @@ from std_msgs.msg import Header
 
 from eov_seg_ros.conversions import image_to_rgb
 from eov_seg_ros.diagnostics import Timing
-from eov_seg_ros.log_bridge import Repeats
+from eov_seg_ros.log_bridge import kind_of, Repeats
 from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.pipeline.outputs import Frame
 from eov_seg_ros.pipeline.segmenter_factory import free_memory
@@ -156,7 +156,7 @@ class FrameProcessor:
             return  # the program is ending, so publishing this frame had to fail
         stream.monitor.failed(error)
         text = f'{stream.label}frame dropped: {error} [{type(error).__name__}]'
-        if self._repeats.is_due(text):
+        if self._repeats.is_due((stream.name, kind_of(error))):
             self._node.get_logger().error(text)
 
     def _age_ms(self, header: Header) -> float:

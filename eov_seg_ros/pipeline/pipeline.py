@@ -11,19 +11,16 @@ from __future__ import annotations
 
 import functools
 import time
-from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
-from rclpy.clock import Clock
-from rclpy.clock_type import ClockType
+from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
-from std_msgs.msg import Header
 
+from eov_seg_ros.diagnostics import status_name
 from eov_seg_ros.log_bridge import Repeats
 from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.pipeline.frames import FrameProcessor
-from eov_seg_ros.pipeline.outputs import QOS_OVERRIDES
-from eov_seg_ros.pipeline.segmenter_factory import gpu_memory_mb, warm_up
+from eov_seg_ros.pipeline.loading import LoadedModel
+from eov_seg_ros.pipeline.segmenter_factory import gpu_memory_mb
 from eov_seg_ros.pipeline.stream import age_ms, Message, Stream
 from eov_seg_ros.pipeline.words import (
     CurrentWords,
@@ -46,24 +43,23 @@ class Pipeline:
     Args:
         node: Owner of publishers, clock and logger.
         parameters: The parameters at the start.
-        segmenter: An `eov_seg_core.Segmenter`, or what behaves like one.
+        model: What was loaded with these parameters.
 
     Raises:
         ValueError: The vocabulary has too many names.
     """
 
-    def __init__(self, node: LifecycleNode, parameters: Parameters, segmenter: Any) -> None:
+    def __init__(self, node: LifecycleNode, parameters: Parameters, model: LoadedModel) -> None:
         self._node = node
         self._parameters = parameters
-        self._segmenter = segmenter
+        self._segmenter = segmenter = model.segmenter
         self._is_active = False
         self._repeats = Repeats(_REPEAT_S)
-        prepared = segmenter.prepare_vocabulary(parameters.vocabulary)
         self._requests = WordRequests(parameters.vocabulary, self._submit_words)
         self._streams = {name: Stream(node, parameters, name)
                          for name in parameters.camera_names or ('',)}
         self._words = CurrentWords(
-            segmenter, EncodedWords(prepared, self._requests.latest.labels),
+            segmenter, EncodedWords(model.words, self._requests.latest.labels),
             self._streams.values())
         self._processor = FrameProcessor(node, segmenter, parameters, self._words, self._streams)
         self._frames: LatestWorker[Message] = LatestWorker(
@@ -71,14 +67,6 @@ class Pipeline:
         self._texts: LatestWorker[RequestedWords] = LatestWorker(
             WordEncoder(segmenter, self._hand_to_frames, self._report_words),
             self._report_words, 'texts')
-        self._diagnostics = node.create_publisher(
-            DiagnosticArray, '/diagnostics', 10, qos_overriding_options=QOS_OVERRIDES)
-        self._timer = node.create_timer(1.0, self._publish_diagnostics,
-                                        clock=Clock(clock_type=ClockType.STEADY_TIME))
-
-    def warm_up(self) -> None:
-        """Run the model, so that the first frame is not the slow one."""
-        warm_up(self._segmenter, self._parameters)
 
     def check(self, parameters: Parameters) -> None:
         """Raise ValueError if `apply` could not honour the parameters."""
@@ -119,8 +107,6 @@ class Pipeline:
                     f'a thread is still at work after {_STOP_S:g} s; it is left behind')
         for stream in self._streams.values():
             stream.destroy()
-        self._node.destroy_timer(self._timer)
-        self._node.destroy_publisher(self._diagnostics)
 
     def _submit(self, stream: Stream, message: Message) -> None:
         """Hand in a frame; the newest one is processed next."""
@@ -128,7 +114,7 @@ class Pipeline:
         if stream.monitor.image_came(age):
             text = (f'{stream.label}the stamp of an image lies {-age:.0f} ms in the future: the '
                     'clocks of camera and node differ')
-            if self._repeats.is_due(text):
+            if self._repeats.is_due((stream.name, 'future')):
                 self._node.get_logger().error(text)
         if self._parameters.enabled:
             self._frames.submit(message, stream.name)
@@ -136,22 +122,22 @@ class Pipeline:
     def _submit_words(self, words: RequestedWords) -> None:
         self._texts.submit(words)
 
-    def _publish_diagnostics(self) -> None:
+    def statuses(self) -> list[DiagnosticStatus]:
+        """Return what each camera has to say about the time since the last call."""
         device = self._segmenter.device
         facts = {
             'variant': self._segmenter.model.config.variant, 'device': device,
             'precision': self._segmenter.precision, 'gpu_memory_mb': gpu_memory_mb(device) or 0,
             'vocabulary_version': self._words.version, 'classes': len(self._words.labels.names),
-            'fallbacks': self._segmenter.fallbacks or 'none'}
-        node_name = self._node.get_fully_qualified_name()
-        header = Header(stamp=self._node.get_clock().now().to_msg())
-        self._diagnostics.publish(DiagnosticArray(header=header, status=[
+            'fallbacks': self._segmenter.fallbacks or 'none',
+            'failed_callbacks': getattr(self._node.executor, 'failures', 0)}
+        return [
             stream.monitor.status(
-                f'{node_name}: {stream.name or "segmentation"}', facts, self._frames.counts(name),
+                status_name(self._node, name), facts, self._frames.counts(name),
                 is_active=self._is_active and self._parameters.enabled,
                 fell_back=self._parameters.device.startswith('cuda') and str(device) == 'cpu',
                 why_silent=stream.why_silent, transport_advice=stream.transport_advice)
-            for name, stream in self._streams.items()]))
+            for name, stream in self._streams.items()]
 
     # Handed to the text thread: both only pass something on.
 

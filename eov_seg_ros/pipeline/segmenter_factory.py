@@ -8,8 +8,13 @@ once and can say what it is doing (`eov_seg_core` imports its public names on fi
 
 from __future__ import annotations
 
+from importlib import resources
 import logging
+import os
+from pathlib import Path
 from typing import Any, TYPE_CHECKING
+import urllib.error
+import urllib.request
 
 import eov_seg_core
 from eov_seg_ros.parameters import Parameters
@@ -25,6 +30,9 @@ _WARM_UP_SIZES = ((480, 640), (720, 1280))
 """Height and width of images that stand for cameras of 4:3 and of 16:9: the network's input has
 the same size for all of one aspect, unless `input_size` leaves images as they are."""
 
+_REACHABLE_S = 2.0
+"""Longest wait for the server that has CLIP's weights."""
+
 
 def load_segmenter(parameters: Parameters) -> Segmenter:
     """Load the model that the parameters describe.
@@ -34,6 +42,7 @@ def load_segmenter(parameters: Parameters) -> Segmenter:
             there; says which parameter helps.
         RuntimeError: CLIP's weights could not be fetched.
     """
+    check_weights(parameters)
     options: dict[str, Any] = {
         'device': _device(parameters), 'precision': parameters.precision,
         'embedding_cache_dir': parameters.embedding_cache_dir or None,
@@ -41,6 +50,27 @@ def load_segmenter(parameters: Parameters) -> Segmenter:
     if parameters.input_size:
         options['input_size'] = parameters.input_size if parameters.input_size > 0 else None
     return _load(parameters, options)
+
+
+def check_weights(parameters: Parameters) -> None:
+    """Refuse to start without weights: at once, before PyTorch is imported, without network.
+
+    Raises:
+        ValueError: There is no checkpoint, and no other weights are allowed; says what to do.
+    """
+    variant = parameters.variant
+    if parameters.checkpoint:
+        if not Path(parameters.checkpoint).is_file():
+            raise ValueError('the parameter checkpoint names a file that is not there: '
+                             f'{parameters.checkpoint!r}')
+        return
+    built_in = resources.files('eov_seg_core') / 'assets' / f'eov_seg_{variant}.safetensors'
+    if not (built_in.is_file() or parameters.clip_pretrained or parameters.allow_untrained):
+        raise ValueError(
+            f'there are no weights for variant {variant!r}. Set the parameter checkpoint to a '
+            'published .pth or our .safetensors (docs/model_zoo.md says where they are); or use '
+            'variant t, which has its own and knows the built-in world; or, to see that messages '
+            'flow, set allow_untrained to true')
 
 
 def warm_up(segmenter: Segmenter, parameters: Parameters) -> None:
@@ -103,6 +133,7 @@ def _load(parameters: Parameters, options: dict[str, Any]) -> Segmenter:
     except ValueError as error:
         _log.debug('%s', error)
     if parameters.clip_pretrained and variant_config(variant).clip_name is not None:
+        _use_only_the_cache_if_offline()
         try:
             _log.info("fetching CLIP's weights for variant %s; the first time this downloads "
                       'several hundred MB', variant)
@@ -123,6 +154,24 @@ def _load(parameters: Parameters, options: dict[str, Any]) -> Segmenter:
     model = _untrained(variant)
     options.setdefault('input_size', model.config.input_size)
     return eov_seg_core.Segmenter(model, **options)
+
+
+def _use_only_the_cache_if_offline() -> None:
+    """Keep the hub's client from trying a dead network for a minute, if it was not told already.
+
+    It reads the variable when it is imported, which happens with PyTorch's libraries.
+    """
+    endpoint = os.environ.get('HF_ENDPOINT', 'https://huggingface.co')
+    if 'HF_HUB_OFFLINE' in os.environ:
+        return
+    try:
+        urllib.request.urlopen(endpoint, timeout=_REACHABLE_S).close()
+    except urllib.error.HTTPError:
+        return      # it answers
+    except OSError as error:
+        _log.warning('%s cannot be reached (%s): only its cache on this machine is used',
+                     endpoint, error)
+        os.environ['HF_HUB_OFFLINE'] = '1'
 
 
 def _untrained(variant: str) -> EOVSeg:

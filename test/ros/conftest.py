@@ -247,13 +247,15 @@ def client(make_client: Callable[..., Client]) -> Client:
 @pytest.fixture
 def spin_node(ros: None) -> Iterator[Callable[[Callable[[], Any]], Any]]:
     """Return a function that makes a node and runs it in a thread."""
-    from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+    from rclpy.executors import ExternalShutdownException
+
+    from eov_seg_ros.executor import EnduringExecutor
 
     running = []
 
     def start(make_node: Callable[[], Any]) -> Any:
         node = make_node()
-        executor = SingleThreadedExecutor()
+        executor = EnduringExecutor()
         executor.add_node(node)
 
         def spin() -> None:

@@ -121,13 +121,21 @@ def test_a_camera_that_stops_and_returns(client, start_node, diagnostics):
 
 
 def test_a_topic_of_another_type_is_named(client, start_node, diagnostics):
+    from rclpy.context import Context
+    from rclpy.node import Node
     from std_msgs.msg import String
 
     client.node.destroy_publisher(client.images)
-    client.node.create_publisher(String, 'image_raw', 1)
+    # In another context, because one DDS participant knows a topic by one type only.
+    context = Context()
+    context.init()
+    other = Node('other', context=context)
+    other.create_publisher(String, 'image_raw', 1)
     start_node(FakeSegmenter(), **WORDS, timeout_s=0.1)
     client.wait_for(lambda: diagnostics and 'has the type std_msgs/msg/String, expected '
                     'sensor_msgs/msg/Image' in diagnostics[-1].status[0].message)
+    other.destroy_node()
+    context.shutdown()
 
 
 def test_a_best_effort_camera_and_a_reliable_override_are_named(client, start_node, diagnostics):

@@ -11,7 +11,12 @@ import time
 from fake_segmenter import FakeSegmenter
 import pytest
 
+pytest.importorskip('rclpy', reason='rclpy is not installed: scripts/setup_env.sh')
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
+
 pytestmark = pytest.mark.ros
+ERROR = DiagnosticStatus.ERROR
 
 WORDS = {'vocabulary__things': ['person', 'chair']}
 FAKE_NODE = 'test/ros/fake_segmenter.py'
@@ -102,17 +107,20 @@ def test_a_missing_checkpoint_is_named_and_configure_works_once_it_is_there(
     client.send_until(lambda: client.received['instance'])
 
 
-def test_a_missing_device_is_named_and_the_node_stays(client, spin_node):
+def test_a_missing_device_is_named_and_a_managed_node_stays(client, spin_node):
     from rclpy.parameter import Parameter
 
     from eov_seg_ros.segment_node import SegmentNode
 
-    values = {'variant': 't', 'allow_untrained': True, 'device': 'cuda:63', 'autostart': True}
+    values = {'variant': 't', 'allow_untrained': True, 'device': 'cuda:63', 'autostart': False}
     spin_node(lambda: SegmentNode(parameter_overrides=[
         Parameter(name, value=value) for name, value in values.items()]))
-    client.wait_for(lambda: "on_configure failed: device 'cuda:63'" in client.log, timeout_s=40)
+    diagnostics = client.listen_to('/diagnostics', DiagnosticArray)
+    assert not client.change_state('configure', timeout_s=40)
+    client.wait_for(lambda: "on_configure failed: device 'cuda:63'" in client.log)
     assert client.state() == 'unconfigured'
-    assert not client.change_state('configure')
+    client.wait_for(lambda: diagnostics and diagnostics[-1].status[0].level == ERROR
+                    and "device 'cuda:63'" in diagnostics[-1].status[0].message)
     assert client.set(vocabulary__things=['cup'])[0].successful
 
 
@@ -126,7 +134,8 @@ def test_a_model_that_fails_to_warm_up_fails_configure(client, start_node):
             return super().__call__(image, **thresholds)
 
     segmenter = Cold()
-    start_node(segmenter, **WORDS)
+    start_node(segmenter, **WORDS, autostart=False)
+    assert not client.change_state('configure')
     client.wait_for(lambda: 'on_configure failed: no kernel image' in client.log)
     assert client.state() == 'unconfigured'
     assert client.node.count_publishers('eov_seg/instance') == 0
@@ -147,6 +156,73 @@ def test_transition_that_the_state_does_not_allow_is_refused(client, start_node)
         request.transition.id = transition_id
         assert not client.call(ChangeState, 'eov_seg/change_state', request).success
     assert client.state() == 'unconfigured'
+
+
+@pytest.fixture
+def slow_node(spin_node):
+    """Return a node whose model takes two seconds to load, and the segmenter that it will have."""
+    from rclpy.parameter import Parameter
+
+    from eov_seg_ros.segment_node import SegmentNode
+
+    def start(**values):
+        segmenter = FakeSegmenter()
+        spin_node(lambda: SegmentNode(
+            lambda _: time.sleep(2) or segmenter, parameter_overrides=[
+                Parameter('vocabulary.things', value=['cat']),
+                *(Parameter(name, value=value) for name, value in values.items())]))
+        return segmenter
+    return start
+
+
+def test_it_answers_while_it_loads(client, slow_node):
+    diagnostics = client.listen_to('/diagnostics', DiagnosticArray)
+    slow_node()
+    client.wait_for(lambda: diagnostics)
+    status, = diagnostics[0].status
+    assert status.name == '/eov_seg: segmentation'
+    assert status.message.startswith('STARTING: the model is being loaded'), status.message
+    started_s = time.monotonic()
+    assert client.state() == 'unconfigured'
+    assert not client.change_state('configure'), 'it is loading already'
+    assert client.set(vocabulary__things=['dog'], score_threshold=0.5)[0].successful
+    assert time.monotonic() - started_s < 1.5
+    client.listen('instance', 'label_info')
+    client.wait_for(lambda: client.state() == 'active')
+    client.wait_for(lambda: client.received['label_info'] and [
+        entry.class_name for entry in client.received['label_info'][-1].class_map]
+        == ['unlabeled', 'dog'])
+    assert client.received['label_info'][-1].threshold == 0.5
+    client.wait_for(lambda: not diagnostics[-1].status[0].message.startswith('STARTING'))
+
+
+def test_shut_down_while_it_loads(client, slow_node):
+    segmenter = slow_node(autostart=False)
+    from lifecycle_msgs.srv import ChangeState
+    service = client.node.create_client(ChangeState, 'eov_seg/change_state')
+    client.wait_for(service.service_is_ready)
+    request = ChangeState.Request()
+    request.transition.label = 'configure'
+    configured = service.call_async(request)
+    client.spin_for(0.3)
+    assert client.change_state('shutdown')
+    client.wait_for(configured.done)
+    assert not configured.result().success
+    assert client.state() == 'finalized'
+    assert segmenter.warm_ups, 'it was loaded, and nobody wanted it any more'
+
+
+def test_without_weights_it_ends_at_once_and_names_the_ways_out(start_process):
+    process = start_process('-m', 'eov_seg_ros.segment_node', '--ros-args', '-p', 'variant:=s')
+    started_s = time.monotonic()
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 1, output
+    line, = (line for line in output.splitlines() if 'there are no weights' in line)
+    for way in ('checkpoint', 'variant t', 'allow_untrained'):
+        assert way in line
+    assert 'autostart:=false' in output
+    assert 'Traceback' not in output, output
+    assert time.monotonic() - started_s < 4 * max(1.0, os.getloadavg()[0] / os.cpu_count())
 
 
 def test_ids_start_again_after_cleanup(client, start_node):

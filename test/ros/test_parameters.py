@@ -119,18 +119,32 @@ def test_ids_run_out_with_a_clear_error_and_nothing_is_given_out():
     assert class_ids.assign([]).max_id == 0
 
 
-def test_complaints_that_differ_in_numbers_only_are_repeated_seldom(monkeypatch):
+def test_complaints_of_one_kind_are_repeated_seldom(monkeypatch):
     now_s = [100.0]
     monkeypatch.setattr(log_bridge.time, 'monotonic', lambda: now_s[0])
     repeats = log_bridge.Repeats(10.0)
-    assert repeats.is_due('data has 7 bytes')
-    assert not repeats.is_due('data has 8 bytes')
-    assert repeats.is_due('left: data has 7 bytes')
+    assert repeats.is_due('size')
+    assert not repeats.is_due('size')
+    assert repeats.is_due(('left', 'size'))
     now_s[0] += 10.0
-    assert repeats.is_due('data has 9 bytes')
+    assert repeats.is_due('size')
     for number in range(500):
-        assert repeats.is_due('x' * number)
+        assert repeats.is_due(number)
     assert len(repeats._said_s) <= 200
+
+
+def test_errors_of_one_line_are_of_one_kind():
+    def raised(text, kind=ValueError):
+        try:
+            if kind is KeyError:
+                raise KeyError(text)
+            raise ValueError(text)
+        except (ValueError, KeyError) as error:
+            return log_bridge.kind_of(error)
+
+    assert raised('a') == raised('b')
+    assert raised('a') != raised('a', KeyError)
+    assert log_bridge.kind_of(ValueError('never raised')) == (ValueError,)
 
 
 @pytest.mark.parametrize(('rmw', 'environment', 'expected'), [

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import logging
+import os
 
 from fake_segmenter import FakeSegmenter
 import pytest
@@ -54,9 +55,9 @@ def no_built_in_weights(monkeypatch):
 
 def test_no_weights_is_an_error_unless_allowed(no_built_in_weights, tmp_path, caplog):
     with pytest.raises(ValueError, match='there are no weights to load'):
-        load(tmp_path)      # nobody but us has weights of t
-    with pytest.raises(ValueError, match='set the parameter checkpoint'):
-        load(tmp_path, clip_pretrained=False)
+        load(tmp_path, clip_pretrained=True)      # nobody but us has weights of t
+    with pytest.raises(ValueError, match='there are no weights for variant .s.'):
+        load_segmenter(Parameters(variant='s'))
     segmenters = [load(tmp_path, allow_untrained=True) for _ in range(2)]
     models = [segmenter.model for segmenter in segmenters]
     assert models[0].weights_digest is None
@@ -104,7 +105,7 @@ def test_damaged_built_in_weights_are_an_error(tmp_path, monkeypatch):
 
 
 def test_wrong_checkpoint_is_an_error_even_if_untrained_is_allowed(checkpoint, tmp_path):
-    with pytest.raises(CheckpointError, match='no_such'):
+    with pytest.raises(ValueError, match='no_such'):
         load(tmp_path, checkpoint='no_such.pth', allow_untrained=True)
     with pytest.raises(CheckpointError, match="'s'"):
         load_segmenter(Parameters(variant='s', checkpoint=checkpoint, device='cpu'))
@@ -124,5 +125,21 @@ def test_clip_weights_alone_are_announced_loudly(
     build = EOVSeg.from_variant
     monkeypatch.setattr(EOVSeg, 'from_variant', lambda variant, clip_pretrained=False:
                         build('t' if clip_pretrained else 'none'))
-    load_segmenter(Parameters(variant='s', device='cpu', embedding_cache_dir=str(tmp_path)))
+    load_segmenter(Parameters(variant='s', device='cpu', clip_pretrained=True,
+                              embedding_cache_dir=str(tmp_path)))
     assert 'MASKS ARE MEANINGLESS' in caplog.text
+
+
+def test_without_network_only_the_cache_is_tried_and_said_once(tmp_path, monkeypatch, caplog):
+    monkeypatch.delenv('HF_HUB_OFFLINE', raising=False)
+    monkeypatch.setenv('HF_ENDPOINT', 'http://127.0.0.1:9')     # nobody listens there
+    tried = []
+
+    def refuse(variant, *_, **options):
+        tried.append((options.get('clip_pretrained'), os.environ.get('HF_HUB_OFFLINE')))
+        raise ValueError('no weights')
+    monkeypatch.setattr(Segmenter, 'from_pretrained', refuse)
+    with pytest.raises(ValueError, match='no weights'):
+        load_segmenter(Parameters(variant='s', device='cpu', clip_pretrained=True))
+    assert tried == [(None, None), (True, '1')]
+    assert caplog.text.count('http://127.0.0.1:9 cannot be reached') == 1
