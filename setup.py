@@ -23,6 +23,8 @@ INSTALL_REQUIRES = [
     'opencv-python-headless>=4.5.4',
     'safetensors>=0.4',
     'pyyaml>=6',
+    'ftfy>=6',
+    'regex',
     'tqdm>=4.60',
     'platformdirs>=3',
 ]

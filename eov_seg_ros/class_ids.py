@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from eov_seg_core.vocabulary import canonical_form
+
 if TYPE_CHECKING:
     from eov_seg_core.results.result import Segment
 
@@ -45,6 +47,7 @@ class ClassIds:
 
     A consumer that has stored an id, in a map or a bag, must be able to rely on it: a name keeps
     its id when others are added or removed, and a removed name's id is not handed out again.
+    Names that CLIP cannot tell apart are one name: `Chair` has the id of `chair`.
     """
 
     def __init__(self) -> None:
@@ -75,10 +78,10 @@ class ClassIds:
 
 
 def _keys(names: Sequence[str]) -> list[tuple[str, int]]:
-    """Return each name with its number among equal names."""
+    """Return each name, as CLIP sees it, with its number among equal names."""
     seen: Counter[str] = Counter()
     keys = []
-    for name in names:
-        keys.append((name, seen[name]))
-        seen[name] += 1
+    for form in map(canonical_form, names):
+        keys.append((form, seen[form]))
+        seen[form] += 1
     return keys

@@ -4,9 +4,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+
+from eov_seg_core.vocabulary.canonical import canonical_form, NOTHING
 
 MAX_NAME_LENGTH = 200
 """Most characters of one name; CLIP reads about 70 tokens."""
@@ -78,6 +80,9 @@ def _checked(name: str) -> str:
                          f'allowed: {name[:40]!r}...')
     if any('\ud800' <= character <= '\udfff' for character in name):
         raise ValueError(f'{name!r} holds half a surrogate pair and is no valid Unicode text')
+    if canonical_form(name) == NOTHING:
+        raise ValueError(f'CLIP sees nothing of the name {name!r}, which holds control characters '
+                         'only; remove it')
     return name
 
 
@@ -127,13 +132,16 @@ def things_and_stuff(things: Sequence[str], stuff: Sequence[str]) -> list[Catego
 
 
 def _refuse_repeated_names(categories: Sequence[Category]) -> None:
-    counts = Counter(name for category in categories for name in category.names)
-    repeated = [name for name, count in counts.items() if count > 1]
+    with_form: dict[str, list[tuple[str, bool]]] = defaultdict(list)
+    for category in categories:
+        for name in category.names:
+            with_form[canonical_form(name)].append((name, category.is_thing))
+    repeated = [uses for uses in with_form.values() if len(uses) > 1]
     if not repeated:
         return
-    in_both = ({name for category in categories if category.is_thing for name in category.names}
-               & {name for category in categories if not category.is_thing
-                  for name in category.names})
-    where = ' (in things and in stuff)' if repeated[0] in in_both else ''
-    raise ValueError(f'{len(repeated)} names appear more than once, first {repeated[0]!r}{where}; '
+    (first, is_thing), *others = repeated[0]
+    spelled = next((name for name, _ in others if name != first), None)
+    also = f' (also written {spelled!r}, which is the same to CLIP)' if spelled else ''
+    where = ' (in things and in stuff)' if any(flag != is_thing for _, flag in others) else ''
+    raise ValueError(f'{len(repeated)} names appear more than once, first {first!r}{also}{where}; '
                      'each name and synonym may stand for one class only')

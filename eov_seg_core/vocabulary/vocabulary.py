@@ -13,6 +13,7 @@ from importlib import resources
 import itertools
 from pathlib import Path
 
+from eov_seg_core.vocabulary.canonical import canonical_form
 from eov_seg_core.vocabulary.category import Category, split_synonyms, things_and_stuff
 from eov_seg_core.vocabulary.file import from_yaml, read_categories
 
@@ -29,7 +30,7 @@ class Vocabulary:
 
     Raises:
         ValueError: There is no name; a name is empty, is not text, has over 200 characters or
-            appears twice; there are over 4096 names.
+            appears twice (as CLIP sees it: `Chair` is `chair`); there are over 4096 names.
 
     Attributes:
         categories: The classes in order; class id k belongs to `categories[k - 1]`.
@@ -158,7 +159,9 @@ class Vocabulary:
         return [index for index, category in enumerate(self.categories) for _ in category.names]
 
     def seen(self, training_names: Iterable[str]) -> tuple[bool, ...]:
-        """Tell for each class whether one of its names, exactly, was a training name.
+        """Tell for each class whether one of its names was a training name.
+
+        Names are compared as CLIP sees them: `Chair` was trained if `chair` was, `chairs` was not.
 
         Args:
             training_names: Names, or entries `'name,synonym'`.
@@ -169,8 +172,10 @@ class Vocabulary:
         if isinstance(training_names, str):
             raise ValueError(f'training_names must be a list of strings, got the string '
                              f'{training_names!r}; write [{training_names!r}]')
-        known = {name.strip() for entry in training_names for name in split_synonyms(entry)}
-        return tuple(not known.isdisjoint(category.names) for category in self.categories)
+        known = {canonical_form(name) for entry in training_names
+                 for name in split_synonyms(entry)}
+        return tuple(not known.isdisjoint(map(canonical_form, category.names))
+                     for category in self.categories)
 
 
 def presets() -> tuple[str, ...]:
@@ -185,10 +190,12 @@ def _refuse_contradictions(categories: list[Category]) -> None:
     with_id: dict[int, Category] = {}
     is_thing: dict[str, bool] = {}
     for category in categories:
-        if frozenset(category.names) in with_names:
-            raise ValueError(f'two categories have the same names {category.names}, so nothing '
-                             'can tell them apart; remove one')
-        with_names[frozenset(category.names)] = category
+        names = frozenset(map(canonical_form, category.names))
+        if names in with_names:
+            raise ValueError(f'two categories have the same names to CLIP, '
+                             f'{with_names[names].names} and {category.names}, so nothing can '
+                             'tell them apart; remove one')
+        with_names[names] = category
         if category.dataset_id in with_id:
             raise ValueError(f'{with_id[category.dataset_id].name!r} and {category.name!r} both '
                              f'have the id {category.dataset_id}; give one of them another id, '
@@ -196,6 +203,7 @@ def _refuse_contradictions(categories: list[Category]) -> None:
         if category.dataset_id is not None:
             with_id[category.dataset_id] = category
         for name in category.names:
-            if is_thing.setdefault(name, category.is_thing) != category.is_thing:
+            form = canonical_form(name)
+            if is_thing.setdefault(form, category.is_thing) != category.is_thing:
                 raise ValueError(f'{name!r} is a name of a thing and of a stuff category; '
                                  'it can be one of them only')

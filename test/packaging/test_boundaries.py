@@ -27,7 +27,7 @@ USED_WITHOUT_IMPORT = {
     'rviz2',  # the launch file starts it
 }
 # pip only: package.xml cannot name them, because Ubuntu's are too old or there are none.
-PIP_ONLY = {'torch', 'torchvision', 'open_clip', 'timm', 'safetensors'}
+PIP_ONLY = {'torch', 'torchvision', 'open_clip', 'timm', 'safetensors', 'ftfy', 'regex'}
 
 
 def imported_packages(folder: Path) -> set[str]:

@@ -109,6 +109,13 @@ def test_a_name_keeps_its_id_and_no_id_has_two_names(vocabularies):
     assert len(set(known.values())) == len(known)
 
 
+def test_names_that_clip_cannot_tell_apart_have_one_id():
+    class_ids = ClassIds()
+    assert class_ids.assign(['chair', 'café']).ids == (1, 2)
+    assert class_ids.assign(['Café', 'table', 'Chair ']).ids == (2, 3, 1)
+    assert class_ids.assign(['chair', 'Chair']).ids == (1, 4)     # homonyms of a data set
+
+
 def test_ids_run_out_with_a_clear_error_and_nothing_is_given_out():
     class_ids = ClassIds()
     class_ids.assign([str(number) for number in range(MAX_CLASS_ID)])
