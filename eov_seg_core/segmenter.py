@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 import os
 from pathlib import Path
 import threading
@@ -34,6 +33,7 @@ from eov_seg_core.results.merge import postprocess, Thresholds
 from eov_seg_core.results.result import PanopticResult, RawResult
 from eov_seg_core.results.semantic import KeepSemantic, SemanticOrder
 from eov_seg_core.vocabulary import Vocabulary
+from eov_seg_core.weights.builtin import builtin_weights, has_builtin_weights
 
 Image = npt.NDArray[np.uint8]
 OutputSize = tuple[int, int]
@@ -139,12 +139,11 @@ class Segmenter:
             return cls(EOVSeg.from_checkpoint(checkpoint, variant), **options)
         if clip_pretrained:
             return cls(EOVSeg.from_variant(variant, clip_pretrained=True), **options)
-        asset = resources.files('eov_seg_core') / 'assets' / f'eov_seg_{variant}.safetensors'
-        if not asset.is_file():
+        if not has_builtin_weights(variant):
             raise ValueError(
                 f'variant {variant!r} has no built-in weights; give checkpoint=FILE (a published '
                 '.pth or our .safetensors), or clip_pretrained=True to start from CLIP alone')
-        with resources.as_file(asset) as path:
+        with builtin_weights(variant) as path:
             return cls(EOVSeg.from_checkpoint(path, variant), **options)
 
     @property

@@ -13,9 +13,13 @@ from typing import Any, Literal
 
 from eov_seg_core.config import VARIANTS
 from eov_seg_core.inference.preprocess import SIZE_DIVISOR
+from eov_seg_core.weights.builtin import has_builtin_weights
 from training.ablation import TrainedPart
 from training.loss.auxiliary import AuxiliaryConfig
 from training.loss.losses import LossConfig
+
+BUILTIN = 'builtin'
+"""As `init_checkpoint`: the weights that the package ships."""
 
 
 def _free(default: Any) -> Any:
@@ -197,7 +201,8 @@ class Recipe:
     Attributes:
         variant: `t`, `s`, `m` or `l`.
         init_checkpoint: Weights to start from, our `.safetensors` or an official `.pth`, both
-            CLIPs included; null: CLIP's public weights, the rest drawn anew.
+            CLIPs included; `builtin`: those of the package, which only `t` has; null: CLIP's
+            public weights, the rest drawn anew.
         data: What to train on.
         augmentation: How its images are varied.
         batch_size: Images of a step, over all processes.
@@ -247,6 +252,9 @@ class Recipe:
     def __post_init__(self) -> None:
         """Refuse values that cannot be trained with."""
         _check(self.variant in VARIANTS, 'variant', self.variant, f'one of {", ".join(VARIANTS)}')
+        _check(self.init_checkpoint != BUILTIN or has_builtin_weights(self.variant),
+               'init_checkpoint', self.init_checkpoint, 'a file, because variant '
+               f'{self.variant} has no built-in weights; only t has')
         for name in ('batch_size', 'steps'):
             _check(getattr(self, name) >= 1, name, getattr(self, name), 'at least 1')
         for name in ('seed', 'workers'):

@@ -8,7 +8,6 @@ once and can say what it is doing (`eov_seg_core` imports its public names on fi
 
 from __future__ import annotations
 
-from importlib import resources
 import logging
 import os
 from pathlib import Path
@@ -17,6 +16,7 @@ import urllib.error
 import urllib.request
 
 import eov_seg_core
+from eov_seg_core.weights.builtin import has_builtin_weights
 from eov_seg_ros.parameters import Parameters
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ def check_weights(parameters: Parameters) -> None:
             raise ValueError('the parameter checkpoint names a file that is not there: '
                              f'{parameters.checkpoint!r}')
         return
-    built_in = resources.files('eov_seg_core') / 'assets' / f'eov_seg_{variant}.safetensors'
-    if not (built_in.is_file() or parameters.clip_pretrained or parameters.allow_untrained):
+    if not (has_builtin_weights(variant) or parameters.clip_pretrained
+            or parameters.allow_untrained):
         raise ValueError(
             f'there are no weights for variant {variant!r}. Set the parameter checkpoint to a '
             'published .pth or our .safetensors (docs/model_zoo.md says where they are); or use '

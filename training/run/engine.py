@@ -17,11 +17,12 @@ import torch
 from torch.utils.data import DataLoader
 
 from eov_seg_core.network.model import EOVSeg
+from eov_seg_core.weights.builtin import builtin_weights, has_builtin_weights
 from eov_seg_core.weights.checkpoint import read_checkpoint
 from training.ablation import ablate
 from training.data.samples import TrainingExample
 from training.data.stream import ExampleStream, make_loader, StepPositions
-from training.recipe import Recipe
+from training.recipe import BUILTIN, Recipe
 from training.recipe_file import read_recipe, RecipeError, resume_conflicts, write_recipe
 from training.run.averaging import AveragedWeights
 from training.run.module import TrainingModule
@@ -123,10 +124,14 @@ def initial_model(recipe: Recipe) -> EOVSeg:
         try:
             return EOVSeg.from_variant(recipe.variant, clip_pretrained=True)
         except (RuntimeError, ValueError) as error:
+            builtin = (f', or to {BUILTIN} for the weights that the package has'
+                       if has_builtin_weights(recipe.variant) else '')
             raise ValueError(f'{error}; or set init_checkpoint to a file that holds trained CLIPs'
-                             ) from error
+                             f'{builtin}') from error
     model = EOVSeg.from_variant(recipe.variant)
-    model.load(read_checkpoint(recipe.init_checkpoint))
+    with (builtin_weights(recipe.variant) if recipe.init_checkpoint == BUILTIN
+          else nullcontext(recipe.init_checkpoint)) as path:
+        model.load(read_checkpoint(path))
     return model
 
 

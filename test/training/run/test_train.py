@@ -161,7 +161,8 @@ def rooms_recipe(tmp_path):
      'augmentation.min_scale is 0.5, but world does not read it'),
     (['init_checkpoint=nothing.pth'], 'checkpoint nothing.pth is not a file'),
     (['variant=s'], "holds variant 't'"),
-    (['init_checkpoint=null'], 'or set init_checkpoint to a file'),
+    (['init_checkpoint=null'], 'or to builtin for the weights that the package has'),
+    (['init_checkpoint=builtin', 'variant=s'], 'variant s has no built-in weights; only t has'),
     (['--devices', '0'], '--devices must be at least 1, got 0'),
     (['--devices', '3', 'batch_size=4'], '3 processes cannot share a batch_size of 4 evenly'),
 ])

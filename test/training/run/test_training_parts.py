@@ -11,11 +11,13 @@ import pytest
 import torch
 from torch import nn
 
+from eov_seg_core import Segmenter
 from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.vocabulary import Vocabulary
 from training.data.samples import Target, TrainingBatch
 from training.recipe import Recipe, ScheduleConfig
 from training.run.averaging import AveragedWeights
+from training.run.engine import initial_model
 from training.run.module import TrainingModule
 from training.run.optimization import lr_factor
 from training.run.panels import draw_panel, truth_of
@@ -32,6 +34,14 @@ def module(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.mktemp('cache')))
         yield TrainingModule(Recipe(variant='t'), EOVSeg.from_variant('t'))
+
+
+def test_a_run_starts_from_the_weights_in_the_package():
+    started = initial_model(Recipe(variant='t', init_checkpoint='builtin')).state_dict()
+    shipped = Segmenter.from_pretrained('t', device='cpu').model.state_dict()
+    drawn = EOVSeg.from_variant('t').state_dict()
+    assert all(torch.equal(value, shipped[name]) for name, value in started.items())
+    assert not all(torch.equal(value, drawn[name]) for name, value in started.items())
 
 
 def test_weight_decay_spares_norms_and_embeddings(module):
