@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+import logging
 import os
 from pathlib import Path
 import threading
@@ -35,6 +36,7 @@ from eov_seg_core.results.semantic import KeepSemantic, SemanticOrder
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_core.weights.builtin import builtin_weights, has_builtin_weights
 
+_LOGGER = logging.getLogger(__name__)
 Image = npt.NDArray[np.uint8]
 OutputSize = tuple[int, int]
 
@@ -205,7 +207,29 @@ class Segmenter:
             text_NE = self._encoder.encode(vocabulary.synonyms, self.model.text_tower)
             embedding = self.model.embed_vocabulary(
                 text_NE, vocabulary.synonym_class_index, vocabulary.seen(training_names))
+            self._warn_of_words(self._encoder, vocabulary)
         return PreparedVocabulary(vocabulary, embedding)
+
+    def unknown_words(self, vocabulary: Vocabulary) -> tuple[str, ...]:
+        """Return the names and synonyms that hold a word which the text tower never learned.
+
+        Such names look alike to it.  Only variant `t` has some: it knows the words of the preset
+        `world_labels`.  () if the text tower was released before this segmenter was built.
+        """
+        return () if self._encoder is None else self._encoder.unknown_words(vocabulary.synonyms)
+
+    def _warn_of_words(self, encoder: TextEncoder, vocabulary: Vocabulary) -> None:
+        names, config = vocabulary.synonyms, self.model.config
+        unknown = encoder.unknown_words(names)
+        if unknown:
+            _LOGGER.warning(
+                'variant %s never learned %d of the %d names, and such names look alike to it: '
+                '%s. It knows the words of the vocabulary preset %s', config.variant,
+                len(unknown), len(names), _first(unknown), config.training_vocabulary)
+        for group in encoder.look_alikes(names):
+            _LOGGER.warning(
+                '%d names are the same to CLIP, which reads about 70 tokens of each: %s. Shorten '
+                'them', len(group), _first(group))
 
     def use_vocabulary(self, prepared: PreparedVocabulary) -> None:
         """Use a prepared vocabulary from the next image on; takes no time."""
@@ -314,3 +338,9 @@ class Segmenter:
         if self.keep_raw:
             result.raw = RawResult(log_probs_QK.cpu().numpy(), mask_logits_Qhw.cpu().numpy())
         return result
+
+
+def _first(names: Sequence[str]) -> str:
+    """Return the first names, quoted and cut, and how many more there are."""
+    shown = ', '.join(f'{name!r:.42}' for name in names[:8])
+    return shown if len(names) <= 8 else f'{shown} and {len(names) - 8} more'

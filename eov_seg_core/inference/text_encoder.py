@@ -9,6 +9,7 @@ at the shortest context that they need, 8 to 15 tokens for common names.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 import hashlib
 
@@ -19,6 +20,7 @@ import torch.nn.functional as F
 
 from eov_seg_core.inference.embedding_cache import EmbeddingCache
 from eov_seg_core.network.text_tower import CLIPTextTower
+from eov_seg_core.vocabulary import canonical_form
 from eov_seg_core.weights.checkpoint import weights_digest
 
 TEMPLATES = (
@@ -40,6 +42,8 @@ TEMPLATES = (
 """Prompts whose embeddings are averaged; the mask-classification papers share them."""
 PROMPTS_PER_BATCH = 128
 """Prompts encoded at once."""
+_SURELY_READ_BYTES = 60
+"""A name of no more bytes than this fits into every prompt: a token has at least one byte."""
 
 
 class TextEncoder:
@@ -56,6 +60,7 @@ class TextEncoder:
         self._cache = cache
         self._space = ''
         self._state: tuple[tuple[int, int], ...] = ()
+        self._untrained: frozenset[int] = frozenset()
         self._follow(tower)
         self._tokenizer = SimpleTokenizer(context_length=tower.context_length)
 
@@ -85,12 +90,36 @@ class TextEncoder:
             self._cache.put(self._space, {name: known[name] for name in unknown})
         return torch.stack([known[name] for name in names])
 
+    def unknown_words(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the names with a token that the tower never learned; () for CLIP's own weights.
+
+        A tower that was trained on a few words (variant `t`) has one and the same entry for all
+        other tokens.  Names that differ in such tokens only have one embedding.
+        """
+        if not self._untrained:
+            return ()
+        return tuple(name for name in names
+                     if not self._untrained.isdisjoint(self._tokenizer.encode(name)))
+
+    def look_alikes(self, names: Sequence[str]) -> list[tuple[str, ...]]:
+        """Return groups of different names that are the same within the context length.
+
+        A name has about 70 tokens at most; what comes after them is cut off.
+        """
+        groups: dict[bytes, dict[str, str]] = defaultdict(dict)
+        for name in names:
+            if len(name.encode()) > _SURELY_READ_BYTES:
+                prompts = self._tokenizer([template.format(name) for template in TEMPLATES])
+                groups[prompts.numpy().tobytes()].setdefault(canonical_form(name), name)
+        return [tuple(group.values()) for group in groups.values() if len(group) > 1]
+
     def _follow(self, tower: CLIPTextTower) -> None:
         """Find out again which embeddings are meant if the weights were loaded anew."""
         state = tuple((parameter.data_ptr(), parameter._version)
                       for parameter in tower.parameters())
         if state != self._state:
             self._space, self._state = _embedding_space(tower), state
+            self._untrained = _untrained_tokens(tower.token_embedding.weight)
 
     @torch.inference_mode()
     def _encode_prompts(self, names: Sequence[str], tower: CLIPTextTower) -> Tensor:
@@ -106,6 +135,20 @@ class TextEncoder:
             embeddings_PE[batch] = F.normalize(embeddings_BE.float(), dim=-1).cpu()
         means_NE = embeddings_PE.unflatten(0, (len(names), len(TEMPLATES))).mean(dim=1)
         return F.normalize(means_NE, dim=-1)
+
+
+@torch.inference_mode()
+def _untrained_tokens(table_VC: Tensor) -> frozenset[int]:
+    """Return the tokens that share one row of the token table; none where all rows differ."""
+    # a few columns are compared first: sorting whole rows of CLIP's table takes seconds
+    _, group_V, counts = torch.unique(table_VC[:, :8], dim=0, return_inverse=True,
+                                      return_counts=True)
+    largest = int(counts.argmax())
+    if int(counts[largest]) < 2:
+        return frozenset()
+    row = table_VC[int((group_V == largest).nonzero()[0])]
+    tokens = (table_VC == row).all(dim=1).nonzero().flatten().tolist()
+    return frozenset(tokens) if len(tokens) > 1 else frozenset()
 
 
 def _embedding_space(tower: CLIPTextTower) -> str:

@@ -245,6 +245,30 @@ def test_training_names_decide_what_is_seen(tiny_model, tmp_path):
     assert segmenter.prepare_vocabulary(vocabulary, []).embedding.seen_K.tolist() == [False] * 2
 
 
+def test_variant_t_names_the_words_that_it_never_learned(tmp_path, caplog):
+    """51 classes of COCO have one and the same embedding there."""
+    segmenter = Segmenter.from_pretrained('t', device='cpu', embedding_cache_dir=tmp_path)
+    for known in ('world', 'world_labels'):
+        segmenter.set_vocabulary(Vocabulary.preset(known))
+        assert segmenter.unknown_words(Vocabulary.preset(known)) == ()
+    assert caplog.messages == []
+    coco = Vocabulary.preset('coco_panoptic')
+    segmenter.set_vocabulary(coco)
+    unknown = segmenter.unknown_words(coco)
+    assert {'elephant', 'girl', 'bicycles'} <= set(unknown)
+    assert {'chair', 'couch', 'traffic light'}.isdisjoint(unknown)
+    message, = caplog.messages
+    assert f'variant t never learned {len(unknown)} of the 254 names' in message
+    assert "'child', 'girl'" in message
+    assert message.endswith('more. It knows the words of the vocabulary preset world_labels')
+
+
+def test_names_that_clip_cuts_alike_are_named(segmenter, caplog):
+    segmenter.prepare_vocabulary(Vocabulary(['床' * 190 + 'a', '床' * 190 + 'b']))
+    message, = caplog.messages
+    assert message.startswith('2 names are the same to CLIP')
+
+
 def test_a_vocabulary_is_prepared_beside_running_frames(segmenter):
     """The swap never happens inside a frame: every result has the names of one vocabulary."""
     old = segmenter.vocabulary

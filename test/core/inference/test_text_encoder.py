@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import open_clip
+from open_clip.tokenizer import SimpleTokenizer
 import pytest
 import torch
 import torch.nn.functional as F
@@ -44,6 +45,43 @@ class CountingTower(CLIPTextTower):
     @property
     def texts(self):
         return sum(shape[0] for shape in self.shapes)
+
+
+def test_names_of_untrained_tokens_are_unknown(tower, tmp_path):
+    """All tokens but those of a few words share one row, as in variant t."""
+    known = [token for word in ('chair', 'red chair', 'a photo of') for token in
+             SimpleTokenizer().encode(word)]
+    with torch.no_grad():
+        row = tower.token_embedding.weight[0].clone()
+        kept = tower.token_embedding.weight[known].clone()
+        tower.token_embedding.weight[:] = row
+        tower.token_embedding.weight[known] = kept
+    encoder = TextEncoder(tower, EmbeddingCache(tmp_path))
+    assert encoder.unknown_words(['chair', 'Red  Chair', 'elephant', 'blue chair']) == (
+        'elephant', 'blue chair')
+    assert encoder.unknown_words([]) == ()
+
+
+def test_no_name_is_unknown_where_all_rows_differ(encoder):
+    assert encoder.unknown_words(['chair', 'elephant', '日本']) == ()
+
+
+def test_weights_loaded_anew_know_other_words(tower, tmp_path):
+    encoder = TextEncoder(tower, EmbeddingCache(tmp_path))
+    with torch.no_grad():
+        tower.token_embedding.weight[:] = 0.5
+    encoder.encode(['chair'], tower)
+    assert encoder.unknown_words(['chair']) == ('chair',)
+
+
+def test_names_that_are_equal_where_clip_cuts_them_look_alike(encoder):
+    long = 'very ' * 39
+    assert encoder.look_alikes([long + 'big', 'chair', 'seat', long + 'red', long + 'Red']) == []
+    longer = '床' * 190        # more than one token each
+    assert encoder.look_alikes([longer, 'chair', longer + 'a', longer + 'b', '桌' * 190]) == [
+        (longer, longer + 'a', longer + 'b')]
+    assert encoder.look_alikes([longer + 'a', longer + 'A']) == []   # one name, as typed twice
+    assert encoder.look_alikes([]) == []
 
 
 @pytest.mark.parametrize('quick_gelu', [True, False])
