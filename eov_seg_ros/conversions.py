@@ -19,6 +19,7 @@ from vision_msgs.msg import (
     VisionClass,
 )
 
+from eov_seg_core.io.media import MAX_MEGAPIXELS
 from eov_seg_core.visualization import draw_overlay
 from eov_seg_ros.class_ids import LabelSpace, UNLABELED
 from eov_seg_ros.image_bridge import CvBridge, make_bridge
@@ -31,14 +32,18 @@ RGB = npt.NDArray[np.uint8]
 _DTYPES = {'mono8': np.uint8, 'mono16': np.uint16, '32SC1': np.int32}
 
 
-def image_to_rgb(message: Image | CompressedImage) -> RGB:
+def image_to_rgb(message: Image | CompressedImage, max_megapixels: float = MAX_MEGAPIXELS) -> RGB:
     """Return the image of a message as (H, W, 3) uint8 RGB.
+
+    Args:
+        message: Raw or compressed.
+        max_megapixels: A larger compressed image is refused before it is decoded.
 
     Raises:
         ValueError: It cannot be decoded, or contradicts itself; says how.
     """
     if isinstance(message, CompressedImage):
-        return make_bridge().compressed_imgmsg_to_cv2(message, 'rgb8')
+        return make_bridge().compressed_imgmsg_to_cv2(message, 'rgb8', max_megapixels)
     return make_bridge().imgmsg_to_cv2(message, 'rgb8')
 
 

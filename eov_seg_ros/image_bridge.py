@@ -14,6 +14,7 @@ from collections.abc import Callable
 from fractions import Fraction
 import functools
 import logging
+import re
 import sys
 from typing import Any, cast, NamedTuple
 
@@ -23,6 +24,8 @@ import numpy.typing as npt
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from eov_seg_core.io.media.pictures import load_picture, MAX_MEGAPIXELS, stored_samples, to_rgb
+
 _log = logging.getLogger(__name__)
 
 Pixels = npt.NDArray[Any]
@@ -31,6 +34,12 @@ RGB = npt.NDArray[np.uint8]
 JPEG_QUALITY = 90
 PNG_LEVEL = 1
 """The fastest; label images are small whatever the level."""
+_ENCODING = re.compile(
+    r'(8|16|32|64)[USF]C\d*|bayer_\w+|(mono|rgba?|bgra?)\d+|yuv\w*|uyvy|yuyv|nv\d+|i420')
+"""What is an encoding in the format of a compressed image; the other texts say how it is stored:
+image_transport writes `rgb8; jpeg compressed bgr8`, cameras that compress themselves `jpeg`."""
+_FORMAT_LENGTH = 80
+"""Longest format that is read and shown."""
 _TOLERANCE = 1
 """Largest difference of a sample that counts as the same result: 16 bits are rounded to 8."""
 
@@ -134,26 +143,38 @@ class CvBridge:
         return message
 
     def compressed_imgmsg_to_cv2(self, cmprs_img_msg: CompressedImage,
-                                 desired_encoding: str = 'rgb8') -> RGB:
+                                 desired_encoding: str = 'rgb8',
+                                 max_megapixels: float = MAX_MEGAPIXELS) -> RGB:
         """Return the image of a compressed message as (H, W, 3) uint8 RGB.
 
+        The pixels are those that `eov_seg_core.io.media` reads from such a file, turned upright if
+        it says so, unless the message's format names an encoding whose samples mean something
+        else: `bayer_...` and `mono16` are treated as in a raw message, and what is refused there
+        is refused here.
+
+        Args:
+            cmprs_img_msg: A JPEG or PNG, told by its first bytes.
+            desired_encoding: `rgb8`.
+            max_megapixels: A larger image is refused before it is decoded.
+
         Raises:
-            ValueError: It is no JPEG, PNG or the like that OpenCV can read; or another result than
-                `rgb8` is desired.
+            ValueError: It is no JPEG or PNG, damaged, cut off or too large, or its format names an
+                encoding that is not accepted; or another result than `rgb8` is desired.
         """
         _check_desired(desired_encoding)
-        data = np.frombuffer(cmprs_img_msg.data, np.uint8)
-        # unchanged: neither turned as a photograph's EXIF says, nor reduced to 8 bits
-        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-        if pixels is None:
-            raise ValueError(f'compressed image with format {cmprs_img_msg.format!r} and '
-                             f'{data.size} bytes is none that OpenCV can read')
-        if pixels.dtype == np.uint16:
-            pixels = _to_8_bits(pixels)
-        if pixels.dtype != np.uint8:
-            raise ValueError(f'compressed image with format {cmprs_img_msg.format!r} has '
-                             f'{pixels.dtype} samples; expected 8 or 16 bits')
-        return _decoded_to_rgb(pixels, cmprs_img_msg.format)
+        text = cmprs_img_msg.format[:_FORMAT_LENGTH]
+        source = f'compressed image with format {text!r}'
+        encoding, _, stored = (part.strip() for part in text.partition(';'))
+        if _ENCODING.fullmatch(encoding):
+            _layout(encoding)       # refuses others
+        image = load_picture(cmprs_img_msg.data.tobytes(), source, formats=('JPEG', 'PNG'),
+                             max_megapixels=max_megapixels)
+        if encoding == 'mono16' or encoding.startswith('bayer_'):
+            samples = stored_samples(image)
+            return _named_samples(np.asarray(image) if samples is None else samples, encoding)
+        rgb = to_rgb(image, source)
+        # the file's channels are swapped, as old versions wrote it
+        return np.ascontiguousarray(rgb[..., ::-1]) if 'compressed rgb' in stored else rgb
 
     def cv2_to_compressed_imgmsg(self, cvim: Pixels, dst_format: str = 'jpg') -> CompressedImage:
         """Return a compressed message, in the format that image_transport writes and reads.
@@ -280,18 +301,11 @@ def _packed_rows(message: Image, layout: _Layout) -> Pixels:
     return np.ascontiguousarray(data).view(dtype).astype(np.uint16, copy=False)
 
 
-def _decoded_to_rgb(pixels: Pixels, text: str) -> RGB:
-    """Turn what OpenCV decoded into RGB.
-
-    The text is image_transport's: `rgb8; jpeg compressed bgr8`, the encoding of the camera and
-    that of the file.  Cameras that compress themselves write just `jpeg`.
-    """
-    encoding, _, stored = (part.strip() for part in text.partition(';'))
-    if pixels.ndim == 2:
-        layout = _LAYOUTS[encoding] if encoding.startswith('bayer_') and encoding in _LAYOUTS \
-            else _GRAY
-        return np.ascontiguousarray(layout.to_rgb(pixels))
-    if 'compressed rgb' in stored:  # the file's channels are swapped, as old versions wrote it
-        return np.ascontiguousarray(pixels[..., :3])
-    code = cv2.COLOR_BGR2RGB if pixels.shape[2] == 3 else cv2.COLOR_BGRA2RGB
-    return _convert(pixels, code)
+def _named_samples(samples: Pixels, encoding: str) -> RGB:
+    """Turn the samples of a grey file into RGB, as those of a raw message of the encoding."""
+    layout = _layout(encoding)
+    if samples.ndim != 2 or samples.dtype.itemsize != layout.sample_bytes:
+        raise ValueError(f'compressed image with the encoding {encoding} holds {samples.dtype} '
+                         f'samples of the shape {samples.shape}; expected one channel of '
+                         f'{8 * layout.sample_bytes} bits')
+    return np.ascontiguousarray(layout.to_rgb(samples))

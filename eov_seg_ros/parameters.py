@@ -139,6 +139,9 @@ class Parameters:
     image_transport: str = _parameter(
         'raw', '`compressed` subscribes to `image_raw/compressed` instead of `image_raw`.',
         read_only=True, choices=('raw', 'compressed'))
+    max_megapixels: float = _parameter(
+        64.0, 'Larger compressed images are refused before they are decoded: a few hundred bytes '
+        'may claim gigabytes of pixels.', read_only=True, bounds=(0.01, 178.0))
     camera_names: tuple[str, ...] = _parameter(
         (), 'Several cameras: each subscribes to `<name>/image_raw` and publishes below '
         '`~/<name>`; empty: one camera without a name.', read_only=True)

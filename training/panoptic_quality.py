@@ -18,9 +18,14 @@ from typing import Any
 
 from tqdm import tqdm
 
-from eov_seg_core.io.files import replace_file
+from eov_seg_core.io.coco import (
+    Annotation,
+    read_annotations,
+    read_categories,
+    read_panoptic_png,
+)
+from eov_seg_core.io.files import inside, replace_file
 from eov_seg_core.quality import PanopticMap, PanopticQuality
-from training.data.coco_json import Annotation, read_annotations, read_categories, read_ids
 
 
 def evaluate_files(truth_json: Path, prediction_json: Path, truth_folder: Path,
@@ -51,8 +56,8 @@ def evaluate_files(truth_json: Path, prediction_json: Path, truth_folder: Path,
 
 
 def _read_map(folder: Path, annotation: Annotation) -> PanopticMap:
-    path = folder / annotation.file_name
-    return PanopticMap(read_ids(path), annotation.segments, str(path))
+    path = inside(folder, annotation.file_name)
+    return PanopticMap(read_panoptic_png(path), annotation.segments, str(path))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -94,7 +94,7 @@ def _add_segment(commands: Any) -> None:
                     'panoptic.json and detections.json to a folder.')
     parser.add_argument('inputs', nargs='+', metavar='INPUT',
                         help='an image, a video, a folder (its images and videos, not those of '
-                             'sub-folders), or camera:0')
+                             'sub-folders), camera:0 or /dev/video0, rtsp://... or http://...')
     parser.add_argument('-o', '--output', required=True, metavar='DIR', help='folder for results')
     words = parser.add_argument_group('vocabulary (one of the two ways)')
     words.add_argument('--vocabulary', metavar='NAME',
@@ -111,6 +111,8 @@ def _add_segment(commands: Any) -> None:
                          help='drop queries that win less than this share of their mask (0.8)')
     options.add_argument('--max-frames', type=_positive, metavar='N',
                          help='stop after N pictures; a camera runs until Ctrl-C otherwise')
+    options.add_argument('--max-megapixels', type=_megapixels, default=64.0, metavar='M',
+                         help='refuse larger pictures before they are decoded (64)')
     options.add_argument('--skip-existing', action='store_true',
                          help='go on with a folder: leave out what it has results of')
     parser.set_defaults(run=_segment)
@@ -195,6 +197,13 @@ def _positive(text: str) -> int:
     return value
 
 
+def _megapixels(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 178:    # what Pillow decodes at most
+        raise argparse.ArgumentTypeError(f'expected more than 0 and at most 178, got {text}')
+    return value
+
+
 def _warn_of_weights(arguments: argparse.Namespace) -> None:
     if arguments.untrained:
         print(_UNTRAINED, file=sys.stderr)
@@ -204,12 +213,17 @@ def _warn_of_weights(arguments: argparse.Namespace) -> None:
 
 def _segment(arguments: argparse.Namespace) -> int:
     from eov_seg_core.app import commands
+    from eov_seg_core.io.media import left_out
     _warn_of_weights(arguments)
+    for note in left_out(arguments.inputs):
+        print(f'eov-seg: note: {_printable(note)}', file=sys.stderr)
     report = commands.segment(arguments, _report)
+    kept = f', {len(report.kept)} kept of earlier runs' if report.kept else ''
     skipped = f', {report.skipped} skipped' if report.skipped else ''
     failed = f', {report.failed} failed' if report.failed else ''
     stopped = ' (stopped)' if report.interruption else ''
-    print(f'{report.written} segmented{skipped}{failed}{stopped}: {arguments.output}')
+    print(f'{report.written} segmented{skipped}{kept}{failed}{stopped}: '
+          f'{_printable(arguments.output)}')
     if report.interruption:
         raise report.interruption
     return 1 if report.failed else 0
@@ -259,11 +273,17 @@ def _convert(arguments: argparse.Namespace) -> int:
 def _report(problem: str) -> None:
     """Say what went wrong, in one line, without tearing a progress bar apart."""
     tqdm = sys.modules.get('tqdm')
-    line = f'eov-seg: error: {problem}'
+    line = f'eov-seg: error: {_printable(problem)}'
     if tqdm is None:
         print(line, file=sys.stderr)
     else:
         tqdm.tqdm.write(line, file=sys.stderr)
+
+
+def _printable(text: str) -> str:
+    r"""Write what a terminal would obey, or cannot show, as `\n`, `\x1b` or `\udce9`."""
+    return ''.join(character if character.isprintable() else
+                   character.encode('unicode_escape').decode() for character in text)
 
 
 if __name__ == '__main__':

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 import os
 from pathlib import Path
@@ -20,6 +20,7 @@ from tqdm import tqdm
 from eov_seg_core.config import variant_config
 from eov_seg_core.device.precision import resolve_device, resolve_precision
 from eov_seg_core.io.coco import CocoWriter
+from eov_seg_core.io.files import locked
 from eov_seg_core.io.media import (
     find_media,
     MediaError,
@@ -45,26 +46,35 @@ class SegmentReport:
         written: Pictures with results.
         skipped: Pictures left out because their results were there.
         failed: Inputs and pictures that could not be used.
+        kept: Names of pictures whose results are of an earlier run and were kept.
         interruption: What the user stopped it with.
     """
 
     written: int = 0
     skipped: int = 0
     failed: int = 0
+    kept: set[str] = field(default_factory=set)
     interruption: KeyboardInterrupt | None = None
+
+    def skip(self, name: str) -> None:
+        """Count a picture that is left out."""
+        self.skipped += 1
+        self.kept.discard(name)
 
 
 def segment(arguments: Namespace, report_problem: Callable[[str], None]) -> SegmentReport:
     """Segment all pictures and write overlays, label images and JSON.
 
-    Whatever ends the run, the JSON files name all that was written.
+    Whatever ends the run, the JSON files name all that was written.  Results that the folder has
+    are kept; those of the same pictures are replaced.  One process at a time may write there.
 
     Args:
         arguments: Of `eov-seg segment`.
         report_problem: Called with a message for each input that cannot be used.
 
     Raises:
-        ValueError: An option is wrong, weights or vocabulary cannot be used.
+        ValueError: An option is wrong, weights or vocabulary cannot be used, the folder is in use,
+            holds results with another vocabulary, or files that are not of this command.
         OSError: The output cannot be written.
     """
     vocabulary = choose_vocabulary(arguments.vocabulary, arguments.things, arguments.stuff)
@@ -74,24 +84,39 @@ def segment(arguments: Namespace, report_problem: Callable[[str], None]) -> Segm
         report_problem(problem)
     if not paths:
         return report
-    writer = CocoWriter(arguments.output, vocabulary.names, vocabulary.is_thing,
-                        resume=arguments.skip_existing)
-    sources = name_sources(paths, arguments.output, writer.origins)
-    overlays = Path(arguments.output) / 'overlay'
-    overlays.mkdir(exist_ok=True)
-    segmenter = build_segmenter(arguments)
-    segmenter.set_vocabulary(vocabulary)
-    try:
-        for picture in _pictures(sources, arguments, writer, report, report_problem):
-            result = segmenter(picture.rgb)
-            save_picture(overlays / f'{picture.name}.jpg', draw_overlay(picture.rgb, result))
-            writer.add(result, picture.name, picture.file_name, picture.origin)
-            report.written += 1
-    except KeyboardInterrupt as stop:
-        report.interruption = stop
-    finally:
-        _save(writer)
+    output = Path(arguments.output)
+    _refuse_results(paths, output)
+    output.mkdir(parents=True, exist_ok=True)
+    with locked(output, 'run of eov-seg'):
+        writer = CocoWriter(output, vocabulary.names, vocabulary.is_thing, resume=True)
+        report.kept = set(writer.origins)
+        sources = name_sources(paths, output, writer.origins)
+        (output / 'overlay').mkdir(exist_ok=True)
+        segmenter = build_segmenter(arguments)
+        segmenter.set_vocabulary(vocabulary)
+        _save(writer)   # from now on the folder is known as ours, even if this process is killed
+        try:
+            for picture in _pictures(sources, arguments, writer, report, report_problem):
+                result = segmenter(picture.rgb)
+                overlay = draw_overlay(picture.rgb, result)
+                save_picture(output / 'overlay' / f'{picture.name}.jpg', overlay)
+                writer.add(result, picture.name, picture.file_name, picture.origin)
+                report.written += 1
+                report.kept.discard(picture.name)
+        except KeyboardInterrupt as stop:
+            report.interruption = stop
+        finally:
+            _save(writer)
     return report
+
+
+def _refuse_results(paths: list[str], output: Path) -> None:
+    """Raise ValueError if a picture to read lies where results are written."""
+    folders = {(output / name).resolve() for name in ('overlay', 'panoptic')}
+    for path in paths:
+        if Path(path).resolve().parent in folders:
+            raise ValueError(f'{path} lies in the folder of results {output} and might be '
+                             'overwritten; choose another folder with --output')
 
 
 def _save(writer: CocoWriter) -> None:
@@ -161,13 +186,13 @@ def _pictures(sources: list[Source], arguments: Namespace, writer: CocoWriter,
     with tqdm(total=total, unit='picture', disable=None) as progress:
         for source in sources:
             if arguments.skip_existing and source.is_image and source.name in writer:
-                report.skipped += 1
+                report.skip(source.name)
                 progress.update()
                 continue
             try:
-                for picture in source.pictures():
+                for picture in source.pictures(arguments.max_megapixels):
                     if arguments.skip_existing and picture.name in writer:
-                        report.skipped += 1
+                        report.skip(picture.name)
                     elif limit is not None and report.written >= limit:
                         return
                     else:

@@ -1,13 +1,17 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Writing files so that no reader ever sees half of one."""
+"""Files: written so that no reader sees half of one, JSON, and folders that are kept to."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+import fcntl
+import json
+import os
 from pathlib import Path
 import secrets
+from typing import Any
 
 
 @contextmanager
@@ -33,3 +37,72 @@ def replace_file(path: Path, content: bytes) -> None:
     """Write a file beside the target and move it there, so that no reader sees half of it."""
     with replacing(path) as temporary:
         temporary.write_bytes(content)
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no JSON, or is nested too deep; the message names it.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except ValueError as error:   # no JSON, or no text at all
+        raise ValueError(f'{path} is no JSON: {error}') from error
+    except RecursionError:
+        raise ValueError(f'{path} has lists or objects that are nested too deep; expected a few '
+                         'levels') from None
+
+
+def save_json(path: Path, content: object) -> None:
+    r"""Write a JSON file in UTF-8, complete or not at all.
+
+    A byte of a file name that is no UTF-8 is written as Python has it in text, `\udc80` to
+    `\udcff`: `json.loads` gives the name back, and `os.fsencode` the bytes.
+    """
+    text = json.dumps(content, ensure_ascii=False) + '\n'
+    replace_file(path, text.encode('utf-8', 'backslashreplace'))
+
+
+def inside(folder: Path, name: str) -> Path:
+    """Return the path of a file of a folder that a file from elsewhere names.
+
+    Args:
+        folder: That was given; it may be a link itself.
+        name: Relative to it.
+
+    Raises:
+        ValueError: The path is absolute, leads out of the folder, or is a link out of it.
+    """
+    path = folder / name
+    # not Path.resolve, which raises on links that go round in circles
+    real, root = (Path(os.path.realpath(entry)) for entry in (path, folder))
+    if not real.is_relative_to(root):
+        raise ValueError(f'{name!r} leads out of the folder {folder}, to {real}; only files '
+                         'inside of it are read')
+    return path
+
+
+@contextmanager
+def locked(folder: Path, work: str) -> Iterator[None]:
+    """Hold a folder, so that no other process that asks for it writes there at the same time.
+
+    Args:
+        folder: That is there.
+        work: What writes there, for the message of the one that comes second.
+
+    Raises:
+        ValueError: Another process holds it.
+        OSError: The folder cannot be opened.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ValueError(f'another {work} is writing to {folder}; wait for it, or choose '
+                             'another folder') from error
+        yield
+    finally:
+        os.close(descriptor)

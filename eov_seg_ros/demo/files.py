@@ -8,25 +8,33 @@ from collections.abc import Iterator, Mapping, Sequence
 import importlib.util
 import json
 from pathlib import Path
-import shutil
+import re
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from eov_seg_core.io.media import (
+    find_media,
+    left_out,
+    MediaError,
+    open_video,
+    read_image,
+    save_picture,
+    VIDEO_SUFFIXES,
+)
 from eov_seg_ros.demo.collector import NODE, Received
 
 PHOTOGRAPHS = ('astronaut.png', 'chelsea.png', 'coffee.png')
 """Photographs that lie in scikit-image's wheel."""
-PICTURE_SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
-VIDEO_SUFFIXES = ('.mp4', '.avi', '.mkv', '.mov', '.webm')
 MAX_SIDE = 1280
 """Longest side of a played picture, as of a camera."""
 TILE = (320, 240)
 """Width and height of a picture in the overview."""
 
 BGR = npt.NDArray[Any]
+RGB = npt.NDArray[np.uint8]
 
 
 def prepare_pictures(inputs: Sequence[str], output: Path, limit: int) -> list[str]:
@@ -34,30 +42,43 @@ def prepare_pictures(inputs: Sequence[str], output: Path, limit: int) -> list[st
 
     Args:
         inputs: Pictures, folders or videos; none: photographs of scikit-image.
-        output: The demo's folder; earlier results in it are removed.
+        output: The demo's folder; the pictures of an earlier demo in it are removed.
         limit: Most pictures; videos are sampled evenly.
 
     Raises:
-        ValueError: There is no picture, or one cannot be read.
+        ValueError: There is no picture that can be read, or one lies in the demo's folder.
     """
     if limit < 1:
         raise ValueError(f'--limit must be at least 1, got {limit}')
-    for name in ('played', 'first', 'second'):
-        shutil.rmtree(output / name, ignore_errors=True)
+    _remove_earlier(output, inputs)
     played = output / 'played'
-    played.mkdir(parents=True)
+    played.mkdir(parents=True, exist_ok=True)
     names: list[str] = []
-    for stem, image in _pictures([Path(path) for path in inputs] or _photographs(), limit):
+    for stem, image in _pictures(inputs or _photographs(), limit):
         if len(names) == limit:
             break
+        # the name goes to the player in a line of text, and into `frame_id`
+        stem = re.sub(r'[^\w. -]', '_', stem)
         names.append(f'{len(names):02d}_{stem}.png')
         scale = min(1.0, MAX_SIDE / max(image.shape[:2]))
         size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-        _write(played / names[-1], cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+        resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        save_picture(played / names[-1], np.asarray(resized, np.uint8))
     if not names:
-        raise ValueError(f'there is no picture or video in {", ".join(inputs)}; known are '
-                         f'{", ".join(PICTURE_SUFFIXES + VIDEO_SUFFIXES)}')
+        raise ValueError(f'{", ".join(inputs)}: there is no picture or video that can be read')
     return names
+
+
+def _remove_earlier(output: Path, inputs: Sequence[str]) -> None:
+    """Remove the pictures of an earlier demo, and nothing else."""
+    folders = [output / name for name in ('played', 'first', 'second')]
+    for entry in inputs:
+        if any(Path(entry).resolve().is_relative_to(folder.resolve()) for folder in folders):
+            raise ValueError(f'{entry} lies in the folder {output} that the demo writes to; '
+                             'choose another one with --output')
+    for folder in folders:
+        for path in folder.glob('[0-9][0-9]_*.png'):
+            path.unlink()
 
 
 def write_frame(frame: Received, folder: Path) -> None:
@@ -88,7 +109,7 @@ def write_summary(played: Mapping[str, Sequence[Received]],
                for label, frames in played.items()}
     (output / 'detections.json').write_text(json.dumps(content, indent=1, ensure_ascii=False),
                                             encoding='utf-8')
-    columns = [_column('played', [_read(output / 'played' / frame.name)
+    columns = [_column('played', [read_image(output / 'played' / frame.name)[..., ::-1]
                                   for frame in next(iter(played.values()))])]
     columns += [_column(f'{label} words', [_overlay_bgr(frame) for frame in frames])
                 for label, frames in played.items()]
@@ -103,60 +124,55 @@ def write_summary(played: Mapping[str, Sequence[Received]],
 
 
 def _write(path: Path, image: npt.NDArray[Any]) -> None:
-    if not cv2.imwrite(str(path), image):
-        raise OSError(f'{path} could not be written')
+    path.write_bytes(cv2.imencode('.png', image)[1].tobytes())
 
 
 def _overlay_bgr(frame: Received) -> BGR:
     return cv2.cvtColor(frame.pixels(f'{NODE}/overlay'), cv2.COLOR_RGB2BGR)
 
 
-def _photographs() -> list[Path]:
+def _photographs() -> list[str]:
     spec = importlib.util.find_spec('skimage')
     folder = Path(spec.origin).parent / 'data' if spec and spec.origin else Path('skimage/data')
-    found = [folder / name for name in PHOTOGRAPHS if (folder / name).is_file()]
+    found = [str(folder / name) for name in PHOTOGRAPHS if (folder / name).is_file()]
     if not found:
         raise ValueError(f'scikit-image, whose photographs are the default, is not installed or '
                          f'has none of {", ".join(PHOTOGRAPHS)}; name pictures of your own')
     return found
 
 
-def _pictures(paths: Sequence[Path], limit: int) -> Iterator[tuple[str, BGR]]:
-    """Yield the stem of the name and the image of each picture and of each video's frames."""
-    for path in paths:
-        if path.is_dir():
-            known = PICTURE_SUFFIXES + VIDEO_SUFFIXES
-            yield from _pictures([entry for entry in sorted(path.iterdir())
-                                  if entry.suffix.lower() in known and entry.is_file()], limit)
-        elif path.suffix.lower() in VIDEO_SUFFIXES:
-            yield from _video_frames(path, limit)
-        else:
-            yield path.stem, _read(path)
+def _pictures(paths: Sequence[str], limit: int) -> Iterator[tuple[str, RGB]]:
+    """Yield the stem of the name and the image of each picture and of each video's frames.
+
+    What cannot be read is said and left out.
+    """
+    found, problems = find_media(paths)
+    for problem in [*problems, *left_out(paths)]:
+        print(problem)
+    for path in found:
+        try:
+            if Path(path).suffix.lower() in VIDEO_SUFFIXES:
+                yield from _video_frames(path, limit)
+            else:
+                yield Path(path).stem, read_image(path)
+        except MediaError as error:
+            print(f'left out: {error}')
 
 
-def _read(path: Path) -> BGR:
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError(f'{path} is not there or is no picture that OpenCV can read')
-    return image
-
-
-def _video_frames(path: Path, limit: int) -> Iterator[tuple[str, BGR]]:
+def _video_frames(path: str, limit: int) -> Iterator[tuple[str, RGB]]:
     """Yield frames spread evenly over a video."""
-    video = cv2.VideoCapture(str(path))
-    try:
+    with open_video(path) as video:
         count = int(video.get(cv2.CAP_PROP_FRAME_COUNT))
         wanted = set(np.linspace(0, count - 1, min(limit, max(count, 1))).astype(int).tolist())
         index = 0
         while wanted and video.grab():
             if index in wanted:
                 wanted.discard(index)
-                yield f'{path.stem}_{index:05d}', video.retrieve()[1]
+                frame = cv2.cvtColor(video.retrieve()[1], cv2.COLOR_BGR2RGB)
+                yield f'{Path(path).stem}_{index:05d}', np.asarray(frame, np.uint8)
             index += 1
         if not index:
-            raise ValueError(f'{path} is not there or is no video that OpenCV can read')
-    finally:
-        video.release()
+            raise MediaError(f'{path} holds no frame that can be decoded')
 
 
 def _record(frame: Received) -> dict[str, Any]:

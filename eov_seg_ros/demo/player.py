@@ -16,12 +16,12 @@ import sys
 import threading
 from typing import Any
 
-import cv2
 import rclpy
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from eov_seg_core.io.media import read_image
 from eov_seg_ros.conversions import image_message
 
 
@@ -61,10 +61,7 @@ class _Shown:
         self._folder = folder
 
     def show(self, name: str) -> None:
-        image_bgr = cv2.imread(str(self._folder / name))
-        if image_bgr is None:
-            raise ValueError(f'{self._folder / name} is no picture that OpenCV can read')
-        self.picture = name, cv2.cvtColor(image_bgr, cv2.COLOR_BGR2RGB)
+        self.picture = name, read_image(self._folder / name)
 
 
 def _read_commands(shown: _Shown, ended: threading.Event) -> None:

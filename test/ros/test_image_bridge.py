@@ -11,6 +11,7 @@ import cv2
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
+import picture_case
 import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed: scripts/setup_env.sh')
@@ -166,6 +167,47 @@ def test_damaged_compressed_images_are_refused(data, text):
     message = CompressedImage(format=text)
     message.data.frombytes(data)
     with pytest.raises((ValueError, cv2.error)):
+        image_to_rgb(message)
+
+
+def test_an_encoding_in_the_format_is_honoured():
+    """A raw message of these is refused; a label image is no picture of grey levels."""
+    bridge = CvBridge()
+    deep = np.full((4, 6), 700, np.uint16)
+    for text in ('16UC1; png compressed ', '16UC1', '32SC1; png compressed ', '32FC1; png '):
+        message = bridge.cv2_to_compressed_imgmsg(deep, 'png')
+        message.format = text
+        with pytest.raises(ValueError, match='is not supported'):
+            image_to_rgb(message)
+    message.format = 'bayer_rggb8; png compressed '
+    with pytest.raises(ValueError, match='expected one channel of 8 bits'):
+        image_to_rgb(message)
+    for text in ('png', 'mono16; png compressed ', 'mjpeg', '', 'image/png', 'x' * 10**6):
+        message.format = text
+        assert image_to_rgb(message).shape == (4, 6, 3)
+
+
+@pytest.mark.parametrize('encoding', [name for name in ENCODINGS if name.startswith('bayer_')])
+def test_a_compressed_mosaic_is_the_raw_one(encoding):
+    raw = sample_message(encoding)
+    dtype = np.uint16 if encoding.endswith('16') else np.uint8
+    stored = np.frombuffer(raw.data, dtype).reshape(raw.height, raw.width)
+    message = CvBridge().cv2_to_compressed_imgmsg(stored, 'png')
+    message.format = f'{encoding}; png compressed '
+    np.testing.assert_array_equal(image_to_rgb(message), image_to_rgb(raw))
+
+
+@pytest.mark.parametrize('kind', ['jpeg', 'png', 'webp'])
+def test_a_few_bytes_never_cost_gigabytes(kind):
+    """A JPEG of 335 bytes took 125 s and 8 GB."""
+    jpeg = bytes(CvBridge().cv2_to_compressed_imgmsg(np.zeros((8, 8), np.uint8), 'jpg').data)
+    start = jpeg.index(b'\xff\xc0') + 5
+    data = {'jpeg': jpeg[:start] + b'\xff\xdc\xff\xdc' + jpeg[start + 4:],
+            'png': picture_case.png(60000, 60000, 1, 0, b''),
+            'webp': picture_case.EXACT['rgb.webp'][0]}[kind]
+    message = CompressedImage(format=kind)
+    message.data.frombytes(data)
+    with pytest.raises(ValueError, match='at most 64|too large|expected JPEG, PNG'):
         image_to_rgb(message)
 
 

@@ -11,8 +11,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from eov_seg_core.io.coco import (
+    CategoryEntry,
+    PanopticFile,
+    read_panoptic_file,
+    read_panoptic_png,
+)
+from eov_seg_core.io.files import inside
 from eov_seg_core.vocabulary import Category, split_synonyms, Vocabulary
-from training.data.coco_json import CategoryEntry, PanopticFile, read_ids, read_panoptic_file
 from training.data.files import advising, check_present, read_rgb, Remedies
 from training.data.samples import PanopticSample, SegmentLabel
 
@@ -96,11 +102,12 @@ class CocoPanopticFolder:
         """
         index = range(len(self))[index]
         name = self._index.images[index]
-        image_path, png_path = self._images / name, self._panoptic / self._index.pngs[index]
+        image_path = inside(self._images, name)
+        png_path = inside(self._panoptic, self._index.pngs[index])
         with advising(self._remedies.images):
             image = read_rgb(image_path)
         with advising(self._remedies.truth):
-            ids = read_ids(png_path)
+            ids = read_panoptic_png(png_path)
             if image.shape[:2] != ids.shape:
                 raise ValueError(f'{png_path} has {_size(ids)} pixels, but its image {image_path} '
                                  f'has {_size(image)}; both must be of one size')

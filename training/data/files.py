@@ -1,26 +1,19 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading the pictures of data sets; Pillow, because it refuses files that were cut off.
-
-OpenCV 4 returns the upper part of a JPEG that was cut off, and no error.
-"""
+"""The pictures and label maps of data sets; `eov_seg_core.io.media` decodes them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-import io
 from pathlib import Path
-import struct
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
-_DECODING_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error,
-                    Image.DecompressionBombError)
-_EIGHT_BIT = frozenset({'1', 'L', 'LA', 'P', 'PA', 'RGB', 'RGBA', 'RGBX', 'CMYK', 'YCbCr'})
+from eov_seg_core.io.media import load_picture, to_rgb
 
 
 class Remedies(NamedTuple):
@@ -44,13 +37,9 @@ def read_rgb(path: Path, upright: bool = True) -> npt.NDArray[np.uint8]:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is damaged, cut off or no image of eight bits a channel.
+        ValueError: It is damaged, cut off, too large or no picture.
     """
-    image = _open(path)
-    if image.mode not in _EIGHT_BIT:
-        raise ValueError(f'{path} has pixels of the kind {image.mode}; expected RGB or grey of '
-                         'eight bits')
-    return np.array((ImageOps.exif_transpose(image) if upright else image).convert('RGB'))
+    return to_rgb(_open(path), str(path), upright=upright)
 
 
 def read_labels(path: Path) -> npt.NDArray[np.int32]:
@@ -80,33 +69,8 @@ def read_channels(path: Path) -> npt.NDArray[np.uint8]:
     return np.array(image)
 
 
-def image_size(path: Path) -> tuple[int, int]:
-    """Read (height, width) of an image, turned upright, from its header.
-
-    Raises:
-        OSError: The file cannot be read.
-        ValueError: It is no image.
-    """
-    try:
-        with path.open('rb') as file, Image.open(file) as image:
-            width, height = image.size
-            turned = image.getexif().get(0x0112, 1) >= 5
-    except FileNotFoundError:
-        raise
-    except _DECODING_ERRORS as error:
-        raise ValueError(f'{path} is damaged or no image: {error}') from error
-    return (width, height) if turned else (height, width)
-
-
 def _open(path: Path) -> Image.Image:
-    data = path.read_bytes()
-    try:
-        image = Image.open(io.BytesIO(data))
-        image.load()
-    except _DECODING_ERRORS as error:
-        raise ValueError(f'{path} is damaged, cut off or no image ({len(data)} bytes): '
-                         f'{error}') from error
-    return image
+    return load_picture(path.read_bytes(), str(path))
 
 
 def missing(paths: Iterable[Path]) -> Iterator[Path]:

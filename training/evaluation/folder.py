@@ -5,13 +5,13 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-import fcntl
+from contextlib import ExitStack
 import json
 from pathlib import Path, PurePosixPath
 import secrets
 from typing import Any
 
-from eov_seg_core.io.files import replace_file
+from eov_seg_core.io.files import locked, read_json, replace_file, save_json
 from eov_seg_core.vocabulary import Vocabulary
 from training.evaluation.image import png_name
 from training.evaluation.record import ImageRecord, read_records
@@ -39,12 +39,8 @@ class RunFolder:
         self.png_folder = self._path / 'panoptic'
         self._records = self._path / 'records'
         self._records.mkdir(parents=True, exist_ok=True)
-        self._lock = (self._path / 'lock').open('w')
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(f'another evaluation is writing to {self._path}; wait for it, or '
-                             'choose another folder') from error
+        self._lock = ExitStack()
+        self._lock.enter_context(locked(self._path, 'evaluation'))
         self._check_identity()
         self._index_of_png: dict[PurePosixPath, int] = {}
         # a file of its own: the last line of an earlier one may be cut
@@ -71,20 +67,20 @@ class RunFolder:
 
     def save(self, scores: Scores, records: Sequence[ImageRecord]) -> None:
         """Write `scores.json`, `classes.csv`, and the predictions of all records as JSON."""
-        self._save_json('scores.json', {'run': self._identity, **scores.to_json()})
+        save_json(self._path / 'scores.json', {'run': self._identity, **scores.to_json()})
         replace_file(self._path / 'classes.csv', scores.to_csv().encode())
         records = sorted(records, key=lambda record: record.index)
         images = [{'id': image_id(record.name), 'file_name': record.name,
                    'height': record.size[0], 'width': record.size[1]} for record in records]
         categories = _categories(scores.vocabulary)
         if scores.panoptic is not None:
-            self._save_json('panoptic.json', {
+            save_json(self._path / 'panoptic.json', {
                 'images': images, 'categories': categories, 'annotations': [
                     {'image_id': image['id'], 'file_name': str(png_name(record.name)),
                      'segments_info': record.segments}
                     for image, record in zip(images, records)]})
         if scores.instance is not None:
-            self._save_json('instances.json', [
+            save_json(self._path / 'instances.json', [
                 {'image_id': image['id'], 'category_id': found.class_index + 1,
                  'segmentation': {'size': record.size, 'counts': found.counts},
                  'score': found.score}
@@ -98,10 +94,10 @@ class RunFolder:
     def _check_identity(self) -> None:
         path = self._path / 'run.json'
         if not path.exists():
-            self._save_json('run.json', self._identity)
+            save_json(self._path / 'run.json', self._identity)
             return
         try:
-            known = dict(json.loads(path.read_text(encoding='utf-8')))
+            known = dict(read_json(path))
         except (ValueError, TypeError) as error:
             raise ValueError(f'{path} is damaged ({error}); choose another folder') from error
         # compared as JSON gives it back
@@ -123,9 +119,6 @@ class RunFolder:
 
     def _is_saved(self, record: ImageRecord) -> bool:
         return record.segments is None or (self.png_folder / png_name(record.name)).exists()
-
-    def _save_json(self, name: str, content: object) -> None:
-        replace_file(self._path / name, (json.dumps(content, ensure_ascii=False) + '\n').encode())
 
 
 def image_id(name: str) -> int | str:

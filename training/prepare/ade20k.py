@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from eov_seg_core.io.media import picture_size
 from eov_seg_core.vocabulary import Vocabulary
 from training.data.catalogue import DOWNLOADS, FOLDERS
 from training.data.files import (
     check_present,
-    image_size,
     read_channels,
     read_labels,
     read_rgb,
@@ -159,7 +159,7 @@ def _images(folder: Path, remedy: str) -> list[Path]:
 
 
 def _checked_size(image: Path, ids: npt.NDArray[np.int32], labels: Path) -> tuple[int, int]:
-    height, width = image_size(image)
+    height, width = picture_size(image)
     if ids.shape != (height, width):
         raise ValueError(f'{labels} has {ids.shape[1]} x {ids.shape[0]} pixels, but {image} has '
                          f'{width} x {height}')

@@ -5,6 +5,9 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+import json
 import os
 import signal
 import subprocess
@@ -14,12 +17,14 @@ import time
 from cli_case import make_video, names_in, read, ROOT, WORDS
 import cv2
 import numpy as np
+import picture_case
 import pytest
 
 from eov_seg_core.app import commands
 from eov_seg_core.app.cli import main
-from eov_seg_core.io import coco as export
 from eov_seg_core.io.coco import read_panoptic_png
+from eov_seg_core.io.coco import writer as export
+from eov_seg_core.io.files import locked
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +140,117 @@ def test_skip_existing_tells_files_of_one_name_apart(checkpoint, pictures, tmp_p
     assert names_in(output / 'overlay') == ['a.jpg', 'a_1.jpg']
 
 
+def test_a_second_run_keeps_the_first(checkpoint, pictures, tmp_path, capsys):
+    output = tmp_path / 'output'
+    assert segment(checkpoint, output, pictures / 'a.jpg', *WORDS) == 0
+    assert segment(checkpoint, output, pictures / 'b.png', *WORDS) == 0
+    assert '1 segmented, 1 kept of earlier runs: ' in capsys.readouterr().out
+    assert segment(checkpoint, output, pictures / 'b.png', *WORDS) == 0
+    names = [image['file_name'] for image in read(output / 'panoptic.json')['images']]
+    assert names == ['a.jpg', 'b.png']
+    assert segment(checkpoint, output, pictures / 'b.png', '--things', 'dog') == 2
+    assert 'another vocabulary' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('foreign', [
+    'panoptic.json', 'detections.json', 'panoptic/b.png', 'overlay/b.jpg'])
+def test_files_of_somebody_else_are_not_overwritten(checkpoint, pictures, tmp_path, capsys,
+                                                    foreign):
+    path = tmp_path / 'output' / foreign
+    path.parent.mkdir(parents=True)
+    path.write_text('{"images": [], "annotations": [], "categories": []}')
+    assert segment(checkpoint, tmp_path / 'output', pictures, *WORDS) == 2
+    assert 'not overwritten' in capsys.readouterr().err
+    assert path.read_text() == '{"images": [], "annotations": [], "categories": []}'
+    assert names_in(tmp_path / 'output') == [foreign.split('/')[0]]
+
+
+def test_results_are_no_input(checkpoint, pictures, tmp_path, capsys):
+    output = tmp_path / 'output'
+    assert segment(checkpoint, output, pictures, *WORDS) == 0
+    before = (output / 'overlay' / 'a.jpg').read_bytes()
+    assert segment(checkpoint, output, output / 'overlay', *WORDS) == 2
+    assert 'lies in the folder of results' in capsys.readouterr().err
+    assert (output / 'overlay' / 'a.jpg').read_bytes() == before
+
+
+def test_one_run_at_a_time(checkpoint, pictures, tmp_path, capsys):
+    output = tmp_path / 'output'
+    output.mkdir()
+    with locked(output, 'run of eov-seg'):
+        assert segment(checkpoint, output, pictures, *WORDS) == 2
+    assert 'another run of eov-seg is writing to' in capsys.readouterr().err
+    assert segment(checkpoint, output, pictures, *WORDS) == 0
+
+
+def test_what_a_killed_run_leaves_is_taken_up(checkpoint, pictures, tmp_path, monkeypatch):
+    def killed(*_):
+        raise MemoryError       # nothing catches it, and nothing is saved
+
+    output = tmp_path / 'output'
+    with monkeypatch.context() as patch:
+        patch.setattr(commands, 'draw_overlay', killed)
+        patch.setattr(commands.CocoWriter, 'add', killed)
+        with pytest.raises(MemoryError):
+            segment(checkpoint, output, pictures, *WORDS)
+    (output / 'panoptic' / 'a.png').write_bytes(b'half')
+    assert segment(checkpoint, output, pictures, *WORDS) == 0
+    assert len(read(output / 'panoptic.json')['images']) == 2
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='other systems refuse such names')
+def test_file_names_that_are_no_text(checkpoint, pictures, tmp_path, capsys):
+    """One costs nothing of the others, and comes back from the JSON as it is."""
+    names = [b'caf\xe9.png', b'new\nline.png', b'a:b.png']
+    folder = tmp_path / 'odd'
+    folder.mkdir()
+    for name in names:
+        (folder / os.fsdecode(name)).write_bytes((pictures / 'b.png').read_bytes())
+    (folder / 'bad\nname.png').write_bytes(b'')
+    output = tmp_path / os.fsdecode(b'out\xe9')
+    assert segment(checkpoint, output, folder, *WORDS) == 1
+    printed = capsys.readouterr()
+    assert printed.err.count('\n') == 1
+    assert 'bad\\nname.png' in printed.err
+    assert r'out\udce9' in printed.out
+    content = json.loads((output / 'panoptic.json').read_bytes().decode('utf-8', 'strict'))
+    found = {os.fsencode(image['file_name']) for image in content['images']}
+    assert found == set(names)
+    for annotation in content['annotations']:
+        assert (output / 'panoptic' / annotation['file_name']).exists()
+
+
+def test_pictures_that_are_too_large(checkpoint, pictures, tmp_path, capsys):
+    (pictures / 'bomb.png').write_bytes(picture_case.png(60000, 60000, 1, 0, b''))
+    (pictures / 'b0.png').write_bytes(picture_case.png(70000, 16, 8, 0, b''))
+    output = tmp_path / 'output'
+    assert segment(checkpoint, output, pictures, *WORDS) == 1
+    printed = capsys.readouterr()
+    assert '2 segmented, 2 failed' in printed.out
+    assert 'a side may have at most 65500' in printed.err
+    assert segment(checkpoint, tmp_path / 'b', pictures / 'a.jpg', *WORDS, '--max-megapixels',
+                   '0.001') == 1
+    with pytest.raises(SystemExit):
+        segment(checkpoint, tmp_path / 'c', pictures, *WORDS, '--max-megapixels', '0')
+
+
+def test_a_video_over_http(checkpoint, video, tmp_path):
+    handler = partial(SimpleHTTPRequestHandler, directory=str(video.parent))
+    server = ThreadingHTTPServer(('127.0.0.1', 0), handler)
+    with ThreadPoolExecutor(1) as pool:
+        serving = pool.submit(server.serve_forever, 0.05)
+        try:
+            address = f'http://me:secret@127.0.0.1:{server.server_port}/{video.name}'
+            assert segment(checkpoint, tmp_path / 'o', address, *WORDS, '--max-frames', '2') == 0
+        finally:
+            server.shutdown()
+            server.server_close()
+        serving.result()
+    content = (tmp_path / 'o' / 'panoptic.json').read_text()
+    assert len(json.loads(content)['images']) == 2
+    assert 'secret' not in content
+
+
 def test_interrupt_leaves_complete_files(checkpoint, pictures, tmp_path, monkeypatch, capsys):
     calls = []
 
@@ -152,13 +268,15 @@ def test_interrupt_leaves_complete_files(checkpoint, pictures, tmp_path, monkeyp
 
 
 def test_interrupt_while_saving(checkpoint, pictures, tmp_path, monkeypatch):
-    def interrupt_first(*arguments):
-        monkeypatch.setattr(export, '_save_json', save)
+    def interrupt_third(*arguments):    # two files when it starts, two at its end
         save(*arguments)
-        raise KeyboardInterrupt
+        calls.append(arguments)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
 
-    save = export._save_json
-    monkeypatch.setattr(export, '_save_json', interrupt_first)
+    calls = []
+    save = export.save_json
+    monkeypatch.setattr(export, 'save_json', interrupt_third)
     assert segment(checkpoint, tmp_path / 'output', pictures, *WORDS) == 130
     assert len(read(tmp_path / 'output' / 'panoptic.json')['annotations']) == 2
     assert isinstance(read(tmp_path / 'output' / 'detections.json'), list)

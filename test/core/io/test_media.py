@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+import os
+import struct
+
 from cli_case import make_video
 import cv2
-import numpy as np
 import pytest
 
-from eov_seg_core.io.media import find_media, MediaError, name_sources, read_image
+from eov_seg_core.io.media import find_media, left_out, MediaError, name_sources
 
 CONTAINERS = [('avi', 'MJPG'), ('avi', 'XVID'), ('mp4', 'mp4v'), ('mov', 'mp4v'), ('mkv', 'MJPG'),
               ('webm', 'VP80'), ('mpg', 'MPG2')]
@@ -23,10 +25,23 @@ def test_media_of_arguments(tmp_path):
     for name in ('x.png', 'a.AVI', 'notes.txt'):
         (tmp_path / name).write_bytes(b'')
     (tmp_path / 'empty').mkdir()
-    paths, problems = find_media([str(tmp_path), 'camera:0', 'camera:', str(tmp_path / 'empty')])
-    assert paths == [str(tmp_path / 'a.AVI'), str(tmp_path / 'x.png'), 'camera:0']
+    paths, problems = find_media([str(tmp_path), 'camera:0', 'camera:', '/dev/video7',
+                                  'rtsp://me:secret@host/live', str(tmp_path / 'empty')])
+    assert paths == [str(tmp_path / 'a.AVI'), str(tmp_path / 'x.png'), 'camera:0', 'camera:7',
+                     'rtsp://me:secret@host/live']
     assert [problem.split(':')[0] for problem in problems] == ['camera', str(tmp_path / 'empty')]
     assert find_media([]) == ([], [])
+
+
+def test_folders_say_what_they_leave_out(tmp_path):
+    for name in ('a.heic', 'b.HEIC', 'c.png', 'd', '.hidden'):
+        (tmp_path / name).write_bytes(b'')
+    (tmp_path / 'e').mkdir()
+    (note,) = left_out([str(tmp_path), 'camera:0', 'http://host/x', str(tmp_path / 'c.png')])
+    assert '1 files with the ending .HEIC, 1 files with the ending .heic' in note
+    assert '1 files with the ending none' in note
+    assert '1 sub-folders' in note
+    assert left_out([str(tmp_path / 'e')]) == []
 
 
 @pytest.mark.parametrize(('paths', 'expected'), [
@@ -37,6 +52,8 @@ def test_media_of_arguments(tmp_path):
     (['clip.avi', 'clip_000001.jpg'], ['clip', 'clip_000001_1']),
     (['clip_000001.jpg', 'clip.avi'], ['clip_000001', 'clip_1']),
     (['clip.avi', 'clip.jpg', 'clip_1.jpg', 'clip.mp4'], ['clip', 'clip', 'clip_1', 'clip_1']),
+    (['rtsp://me:secret@host:1/a?b', 'rtsp://host:1/a?b'],
+     ['rtsp_host_1_a_b', 'rtsp_host_1_a_b_1']),
     (['camera:0', 'camera_0.avi', 'camera_0_1000000.png'],
      ['camera_0', 'camera_0_1', 'camera_0_1000000_1'])])
 def test_no_two_pictures_share_a_name(paths, expected):
@@ -49,6 +66,11 @@ def test_known_origins_keep_their_names():
     assert names(paths, '.', known) == ['a_1', 'a', 'clip_000007_1', 'clip_1', 'clip', 'a_2']
 
 
+def test_two_recordings_of_a_camera_are_different_pictures():
+    known = {'camera_0_000000': 'camera:0#0', 'camera_0_000001': 'camera:0#1'}
+    assert names(['camera:0'], '.', known) == ['camera_0_1']
+
+
 def test_origins_do_not_depend_on_the_working_directory(tmp_path, monkeypatch):
     (tmp_path / 'in').mkdir()
     monkeypatch.chdir(tmp_path)
@@ -56,19 +78,6 @@ def test_origins_do_not_depend_on_the_working_directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path / 'in')
     assert name_sources(['a.jpg'], '../out')[0].origin == outside[0].origin == '../in/a.jpg'
     assert outside[1].origin == 'camera:0'
-
-
-def test_images_of_any_kind_become_rgb(tmp_path):
-    rng = np.random.default_rng(0)
-    grey = rng.integers(0, 256, (6, 7), dtype=np.uint8)
-    color = rng.integers(0, 256, (6, 7, 4), dtype=np.uint8)
-    deep = (grey.astype(np.uint16) << 8) + 7
-    for name, array in (('grey', grey), ('alpha', color), ('deep', deep)):
-        cv2.imwrite(str(tmp_path / f'{name}.png'), array)
-        assert read_image(tmp_path / f'{name}.png').shape == (6, 7, 3)
-    np.testing.assert_array_equal(read_image(tmp_path / 'alpha.png'), color[:, :, 2::-1])
-    with pytest.raises(MediaError, match='nothing'):
-        read_image(tmp_path / 'nothing.png')
 
 
 def frames_of(path):
@@ -115,6 +124,64 @@ def test_a_video_without_frames_is_an_error(tmp_path, suffix):
     frames, error = frames_of(path)
     assert frames == 0
     assert path.name in error
+
+
+@pytest.mark.parametrize('name', [
+    b'caf\xe9.avi', b'a:b.avi', b'http:x.avi', b'new\nline.avi', b'frame_%03d.avi', b'0001.avi',
+    b'-o.avi', b'a b.avi'])
+def test_videos_of_any_name(tmp_path, name):
+    make_or_skip(tmp_path / 'clip.avi', 3, 'MJPG').rename(tmp_path / os.fsdecode(name))
+    assert frames_of(tmp_path / os.fsdecode(name)) == (3, None)
+
+
+@pytest.mark.parametrize('content', [
+    b'', b'no video', b'#EXTM3U\n#EXTINF:1,\n/tmp/secret.avi\n',
+    b'#EXTM3U\n#\0\n/tmp/secret.avi\n',
+    b'ffconcat version 1.0\nfile clip.avi\n'])
+def test_a_playlist_is_no_video(tmp_path, content):
+    path = tmp_path / 'list.mp4'
+    path.write_bytes(content)
+    assert frames_of(path) == (0, f'{path} is no video, but a text, a playlist or nothing')
+
+
+def test_frames_over_the_limit_are_refused(tmp_path):
+    path = make_or_skip(tmp_path / 'clip.avi', 3, 'MJPG')
+    source = name_sources([str(path)], tmp_path)[0]
+    with pytest.raises(MediaError, match='a frame of .* has 64 x 48 pixels'):
+        next(source.pictures(0.003))
+
+
+def edited_video(path, shown, hidden, frames=30):
+    """Write an MP4 whose edit list hides frames at both ends, as phones do that trim it."""
+    make_or_skip(path, frames, 'mp4v')
+
+    def walk(data):
+        start, result = 0, b''
+        while start < len(data):
+            size, kind = struct.unpack('>I4s', data[start:start + 8])
+            body = data[start + 8:start + size]
+            if kind in (b'moov', b'trak', b'edts', b'mdia'):
+                body = walk(body)
+            if kind == b'mdhd':
+                scales[:] = struct.unpack('>I', body[12:16])
+            if kind == b'elst':     # at 5 frames a second
+                body = struct.pack('>IIIihh', 0, 1, 200 * shown, hidden * scales[0] // 5, 1, 0)
+            result += struct.pack('>I4s', 8 + len(body), kind) + body
+            start += size
+        return result
+
+    scales = [1]
+    data = path.read_bytes()
+    walk(data)      # the media's header comes behind the list
+    path.write_bytes(walk(data))
+    return path
+
+
+@pytest.mark.parametrize(('shown', 'hidden'), [(17, 13), (10, 5), (1, 0), (29, 0)])
+def test_a_trimmed_video_is_not_reported(tmp_path, shown, hidden):
+    frames, error = frames_of(edited_video(tmp_path / 'clip.mp4', shown, hidden))
+    assert error is None
+    assert abs(frames - shown) <= 1
 
 
 def test_frames_shown_for_longer_are_not_missing(tmp_path):

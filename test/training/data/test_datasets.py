@@ -152,8 +152,8 @@ BROKEN_PICTURES = {
     'uncovered': (uncovered, r'room_0\.png has no pixel of segments 99 that its JSON lists'),
     'grey PNG': (lambda folder: save(folder / 'panoptic/room_0.png', np.eye(40, 60, dtype='u1')),
                  'segments 65793 that its JSON does not list; it is grey'),
-    '16 bits': (lambda folder: Image.new('I;16', (60, 40)).save(
-        folder / 'images/room_0.jpg', 'PNG'), 'pixels of the kind I'),
+    'floats': (lambda folder: Image.new('F', (60, 40)).save(
+        folder / 'images/room_0.jpg', 'TIFF'), 'pixels of the kind F'),
 }
 
 

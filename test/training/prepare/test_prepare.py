@@ -26,10 +26,9 @@ from prepare_case import (
 )
 import pytest
 
-from eov_seg_core.io.coco import ids_to_rgb
+from eov_seg_core.io.coco import ids_to_rgb, read_panoptic_file
 from eov_seg_core.vocabulary import Vocabulary
 from training.data import open_dataset
-from training.data.coco_json import read_panoptic_file
 from training.data.samples import SegmentLabel
 
 # --- ADE20K, 150 classes ---------------------------------------------------------------------

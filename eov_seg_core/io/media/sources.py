@@ -1,9 +1,10 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures from image files, folders, videos and cameras, one after the other, as RGB."""
+"""Where pictures come from: files, folders, videos, cameras and streams, each under one name."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -15,23 +16,19 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from eov_seg_core.io.files import replace_file
+from eov_seg_core.io.media.pictures import MAX_MEGAPIXELS, MediaError, read_image
+from eov_seg_core.io.media.video import CAMERA, check_complete, open_video, stream_name
 
 IMAGE_SUFFIXES = frozenset({
-    '.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.pnm', '.ppm', '.tif', '.tiff', '.webp'})
+    '.bmp', '.dib', '.gif', '.j2k', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm',
+    '.png', '.pnm', '.ppm', '.tif', '.tiff', '.webp'})
 """Endings by which a folder's images are found, in lower case."""
-VIDEO_SUFFIXES = frozenset({'.avi', '.m4v', '.mkv', '.mov', '.mp4', '.mpeg', '.mpg', '.webm'})
+VIDEO_SUFFIXES = frozenset({
+    '.3gp', '.asf', '.avi', '.flv', '.m2ts', '.m4v', '.mjpeg', '.mjpg', '.mkv', '.mov', '.mp4',
+    '.mpeg', '.mpg', '.mts', '.ogv', '.ts', '.vob', '.webm', '.wmv'})
 """Endings of videos, in lower case."""
-# What OpenCV calls the number of frames is, for these, reckoned from the duration.  That of MPEG
-# streams in turn is reckoned from the frames that are there (2 frames are "3", 30 are "26").
-_COUNT_FROM_DURATION = frozenset({'.mkv', '.webm'})
-_COUNT_UNKNOWN = frozenset({'.mpeg', '.mpg'})
-_CAMERA = 'camera:'
+_DEVICE = re.compile(r'/dev/video(\d+)')
 _FRAME_NAME = re.compile(r'(.+)_(\d{6,})')
-
-
-class MediaError(Exception):
-    """A file or camera cannot be read; the message names it and says why."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Source:
-    """A file or camera that yields pictures.
+    """A file, camera or network stream that yields pictures.
 
     Attributes:
         path: As given; `camera:0` for the first camera.
@@ -67,81 +64,74 @@ class Source:
     origin: str
 
     @property
-    def is_camera(self) -> bool:
-        """Whether it is a camera."""
-        return self.path.startswith(_CAMERA)
+    def is_live(self) -> bool:
+        """Whether it is a camera or a stream: it may have no end, and never repeats itself."""
+        return self.path.startswith(CAMERA) or stream_name(self.path) is not None
 
     @property
     def is_image(self) -> bool:
         """Whether it is a single image."""
-        return not self.is_camera and Path(self.path).suffix.lower() not in VIDEO_SUFFIXES
+        return not self.is_live and Path(self.path).suffix.lower() not in VIDEO_SUFFIXES
 
     def count(self) -> int | None:
         """Return how many pictures there will be, as far as the file says; None: unknown."""
         if self.is_image:
             return 1
-        if self.is_camera:
+        if self.is_live:
             return None
-        capture = cv2.VideoCapture(self.path)
-        frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT)) if capture.isOpened() else 0
-        capture.release()
+        try:
+            with open_video(self.path) as capture:
+                frames = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        except MediaError:      # said when its pictures are read
+            return None
         return frames if frames > 0 else None
 
-    def pictures(self) -> Iterator[Picture]:
+    def pictures(self, max_megapixels: float = MAX_MEGAPIXELS) -> Iterator[Picture]:
         """Read the pictures one by one.
+
+        Args:
+            max_megapixels: Larger pictures and frames are refused.
 
         Raises:
             MediaError: The file or camera cannot be read; or, after the last frame that can be
-                decoded, the video is shorter than it announces.  An MPEG stream (`.mpg`, `.mpeg`)
+                decoded, the video is shorter than it announces.  An MPEG stream (`.mpg`, `.ts`)
                 announces nothing, so that its end is never missed.
         """
         if self.is_image:
-            yield Picture(self.name, Path(self.path).name, self.origin, read_image(self.path))
+            rgb = read_image(self.path, max_megapixels=max_megapixels)
+            yield Picture(self.name, Path(self.path).name, self.origin, rgb)
         else:
-            yield from self._frames()
+            yield from self._frames(max_megapixels)
 
-    def _frames(self) -> Iterator[Picture]:
-        capture = cv2.VideoCapture(
-            int(self.path[len(_CAMERA):]) if self.is_camera else self.path)
-        try:
-            if not capture.isOpened():
-                raise MediaError(f'{self.path} cannot be opened; check that it is there and '
-                                 f'{"not in use" if self.is_camera else "a video"}')
+    def _frames(self, max_megapixels: float) -> Iterator[Picture]:
+        shown = stream_name(self.path) or self.path
+        with open_video(self.path, max_megapixels) as capture:
             index, last = 0, 0.0
             while True:
-                is_read, bgr = capture.read()
+                try:
+                    is_read, bgr = capture.read()
+                except cv2.error as error:      # such as memory that is short
+                    raise MediaError(f'{shown}: frame {index} cannot be read: {error}') from error
                 if not is_read:
                     break
-                yield Picture(f'{self.name}_{index:06d}', f'{Path(self.path).name}#{index}',
-                              f'{self.origin}#{index}', _to_rgb(np.asarray(bgr, np.uint8)))
+                yield Picture(f'{self.name}_{index:06d}', f'{Path(shown).name}#{index}',
+                              f'{self.origin}#{index}',
+                              np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8))
                 index += 1
                 last = max(last, capture.get(cv2.CAP_PROP_POS_MSEC))
             if index == 0:
-                raise MediaError(f'{self.path} holds no frame that can be decoded')
-            if not self.is_camera:
-                _check_complete(self.path, index, last, capture)
-        finally:
-            capture.release()
-
-
-def _check_complete(path: str, decoded: int, last: float, capture: cv2.VideoCapture) -> None:
-    """Raise a MediaError if frames are missing; `last` is the last one's time in milliseconds."""
-    suffix = Path(path).suffix.lower()
-    announced, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
-    reached = decoded
-    if suffix in _COUNT_FROM_DURATION:      # fewer frames fill it if some are shown for longer
-        reached = max(reached, round(last * rate / 1000) + 1)
-    if reached < announced and suffix not in _COUNT_UNKNOWN:
-        raise MediaError(f'{path} is damaged or cut off: {decoded} frames can be decoded, '
-                         f'expected {announced:.0f}; fetch or record it again')
+                raise MediaError(f'{shown} holds no frame that can be decoded')
+            if not self.is_live:
+                check_complete(self.path, index, last, capture)
 
 
 def find_media(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
-    """List the files and cameras that the arguments of a command name.
+    """List the files, cameras and streams that the arguments of a command name.
 
     Args:
         inputs: Image and video files; folders, whose images and videos are taken in the order of
-            their names, without those of sub-folders; `camera:N` for camera N.
+            their names, without those of sub-folders; `camera:N` or `/dev/videoN` for camera N;
+            `rtsp://...` and `http://...`.
 
     Returns:
         Their paths, and a message for each argument that names nothing.
@@ -149,9 +139,12 @@ def find_media(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
     paths: list[str] = []
     problems: list[str] = []
     for entry in inputs:
-        if entry.startswith(_CAMERA) and not entry[len(_CAMERA):].isdecimal():
+        device = _DEVICE.fullmatch(os.path.realpath(entry)) if entry.startswith('/dev/') else None
+        if device:
+            paths.append(CAMERA + device[1])
+        elif entry.startswith(CAMERA) and not entry[len(CAMERA):].isdecimal():
             problems.append(f'{entry}: expected camera:N with N = 0, 1, ...')
-        elif entry.startswith(_CAMERA) or Path(entry).is_file():
+        elif entry.startswith(CAMERA) or stream_name(entry) or Path(entry).is_file():
             paths.append(entry)
         elif Path(entry).is_dir():
             found = _media_in(Path(entry))
@@ -160,6 +153,26 @@ def find_media(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
         else:
             problems.append(f'{entry}: there is no such file or folder')
     return paths, problems
+
+
+def left_out(inputs: Sequence[str]) -> list[str]:
+    """Say of each folder among the inputs what `find_media` leaves out, and why."""
+    notes = []
+    for folder in (Path(entry) for entry in inputs if not stream_name(entry)):
+        if not folder.is_dir():
+            continue
+        reasons: Counter[str] = Counter()
+        for path in folder.iterdir():
+            if path.is_dir():
+                reasons['sub-folders (name them, too)'] += 1
+            elif not _is_media(path) and not path.name.startswith('.'):
+                reasons[f'files with the ending {path.suffix or "none"}'] += 1
+        if reasons:
+            listed = ', '.join(f'{number} {reason}' for reason, number in sorted(reasons.items()))
+            notes.append(f'{folder}: left out are {listed}; read are images '
+                         f'({" ".join(sorted(IMAGE_SUFFIXES))}) and videos '
+                         f'({" ".join(sorted(VIDEO_SUFFIXES))})')
+    return notes
 
 
 def name_sources(paths: Sequence[str], folder: str | Path,
@@ -178,37 +191,20 @@ def name_sources(paths: Sequence[str], folder: str | Path,
     names = _Names(known or {})
     sources = []
     for path in paths:
-        is_camera = path.startswith(_CAMERA)
-        stem = path.replace(':', '_') if is_camera else Path(path).stem
-        unnamed = Source(path, stem, path if is_camera else _origin(path, Path(folder)))
+        unnamed = Source(path, _stem(path), _origin(path, Path(folder)))
+        # two recordings of one camera are different pictures
+        known_as = None if unnamed.is_live else unnamed.origin
         sources.append(replace(
-            unnamed, name=names.take(stem, unnamed.origin, unnamed.is_image)))
+            unnamed, name=names.take(unnamed.name, known_as, unnamed.is_image)))
     return sources
 
 
-def read_image(path: str | Path) -> npt.NDArray[np.uint8]:
-    """Read an image file, turned upright, as (H, W, 3) uint8 RGB whatever it holds.
-
-    Raises:
-        MediaError: It cannot be read or is no image.
-    """
-    try:
-        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
-        bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    except (OSError, cv2.error) as error:
-        raise MediaError(f'{path} cannot be read: {error}') from error
-    if bgr is None:
-        raise MediaError(f'{path} is no image that OpenCV can decode')
-    return _to_rgb(np.asarray(bgr, np.uint8))
-
-
-def _to_rgb(bgr: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
-
-
 def _media_in(folder: Path) -> list[str]:
-    return [str(path) for path in sorted(folder.iterdir())
-            if path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES and path.is_file()]
+    return [str(path) for path in sorted(folder.iterdir()) if _is_media(path)]
+
+
+def _is_media(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES and path.is_file()
 
 
 class _Names:
@@ -233,9 +229,9 @@ class _Names:
             if name not in names:
                 names.append(name)
 
-    def take(self, stem: str, origin: str, is_image: bool) -> str:
+    def take(self, stem: str, origin: str | None, is_image: bool) -> str:
         """Return the name that the origin had before, else the stem, numbered if it is taken."""
-        if self._earlier.get(origin):
+        if origin is not None and self._earlier.get(origin):
             return self._earlier[origin].pop(0)
         numbers = self._numbers.setdefault(stem, count(1))
         name = stem
@@ -252,23 +248,15 @@ class _Names:
         return name not in self._videos and not any(match and match[1] == name for match in frames)
 
 
+def _stem(path: str) -> str:
+    live = stream_name(path) or (path if path.startswith(CAMERA) else '')
+    return re.sub(r'[^\w.-]+', '_', live) if live else Path(path).stem
+
+
 def _origin(path: str, folder: Path) -> str:
+    if path.startswith(CAMERA) or stream_name(path):
+        return stream_name(path) or path
     try:
         return Path(os.path.relpath(path, folder)).as_posix()
     except ValueError:      # on another drive
         return Path(path).resolve().as_posix()
-
-
-def save_picture(path: str | Path, rgb: npt.NDArray[np.uint8]) -> None:
-    """Write a picture in the format of its file name; the file appears complete or not at all.
-
-    Args:
-        path: Ends in `.png`, `.jpg` or another ending that OpenCV knows.
-        rgb: (H, W, 3) uint8 RGB.
-
-    Raises:
-        OSError: The file cannot be written.
-    """
-    path = Path(path)
-    _, encoded = cv2.imencode(path.suffix, rgb[:, :, ::-1])
-    replace_file(path, encoded.tobytes())

@@ -1,18 +1,15 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Reading COCO's panoptic format: a JSON file, and a PNG of segment ids for each image."""
+"""Reading the JSON of COCO's panoptic format, entry by entry checked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-import json
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
-from eov_seg_core.io.coco import MAX_ID, read_panoptic_png
+from eov_seg_core.io.coco.ids import MAX_ID
+from eov_seg_core.io.files import read_json
 from eov_seg_core.quality import Segment
 
 _T = TypeVar('_T')
@@ -65,7 +62,7 @@ def read_panoptic_file(path: Path) -> PanopticFile:
         OSError: The file cannot be read.
         ValueError: It is no such JSON; the message names file and entry.
     """
-    content = _load(path)
+    content = read_json(path)
     images: dict[int | str, str] = {}
     for index, entry in enumerate(_list_of(content, 'images', path)):
         image_id, file_name = _parsed(_image, entry, path, f'image {index}')
@@ -86,7 +83,7 @@ def read_annotations(path: Path) -> dict[int | str, Annotation]:
         OSError: The file cannot be read.
         ValueError: It is no such JSON; the message names file and image.
     """
-    return _annotations(_load(path), path)
+    return _annotations(read_json(path), path)
 
 
 def _annotations(content: Any, path: Path) -> dict[int | str, Annotation]:
@@ -107,7 +104,7 @@ def read_categories(path: Path) -> dict[int, bool]:
         OSError: The file cannot be read.
         ValueError: It is no such JSON, or an id occurs twice; the message names the file.
     """
-    return _categories(_load(path), path)
+    return _categories(read_json(path), path)
 
 
 def _categories(content: Any, path: Path) -> dict[int, bool]:
@@ -118,23 +115,6 @@ def _categories(content: Any, path: Path) -> dict[int, bool]:
             raise ValueError(f'{path}: there are two categories with id {key}')
         categories[key] = is_thing
     return categories
-
-
-def read_ids(path: Path) -> npt.NDArray[np.int32]:
-    """Read the segment ids of a PNG, (H, W) int32.
-
-    Raises:
-        OSError: The file cannot be read.
-        ValueError: It is damaged or no picture; the message names it.
-    """
-    return read_panoptic_png(path)
-
-
-def _load(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except ValueError as error:   # no JSON, or no text at all
-        raise ValueError(f'{path} is no JSON: {error}') from error
 
 
 def _list_of(content: Any, key: str, path: Path) -> list[Any]:
@@ -178,17 +158,25 @@ def _text(entry: Any, key: str) -> str:
     return value
 
 
+def _file_name(entry: Any) -> str:
+    name = _text(entry, 'file_name')
+    path = PurePosixPath(name)
+    if path.is_absolute() or '..' in path.parts or '\0' in name:
+        raise ValueError(f"'file_name' must be a path inside of the folder, got {name!r}")
+    return name
+
+
 def _image_id(entry: Any, key: str = 'image_id') -> int | str:
     value = entry[key]
     return value if isinstance(value, str) else _whole(entry, key)
 
 
 def _image(entry: Any) -> tuple[int | str, str]:
-    return _image_id(entry, 'id'), _text(entry, 'file_name')
+    return _image_id(entry, 'id'), _file_name(entry)
 
 
 def _annotation(entry: Any) -> Annotation:
-    file_name = _text(entry, 'file_name')
+    file_name = _file_name(entry)
     segments = tuple(_segment(segment) for segment in entry['segments_info'])
     ids = [segment.id for segment in segments]
     if len(set(ids)) < len(ids):

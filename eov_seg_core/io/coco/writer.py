@@ -10,69 +10,22 @@ segment also carries its score, which those tools ignore.
 from __future__ import annotations
 
 from collections.abc import Sequence
-import json
 from pathlib import Path
 from typing import Any, NamedTuple, TYPE_CHECKING
 
-import cv2
-import numpy as np
-import numpy.typing as npt
-
-from eov_seg_core.io.files import replace_file
+from eov_seg_core.io.coco.ids import ids_to_rgb
+from eov_seg_core.io.files import read_json, save_json
 from eov_seg_core.io.media import save_picture
 
 if TYPE_CHECKING:       # not at run time: files need no PyTorch
     from eov_seg_core.results.result import PanopticResult
-
-MAX_ID = (1 << 24) - 1
-"""Largest segment id that three bytes hold."""
-
-
-def ids_to_rgb(ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
-    """Store segment ids as colours.
-
-    Args:
-        ids: (H, W) integers 0..2**24 - 1.
-
-    Returns:
-        (H, W, 3) uint8 RGB with id = R + 256 G + 65536 B.
-
-    Raises:
-        ValueError: An id is out of range.
-    """
-    if ids.size and not 0 <= int(ids.min()) <= int(ids.max()) <= MAX_ID:
-        raise ValueError(f'segment ids lie in {ids.min()}..{ids.max()}, expected 0..{MAX_ID}')
-    rgb = np.empty((*ids.shape, 3), np.uint8)
-    for channel in range(3):
-        rgb[..., channel] = ids >> 8 * channel      # the conversion keeps the low byte
-    return rgb
-
-
-def rgb_to_ids(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
-    """Read segment ids from colours: the inverse of `ids_to_rgb`, (H, W) int32."""
-    red, green, blue = (rgb[..., channel].astype(np.int32) for channel in range(3))
-    return np.asarray(red | green << 8 | blue << 16)
-
-
-def read_panoptic_png(path: str | Path) -> npt.NDArray[np.int32]:
-    """Read the segment ids of a COCO panoptic PNG, (H, W) int32.
-
-    Raises:
-        OSError: The file cannot be read.
-        ValueError: It is no picture.
-    """
-    data = np.frombuffer(Path(path).read_bytes(), np.uint8)
-    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if bgr is None:
-        raise ValueError(f'{path} is no picture; expected a COCO panoptic PNG')
-    return rgb_to_ids(np.asarray(bgr[:, :, ::-1], np.uint8))
 
 
 def save_coco_panoptic(result: PanopticResult, names: Sequence[str], is_thing: Sequence[bool],
                        directory: str | Path, name: str) -> None:
     """Write one result as COCO panoptic files: `panoptic/NAME.png` and `panoptic.json`.
 
-    For several results use `CocoWriter`, which makes one JSON for all.
+    Results that the folder has are kept; for many use `CocoWriter`, which writes the JSON once.
 
     Args:
         result: What was found.
@@ -84,7 +37,7 @@ def save_coco_panoptic(result: PanopticResult, names: Sequence[str], is_thing: S
     Raises:
         OSError: A file cannot be written.
     """
-    writer = CocoWriter(directory, names, is_thing)
+    writer = CocoWriter(directory, names, is_thing, resume=True)
     writer.add(result, name, f'{name}.png')
     writer.save()
 
@@ -106,24 +59,30 @@ class CocoWriter:
         directory: Where to write; made if needed.
         names: First name of each class of the vocabulary.
         is_thing: Flag of each class.
-        resume: Keep the entries of JSON files that are there already.
+        resume: Go on with a folder that holds results of a `CocoWriter`, and keep them; without
+            it such a folder is refused.
 
     Raises:
-        ValueError: The files to resume are damaged or were made with other categories.
+        ValueError: The folder holds files of somebody else, which would be overwritten; or its
+            results are not to be resumed, damaged, or were made with other categories.
         OSError: The folder cannot be made.
     """
 
     def __init__(self, directory: str | Path, names: Sequence[str], is_thing: Sequence[bool], *,
                  resume: bool = False) -> None:
         self._directory = Path(directory)
-        (self._directory / 'panoptic').mkdir(parents=True, exist_ok=True)
         self._categories = [
             {'id': index, 'name': name, 'supercategory': name, 'isthing': int(thing)}
             for index, (name, thing) in enumerate(zip(names, is_thing), start=1)]
         self._entries: dict[str, _Entry] = {}
         self._next_id = 1
-        if resume and (self._directory / 'panoptic.json').exists():
+        if (self._directory / 'panoptic.json').exists():
+            if not resume:
+                raise ValueError(f'{directory} holds results already; choose another folder')
             self._resume()
+        else:
+            _refuse_foreign(self._directory)
+        (self._directory / 'panoptic').mkdir(parents=True, exist_ok=True)
 
     def __contains__(self, name: str) -> bool:
         """Whether a picture is in the JSON and its PNG is there."""
@@ -169,11 +128,11 @@ class CocoWriter:
         Raises:
             OSError: A file cannot be written.
         """
-        _save_json(self._directory / 'panoptic.json', {
+        save_json(self._directory / 'panoptic.json', {
             'images': [entry.image for entry in self._entries.values()],
             'annotations': [entry.annotation for entry in self._entries.values()],
             'categories': self._categories})
-        _save_json(self._directory / 'detections.json', [
+        save_json(self._directory / 'detections.json', [
             detection for entry in self._entries.values() for detection in entry.detections])
 
     def _png(self, name: str) -> Path:
@@ -182,24 +141,30 @@ class CocoWriter:
     def _resume(self) -> None:
         path = self._directory / 'panoptic.json'
         try:
-            panoptic = json.loads(path.read_text(encoding='utf-8'))
-            detections = json.loads(
-                (self._directory / 'detections.json').read_text(encoding='utf-8'))
+            panoptic = read_json(path)
+            detections = read_json(self._directory / 'detections.json')
             categories = panoptic['categories']
             entries = {image['id']: _Entry(image, {}, []) for image in panoptic['images']}
             for found in detections:
                 entries[found['image_id']].detections.append(found)
             for annotation in panoptic['annotations']:
                 entry = entries[annotation['image_id']]._replace(annotation=annotation)
+                if not all('score' in segment for segment in annotation['segments_info']):
+                    raise KeyError('score')
                 self._entries[Path(annotation['file_name']).stem] = entry
             self._next_id = max(entries, default=0) + 1
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise ValueError(f'{path} or its detections.json cannot be resumed ({error!r}); '
-                             'remove the folder or start without skipping') from error
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f'{path} is not of eov-seg, or it or its detections.json is damaged '
+                             f'({error!r}); it is not overwritten, choose another folder'
+                             ) from error
         if categories != self._categories:
             raise ValueError(f'{path} was made with another vocabulary of {len(categories)} '
                              'categories; choose another folder or the same vocabulary')
 
 
-def _save_json(path: Path, content: object) -> None:
-    replace_file(path, (json.dumps(content, ensure_ascii=False) + '\n').encode('utf-8'))
+def _refuse_foreign(directory: Path) -> None:
+    """Raise ValueError if files without our JSON lie where results would be written."""
+    for path in (directory / 'detections.json', directory / 'panoptic', directory / 'overlay'):
+        if path.is_file() or (path.is_dir() and any(path.iterdir())):
+            raise ValueError(f'{path} is there, but no panoptic.json of eov-seg beside it; it is '
+                             'not overwritten, choose another folder')
