@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,10 @@ UNLABELED = 'unlabeled'
 """Name of id 0 in every output."""
 
 
+SEMANTIC_ENCODINGS = {'mono8': 255, 'mono16': MAX_CLASS_ID}
+"""The encodings of `~/semantic` with the highest id that each holds."""
+
+
 @dataclass(frozen=True)
 class LabelSpace:
     """The published ids of one vocabulary.
@@ -27,15 +31,12 @@ class LabelSpace:
     Attributes:
         names: The shown name of each class, K of them.
         ids: Its published id, 1..65535, in the same order.
+        semantic_encoding: The encoding of `~/semantic`, which holds all ids of this life.
     """
 
     names: tuple[str, ...]
     ids: tuple[int, ...]
-
-    @property
-    def max_id(self) -> int:
-        """The highest id in use."""
-        return max(self.ids, default=0)
+    semantic_encoding: str = 'mono16'
 
     def id_of(self, segment: Segment) -> int:
         """Return the published id of a segment's class."""
@@ -46,15 +47,28 @@ class ClassIds:
     """Gives each name an id, and the same one ever after.
 
     A consumer that has stored an id, in a map or a bag, must be able to rely on it: a name keeps
-    its id when others are added or removed, and a removed name's id is not handed out again.
-    Names that CLIP cannot tell apart are one name: `Chair` has the id of `chair`.
+    its id when others are added or removed.  With `mono16` a removed name's id is not handed out
+    again.  With `mono8` there are only 255: once they are used up, a new name takes the id of the
+    name that was removed first.  Names that CLIP cannot tell apart are one name: `Chair` has the
+    id of `chair`.
+
+    Args:
+        semantic_encoding: `mono8` or `mono16`; `auto`: `mono8` if it holds the first names.  A
+            consumer like Nav2's layer reads one of them only, so it never changes.
     """
 
-    def __init__(self) -> None:
-        self._ids: dict[tuple[str, int], int] = {}
+    def __init__(self, semantic_encoding: str = 'auto') -> None:
+        self._encoding = semantic_encoding
+        self._ids: dict[tuple[str, int], int] = {}  # in the order of their last use
 
     def check(self, names: Sequence[str]) -> None:
         """Raise ValueError if `assign` would; nothing changes."""
+        if self._encoding == 'mono8':
+            if len(names) > SEMANTIC_ENCODINGS['mono8']:
+                raise ValueError(
+                    f'{len(names)} names do not fit into ~/semantic, which is mono8 until cleanup '
+                    'and holds 255; start the node with semantic_encoding: mono16 for more')
+            return
         new = sum(key not in self._ids for key in _keys(names))
         if len(self._ids) + new > MAX_CLASS_ID:
             raise ValueError(
@@ -70,11 +84,26 @@ class ClassIds:
                 in ADE20K-847, the first keeps the first one's id, and so on.
 
         Raises:
-            ValueError: There are no ids left; no id was given out.
+            ValueError: There are not enough ids; no id was given out.
         """
         self.check(names)
-        ids = tuple(self._ids.setdefault(key, len(self._ids) + 1) for key in _keys(names))
-        return LabelSpace(tuple(names), ids)
+        if self._encoding == 'auto':
+            fits = len(names) <= SEMANTIC_ENCODINGS['mono8']
+            self._encoding = 'mono8' if fits else 'mono16'
+        keys = _keys(names)
+        wanted = set(keys)
+        for key in keys:
+            if key in self._ids:
+                self._ids[key] = self._ids.pop(key)
+        for key in keys:
+            if key not in self._ids:
+                self._ids[key] = self._new_id(wanted)
+        return LabelSpace(tuple(names), tuple(self._ids[key] for key in keys), self._encoding)
+
+    def _new_id(self, wanted: Set[tuple[str, int]]) -> int:
+        if len(self._ids) < SEMANTIC_ENCODINGS[self._encoding]:
+            return len(self._ids) + 1
+        return self._ids.pop(next(key for key in self._ids if key not in wanted))
 
 
 def _keys(names: Sequence[str]) -> list[tuple[str, int]]:

@@ -83,16 +83,25 @@ def instance_image(header: Header, result: PanopticResult) -> Image:
 
 
 def semantic_image(header: Header, result: PanopticResult, labels: LabelSpace) -> Image:
-    """Return `mono8`, or `mono16` where an id above 255 is in use: the class id."""
+    """Return the class id, in the encoding that the labels have until cleanup."""
     class_ids = [labels.id_of(segment) for segment in result.segments]
-    if labels.max_id <= 255:
-        return image_message(header, _paint(result, class_ids, np.uint8), 'mono8')
-    return image_message(header, _paint(result, class_ids, np.uint16), 'mono16')
+    encoding = labels.semantic_encoding
+    return image_message(header, _paint(result, class_ids, _DTYPES[encoding]), encoding)
 
 
-def panoptic_image(header: Header, result: PanopticResult, labels: LabelSpace) -> Image:
-    """Return `32SC1`: the class id in the upper 16 bits, a thing's segment id in the lower."""
-    values = [labels.id_of(segment) << 16 | (segment.id if segment.is_thing else 0)
+def panoptic_image(header: Header, result: PanopticResult, labels: LabelSpace,
+                   packing: str = 'class_high') -> Image:
+    """Return `32SC1`: class id, and a thing's segment id or 0, in 16 bits each.
+
+    Args:
+        header: The header of the input image.
+        result: What the segmenter found.
+        labels: The published class ids.
+        packing: Which of them has the upper half: `class_high` or `class_low`.
+    """
+    class_shift, instance_shift = (16, 0) if packing == 'class_high' else (0, 16)
+    values = [labels.id_of(segment) << class_shift
+              | (segment.id if segment.is_thing else 0) << instance_shift
               for segment in result.segments]
     # Class ids above 32767 need the sign bit, so the bits are made unsigned first.
     signed = np.array(values, np.uint32).view(np.int32)

@@ -145,6 +145,14 @@ class Parameters:
     camera_names: tuple[str, ...] = _parameter(
         (), 'Several cameras: each subscribes to `<name>/image_raw` and publishes below '
         '`~/<name>`; empty: one camera without a name.', read_only=True)
+    semantic_encoding: str = _parameter(
+        'auto', 'Encoding of `~/semantic` until cleanup. `mono8` holds 255 names at a time, and '
+        'then gives the ids of removed names to new ones; `auto` is `mono8` if it holds the '
+        'names at configure.', read_only=True, choices=('auto', 'mono8', 'mono16'))
+    panoptic_packing: str = _parameter(
+        'class_high', 'Which half of a pixel of `~/panoptic` is the class id, the other being the '
+        'instance; newer versions of Hydra want `class_low`.', read_only=True,
+        choices=('class_high', 'class_low'))
     embedding_cache_dir: str = _parameter(
         '', "Folder of the text-embedding cache; empty: in the user's cache directory.",
         read_only=True)

@@ -55,7 +55,7 @@ class _Output(NamedTuple):
 # The overlay comes last: drawing it is slow, and only people wait for it.
 _OUTPUTS = {
     'panoptic': _Output(Image, lambda frame: conversions.panoptic_image(
-        frame.header, frame.result, frame.labels)),
+        frame.header, frame.result, frame.labels, frame.parameters.panoptic_packing)),
     'semantic': _Output(Image, lambda frame: conversions.semantic_image(
         frame.header, frame.result, frame.labels)),
     'instance': _Output(Image, lambda frame: conversions.instance_image(

@@ -55,7 +55,8 @@ class Pipeline:
         self._segmenter = segmenter = model.segmenter
         self._is_active = False
         self._repeats = Repeats(_REPEAT_S)
-        self._requests = WordRequests(parameters.vocabulary, self._submit_words)
+        self._requests = WordRequests(parameters.vocabulary, parameters.semantic_encoding,
+                                      self._submit_words)
         self._streams = {name: Stream(node, parameters, name)
                          for name in parameters.camera_names or ('',)}
         self._words = CurrentWords(

@@ -63,14 +63,16 @@ class WordRequests:
 
     Args:
         vocabulary: The words that are encoded already.
+        semantic_encoding: As for `ClassIds`.
         submit: Takes the words to encode next; they replace those that still wait.
 
     Raises:
         ValueError: The vocabulary has too many names.
     """
 
-    def __init__(self, vocabulary: Vocabulary, submit: Callable[[RequestedWords], None]) -> None:
-        self._class_ids = ClassIds()
+    def __init__(self, vocabulary: Vocabulary, semantic_encoding: str,
+                 submit: Callable[[RequestedWords], None]) -> None:
+        self._class_ids = ClassIds(semantic_encoding)
         self._submit = submit
         self.latest = self._number(vocabulary)
 

@@ -176,7 +176,7 @@ def pixels(message: Image, dtype: type) -> list[int]:
 @pytest.mark.parametrize('segments', [[], [segment(1, 1, True)],
                                       [segment(1, 2, True), segment(2, 1, False)]])
 def test_label_images_by_hand(segments):
-    labels = LabelSpace(('class 1', 'class 2'), (7, 5))
+    labels = LabelSpace(('class 1', 'class 2'), (7, 5), 'mono8')
     result = result_of(*segments)
     published = [labels.ids[s.class_id - 1] for s in segments]
     assert pixels(conversions.instance_image(Header(), result), np.uint16) == [
@@ -193,14 +193,23 @@ def test_label_images_by_hand(segments):
         assert [d.id for d in message.detections] == [str(s.id) for s in expected]
 
 
-def test_class_ids_above_255_make_semantic_16_bit():
+def test_the_labels_settle_the_encoding_of_semantic():
     result = result_of(segment(1, 1, False))
-    for class_id, encoding in ((255, 'mono8'), (256, 'mono16')):
-        labels = LabelSpace(('class 1',), (class_id,))
+    for class_id, encoding in ((255, 'mono8'), (3, 'mono16'), (65535, 'mono16')):
+        labels = LabelSpace(('class 1',), (class_id,), encoding)
         message = conversions.semantic_image(Header(), result, labels)
         assert message.encoding == encoding
         dtype = np.uint8 if encoding == 'mono8' else np.uint16
         assert pixels(message, dtype) == [class_id, 0]
+
+
+def test_class_low_is_what_hydra_unpacks_since_it_turned_its_order_round():
+    result = result_of(segment(1, 1, True), segment(2, 2, False))
+    labels = LabelSpace(('chair', 'floor'), (65535, 9))
+    message = conversions.panoptic_image(Header(), result, labels, 'class_low')
+    values = np.frombuffer(message.data, np.int32)[:3]
+    assert list(zip((values & 0xffff).tolist(), (values >> 16).astype(np.int16).tolist())) == [
+        (65535, 1), (9, 0), (0, 0)]
 
 
 def test_the_largest_class_id_keeps_all_its_bits():
@@ -212,7 +221,7 @@ def test_the_largest_class_id_keeps_all_its_bits():
 @pytest.mark.parametrize('count', [255, 256, 300])
 def test_many_segments(count):
     result = result_of(*(segment(number, 1, True) for number in range(1, count + 1)))
-    labels = LabelSpace(('class 1',), (7,))
+    labels = LabelSpace(('class 1',), (7,), 'mono8')
     assert pixels(conversions.panoptic_image(Header(), result, labels), np.int32) == [
         *(7 << 16 | number for number in range(1, count + 1)), 0]
     assert pixels(conversions.semantic_image(Header(), result, labels), np.uint8) == [

@@ -222,6 +222,24 @@ def test_failed_encoding_keeps_the_old_words_and_can_be_tried_again(client, star
     client.wait_for(lambda: segmenter.encodings == 3)
 
 
+def test_semantic_stays_mono8_for_a_life_of_many_names(client, start_node):
+    start_node(FakeSegmenter(), vocabulary__things=['keeper'])
+    client.listen('semantic', 'label_info')
+    for round_number in range(4):
+        names = ['keeper', *(f'name {100 * round_number + n}' for n in range(100))]
+        assert client.set(vocabulary__things=names)[0].successful
+        client.wait_for(lambda names=names: client.received['label_info'] and list(
+            class_map(client.received['label_info'][-1]).values())[1:] == names)
+        ids = class_map(client.received['label_info'][-1])
+        assert ids[1] == 'keeper'
+        assert max(ids) <= 255
+    client.send_until(lambda: client.received['semantic'])
+    assert client.received['semantic'][-1].encoding == 'mono8'
+    result, = client.set(vocabulary__things=[f'{n}' for n in range(256)])
+    assert not result.successful
+    assert 'semantic_encoding: mono16' in result.reason
+
+
 def test_parameters_answer_while_a_frame_is_processed(client, start_node):
     start_node(FakeSegmenter(delay_s=1.0), **WORDS)
     client.listen('instance')

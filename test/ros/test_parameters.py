@@ -123,7 +123,44 @@ def test_ids_run_out_with_a_clear_error_and_nothing_is_given_out():
         with pytest.raises(ValueError, match='65535'):
             method(['new'])
     assert class_ids.assign(['7']).ids == (8,)
-    assert class_ids.assign([]).max_id == 0
+    assert class_ids.assign([]).ids == ()
+
+
+@given(st.lists(st.integers(0, 400).map(lambda first: range(first, first + 200)), max_size=6))
+def test_mono8_is_never_left_and_ids_are_reused_only_when_none_is_left(vocabularies):
+    class_ids, known = ClassIds('mono8'), {}
+    for numbers in vocabularies:
+        labels = class_ids.assign([str(number) for number in sorted(numbers)])
+        assert labels.semantic_encoding == 'mono8'
+        assert len(set(labels.ids)) == len(numbers)
+        assert all(1 <= class_id <= 255 for class_id in labels.ids)
+        for name, class_id in zip(labels.names, labels.ids):
+            if len(known) <= 255:
+                assert known.setdefault(name, class_id) == class_id
+
+
+def test_the_first_removed_name_gives_its_id_away_first():
+    class_ids = ClassIds('mono8')
+    class_ids.assign([f'name {number}' for number in range(1, 256)])
+    class_ids.assign([f'name {number}' for number in range(2, 256)])    # name 1 is gone
+    class_ids.assign([f'name {number}' for number in range(3, 256)])    # then name 2
+    assert class_ids.assign(['name 3', 'new', 'newer']).ids == (3, 1, 2)
+    assert class_ids.assign(['name 3', 'name 1']).ids[0] == 3
+    with pytest.raises(ValueError, match='256 names do not fit'):
+        class_ids.check(['x'] * 256)
+    with pytest.raises(ValueError, match='semantic_encoding: mono16'):
+        ClassIds('mono8').assign([str(number) for number in range(256)])
+
+
+def test_auto_is_settled_by_the_first_names():
+    names = [str(number) for number in range(300)]
+    small, large = ClassIds(), ClassIds()
+    assert small.assign(names[:255]).semantic_encoding == 'mono8'
+    assert large.assign(names[:256]).semantic_encoding == 'mono16'
+    assert small.assign(names[100:300]).semantic_encoding == 'mono8'
+    assert large.assign(names[:3]).semantic_encoding == 'mono16'
+    with pytest.raises(ValueError, match='do not fit'):
+        small.assign(names)
 
 
 def test_complaints_of_one_kind_are_repeated_seldom(monkeypatch):
