@@ -58,7 +58,7 @@ def split_times(segmenter: Segmenter) -> Iterator[dict[str, list[float]]]:
     model = segmenter.model
     with contextlib.ExitStack() as stack:
         for part in PARTS:
-            module = getattr(model, part)
+            module = segmenter.network.cnn if part == 'cnn' else getattr(model, part)
             module.forward = timed(part, module.forward)
             stack.callback(delattr, module, 'forward')
         model.classify_with_clip = timed('clip branch', model.classify_with_clip)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, contextmanager, ExitStack
 from functools import partial
 import json
 from pathlib import Path
@@ -120,7 +120,7 @@ def published_merge(segmenter: Segmenter) -> AbstractContextManager[Any]:
 
 def separate_batch_norms(segmenter: Segmenter) -> AbstractContextManager[Any]:
     """Run CLIP's ResNet as open_clip does: batch norms apart, channels first."""
-    return patch.object(segmenter._network, 'cnn_context', nullcontext())
+    return patch.object(segmenter.network, 'cnn', segmenter.model.cnn)
 
 
 def compiled_competition(segmenter: Segmenter) -> AbstractContextManager[Any]:

@@ -82,6 +82,7 @@ class Segmenter:
             frames of one size.
 
     Attributes:
+        network: How the model is run.
         thresholds: What a query must reach to become a segment, for calls that say nothing else.
 
     Raises:
@@ -102,7 +103,7 @@ class Segmenter:
         self.device = resolve_device(device)
         self.precision = resolve_precision(precision, self.device)
         self.model = model.to(self.device).eval()
-        self._network = InferenceNetwork(self.model, self.device, self.precision,
+        self.network = InferenceNetwork(self.model, self.device, self.precision,
                                          compile=compile, cuda_graphs=cuda_graphs)
         self.input_size = input_size
         self.max_input_size = max_input_size
@@ -156,7 +157,7 @@ class Segmenter:
     @property
     def fallbacks(self) -> dict[str, str]:
         """What was asked for and does not work here -> why: `compile`, `cuda_graphs`."""
-        return self._network.fallbacks
+        return self.network.fallbacks
 
     @property
     def score_threshold(self) -> float:
@@ -284,7 +285,7 @@ class Segmenter:
             RuntimeError: No vocabulary was set.
         """
         prepared, image = self._current_vocabulary(), np.zeros((height, width, 3), np.uint8)
-        self._network.prepare(self._preprocess([image], None).pixels_BCHW, prepared.embedding)
+        self.network.prepare(self._preprocess([image], None).pixels_BCHW, prepared.embedding)
         self(image)
 
     def _current_vocabulary(self) -> PreparedVocabulary:
@@ -314,7 +315,7 @@ class Segmenter:
             batch: From `preprocess`, on this segmenter's device.
             prepared: The names to look for.
         """
-        return self._network(batch.pixels_BCHW, prepared.embedding)
+        return self.network(batch.pixels_BCHW, prepared.embedding)
 
     def merge(self, prediction: Prediction, batch: ImageBatch, index: int,
               vocabulary: Vocabulary, thresholds: Thresholds | None = None) -> PanopticResult:

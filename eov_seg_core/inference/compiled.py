@@ -8,35 +8,40 @@ shape that was not prepared runs as it is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import logging
 
 import torch
 from torch import Tensor
 
 from eov_seg_core.network.classification import VocabularyEmbedding
-from eov_seg_core.network.model import EOVSeg, Prediction
+from eov_seg_core.network.model import ImageFeatures, Prediction
 
 _log = logging.getLogger(__name__)
 
 
 class CompiledNetwork:
-    """Stands in for a model; the model itself is left as it is.
+    """A network whose first part is compiled.
 
     Args:
-        model: In evaluation mode, on its device.
+        extract_features: The part that sees no vocabulary, of a model in evaluation mode on its
+            device.
+        predict_from: The other part, which runs as it is.
         backend: Of `torch.compile`.
 
     Attributes:
         why_eager: Why a shape could not be compiled; None as long as all could.
     """
 
-    def __init__(self, model: EOVSeg, backend: str = 'inductor') -> None:
+    def __init__(self, extract_features: Callable[[Tensor], ImageFeatures],
+                 predict_from: Callable[[ImageFeatures, VocabularyEmbedding], Prediction],
+                 backend: str = 'inductor') -> None:
         self.why_eager: str | None = None
-        self._model = model
+        self._predict_from = predict_from
         # one function for CNN, ViT block and aggregator; fixed shapes, because PyTorch's code for
         # shapes that vary is slower and was wrong before (pytorch/pytorch#153366)
         self._extract_features = torch.compile(
-            model.extract_features, fullgraph=True, dynamic=False, backend=backend)
+            extract_features, fullgraph=True, dynamic=False, backend=backend)
         self._compiled: set[torch.Size] = set()
         self._has_complained = False
 
@@ -49,7 +54,7 @@ class CompiledNetwork:
                          sorted(map(tuple, self._compiled)))
         with torch.compiler.set_stance('eager_on_recompile'):
             features = self._extract_features(pixels_BCHW)
-        return self._model.predict_from(features, vocabulary)
+        return self._predict_from(features, vocabulary)
 
     def prepare(self, pixels_BCHW: Tensor) -> None:
         """Compile for batches of this shape, in the context in which they will be run.

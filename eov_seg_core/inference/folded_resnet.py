@@ -5,12 +5,11 @@
 A batch norm of a frozen network is a linear map of each channel, so it can go into the convolution
 before it; and the convolutions of CPUs and of tensor cores want the channels of a pixel side by
 side, which spares them the reordering.  Both change the order of rounding only.  This is a copy
-beside the model, which is lent to it for a frame: the state dict never sees it.
+beside the model, which `EOVSeg.forward` is given: the model's own weights stay as they are.
 """
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 import copy
 
 import torch
@@ -20,9 +19,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from eov_seg_core.network.backbone import CNNFeatures, ConvNeXtCLIP, resnet_features, ResNetCLIP
 
 
-def inference_cnn(cnn: ResNetCLIP | ConvNeXtCLIP,
-                  device: torch.device) -> AbstractContextManager[object]:
-    """Return a context, to be entered any number of times, in which a CNN runs as fast as it can.
+def inference_cnn(cnn: ResNetCLIP | ConvNeXtCLIP, device: torch.device
+                  ) -> FoldedResNet | ResNetCLIP | ConvNeXtCLIP:
+    """Return what computes a CNN's features as fast as it can; the CNN itself where it does.
 
     Args:
         cnn: In evaluation mode, on that device; its weights must not change afterwards.
@@ -30,38 +29,29 @@ def inference_cnn(cnn: ResNetCLIP | ConvNeXtCLIP,
     """
     if device.type in ('cpu', 'cuda') and isinstance(cnn, ResNetCLIP):
         return FoldedResNet(cnn)
-    return nullcontext()
+    return cnn
 
 
-class FoldedResNet(AbstractContextManager[object]):
-    """A copy of a ResNet's convolutions that stands in for it while the context is entered.
+class FoldedResNet(nn.Module):
+    """A copy of a ResNet's convolutions, with the batch norms in them.
 
     Args:
         cnn: In evaluation mode, on its device; its weights must not change afterwards.
     """
 
     def __init__(self, cnn: ResNetCLIP) -> None:
-        self._cnn = cnn
+        super().__init__()
         # what the memo says of the attention pool spares copying it: it makes no feature map
         visual = copy.deepcopy(cnn.visual, {id(cnn.visual.attnpool): None})
         visual.requires_grad_(False)
         for module in visual.modules():
             _fold_children(module)
-        self._visual = visual.to(memory_format=torch.channels_last)
+        self.visual = visual.to(memory_format=torch.channels_last)
 
-    def __call__(self, pixels_BCHW: Tensor) -> CNNFeatures:
+    def forward(self, pixels_BCHW: Tensor) -> CNNFeatures:
         """Compute res2..res5 of normalised pixels (B, 3, H, W); H and W multiples of 32."""
         return resnet_features(
-            self._visual, pixels_BCHW.contiguous(memory_format=torch.channels_last))
-
-    def __enter__(self) -> object:
-        """Stand in for the CNN."""
-        self._cnn.stand_in = self
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Let the CNN run itself."""
-        self._cnn.stand_in = None
+            self.visual, pixels_BCHW.contiguous(memory_format=torch.channels_last))
 
 
 def _fold_children(module: nn.Module) -> None:

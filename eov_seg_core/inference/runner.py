@@ -1,9 +1,10 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The network as inference runs it: in its precision, as fast as the device allows.
+"""How inference runs the network: in which precision, and with which shortcuts.
 
-CLIP's ResNet runs folded, and on CUDA the network as CUDA graphs; the part that sees no vocabulary
-may be compiled.  What does not work is left out, and said.
+CLIP's ResNet runs with its batch norms folded into its convolutions.  The part that does not
+depend on the vocabulary can be compiled.  On CUDA the whole network runs as a CUDA graph.  A
+shortcut that fails on this machine is left out, and the log and `fallbacks` give the reason.
 """
 
 from __future__ import annotations
@@ -16,52 +17,67 @@ from eov_seg_core.inference.compiled import CompiledNetwork
 from eov_seg_core.inference.cuda_graphs import CUDAGraphs, Network
 from eov_seg_core.inference.folded_resnet import inference_cnn
 from eov_seg_core.network.classification import VocabularyEmbedding
-from eov_seg_core.network.model import EOVSeg, Prediction
+from eov_seg_core.network.model import EOVSeg, ImageFeatures, Prediction
 
 
 class InferenceNetwork:
-    """Runs a model, which other objects may run in other ways; for one thread at a time.
+    """Runs a model in one precision, with all shortcuts that work.
+
+    It changes nothing in the model, so several of these may share one.  Calls must come from one
+    thread at a time.
 
     Args:
         model: In evaluation mode, on the device; its weights must stay where they are.
         device: Where it runs.
         precision: `fp32`, `fp16` or `bf16`.
-        compile: Compile the part that sees no vocabulary, for the shapes that are prepared.
-        cuda_graphs: Replay CUDA graphs; nothing on a CPU.
+        compile: Compile the part that does not depend on the vocabulary, for the batch shapes that
+            `prepare` is given.
+        cuda_graphs: Run as CUDA graphs; without effect on a CPU.
 
     Attributes:
-        cnn_context: In which the CNN runs as fast as it can.
+        cnn: What computes the CNN's features.
     """
 
     def __init__(self, model: EOVSeg, device: torch.device, precision: str, *, compile: bool,
                  cuda_graphs: bool) -> None:
-        self.cnn_context = inference_cnn(model.cnn, device)
+        self.cnn = inference_cnn(model.cnn, device)
         self._model = model
         self._half_dtype = half_dtype(precision)
-        self._compiled = CompiledNetwork(model) if compile else None
-        network: Network = self._compiled or model
+        self._compiled = (CompiledNetwork(self._extract_features, self._predict_from)
+                          if compile else None)
+        network: Network = self._compiled or self._run_model
         self._graphs = CUDAGraphs(network) if cuda_graphs and device.type == 'cuda' else None
         self._network: Network = self._graphs or network
 
     @property
     def fallbacks(self) -> dict[str, str]:
-        """What was asked for and does not work -> why: `compile`, `cuda_graphs`."""
+        """What was asked for and does not work here -> why: `compile`, `cuda_graphs`."""
         parts = {'compile': self._compiled, 'cuda_graphs': self._graphs}
         return {name: part.why_eager for name, part in parts.items()
                 if part is not None and part.why_eager is not None}
 
     def __call__(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding) -> Prediction:
         """Predict masks and classes, as `EOVSeg.forward`."""
-        # set for each batch, because others of another precision may share the model
-        self._model.set_half_dtype(self._half_dtype)
-        with self.cnn_context, torch.inference_mode():
+        with torch.inference_mode():
             return self._network(pixels_BCHW, vocabulary)
 
     def prepare(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding) -> None:
         """Compile and capture for batches of this shape and vocabularies of this size."""
-        self._model.set_half_dtype(self._half_dtype)
-        with self.cnn_context, torch.inference_mode():
+        with torch.inference_mode():
             if self._compiled is not None:
                 self._compiled.prepare(pixels_BCHW)
             if self._graphs is not None:
                 self._graphs.prepare(pixels_BCHW, vocabulary)
+
+    def _run_model(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding) -> Prediction:
+        prediction: Prediction = self._model(
+            pixels_BCHW, vocabulary, cnn=self.cnn, half_dtype=self._half_dtype)
+        return prediction
+
+    def _extract_features(self, pixels_BCHW: Tensor) -> ImageFeatures:
+        return self._model.extract_features(
+            pixels_BCHW, cnn=self.cnn, half_dtype=self._half_dtype)
+
+    def _predict_from(self, features: ImageFeatures,
+                      vocabulary: VocabularyEmbedding) -> Prediction:
+        return self._model.predict_from(features, vocabulary, self._half_dtype)

@@ -38,18 +38,17 @@ class CNNFeatures(NamedTuple):
     res5_BChw: Tensor
 
 
+CNN = Callable[[Tensor], CNNFeatures]
+"""Normalised pixels (B, 3, H, W), H and W multiples of 32 -> feature maps."""
+
+
 class ResNetCLIP(nn.Module):
     """CLIP's modified ResNet: multi-scale features and attention pooling inside masks.
 
     Args:
         config: Sizes of the tower.
         embed_dim: E, the size of the CLIP embedding.
-
-    Attributes:
-        stand_in: Computes the feature maps instead, to the same values within rounding.
     """
-
-    stand_in: Callable[[Tensor], CNNFeatures] | None = None
 
     def __init__(self, config: ResNetConfig, embed_dim: int) -> None:
         super().__init__()
@@ -59,8 +58,6 @@ class ResNetCLIP(nn.Module):
 
     def forward(self, pixels_BCHW: Tensor) -> CNNFeatures:
         """Compute res2..res5 of normalised pixels (B, 3, H, W); H and W multiples of 32."""
-        if self.stand_in is not None:
-            return self.stand_in(pixels_BCHW)
         return resnet_features(self.visual, pixels_BCHW)
 
     def embed_masks(self, res5_BChw: Tensor, mask_BQhw: Tensor) -> Tensor:
@@ -176,12 +173,7 @@ class ViTFirstBlock(nn.Module):
 
     Args:
         config: Sizes of the ViT.
-
-    Attributes:
-        half_dtype: float16 or bfloat16 to compute in half precision; None for the weights' own.
     """
-
-    half_dtype: torch.dtype | None = None
 
     def __init__(self, config: ViTConfig) -> None:
         super().__init__()
@@ -194,12 +186,18 @@ class ViTFirstBlock(nn.Module):
         self.ln_pre = LayerNorm(width)
         self.block = ResidualAttentionBlock(width, config.heads, act_layer=QuickGELU)
 
-    def forward(self, pixels_BCHW: Tensor) -> Tensor:
-        """Map normalised pixels (B, 3, H, W) to patch tokens (B, C, H / 16, W / 16).
+    def forward(self, pixels_BCHW: Tensor, half_dtype: torch.dtype | None = None) -> Tensor:
+        """Map normalised pixels to patch tokens.
 
-        The tokens have the pixels' dtype.
+        Args:
+            pixels_BCHW: (B, 3, H, W).
+            half_dtype: float16 or bfloat16 to compute in half precision; None for the weights'
+                own.
+
+        Returns:
+            (B, C, H / 16, W / 16) in the pixels' dtype.
         """
-        with half_precision(pixels_BCHW.device, self.half_dtype):
+        with half_precision(pixels_BCHW.device, half_dtype):
             return self._tokens(pixels_BCHW).to(pixels_BCHW.dtype)
 
     def _tokens(self, pixels_BCHW: Tensor) -> Tensor:

@@ -164,13 +164,15 @@ class Decoder(nn.Module):
             for _ in range(num_stages))
 
     def forward(self, aggregated_BDhw: Tensor, tokens_BChw: Tensor,
-                vocabulary: VocabularyEmbedding) -> StageOutput:
+                vocabulary: VocabularyEmbedding,
+                upscaling_dtype: torch.dtype | None = None) -> StageOutput:
         """Predict with the last stage only: what inference needs.
 
         Args:
             aggregated_BDhw: Output of the aggregator, stride 4.
             tokens_BChw: ViT tokens, stride 16.
             vocabulary: The names to look for.
+            upscaling_dtype: In which the spatial features are upscaled; None for the weights' own.
         """
         features = self.vas(aggregated_BDhw, vocabulary.guide_NE)
         queries, masks = self.initial(features)
@@ -179,7 +181,7 @@ class Decoder(nn.Module):
             masks = stage.predict_masks(queries, features)
 
         def pool_spatial(mask_BQhw: Tensor) -> Tensor:
-            return self.spatial_upscaler.pool(tokens_BChw, mask_BQhw)
+            return self.spatial_upscaler.pool(tokens_BChw, mask_BQhw, upscaling_dtype)
 
         logits = stage.classify(queries, masks, features, pool_spatial, vocabulary)
         return StageOutput(logits, masks)

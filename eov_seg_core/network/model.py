@@ -22,7 +22,7 @@ from eov_seg_core.config import ModelConfig, variant_config
 from eov_seg_core.device.memory import return_freed_memory
 from eov_seg_core.io.files import replacing
 from eov_seg_core.network.aggregator import LiteAggregator
-from eov_seg_core.network.backbone import build_cnn, ViTFirstBlock
+from eov_seg_core.network.backbone import build_cnn, CNN, ViTFirstBlock
 from eov_seg_core.network.classification import (
     class_logits,
     ensemble_log_probs,
@@ -152,22 +152,6 @@ class EOVSeg(nn.Module):
             module.eval()
         return self
 
-    def set_half_dtype(self, dtype: torch.dtype | None) -> None:
-        """Choose the arithmetic of the spatial branch; the weights stay as they are.
-
-        Everything that reaches a mask stays in float32: queries sum features inside hard masks
-        and the merge compares areas with a threshold, so a rounding error there can turn a whole
-        segment on or off (measured in docs/porting.md).
-
-        The upscaling takes float16 only: the 8 bits of bfloat16 moved a score across a threshold
-        in one golden case and changed 1.9 % of its pixels.
-
-        Args:
-            dtype: float16, bfloat16, or None for float32 throughout.
-        """
-        self.vit.half_dtype = dtype
-        self.decoder.spatial_upscaler.half_dtype = dtype if dtype == torch.float16 else None
-
     def release_text_tower(self) -> None:
         """Drop the text tower; vocabularies can then come from the embedding cache only."""
         self.text_tower = None
@@ -249,29 +233,47 @@ class EOVSeg(nn.Module):
             text_NE=text, class_of_row_N=torch.tensor(class_of_row, device=device),
             seen_K=torch.tensor(seen, device=device), guide_NE=self.decoder.vas.guide_text(text))
 
-    def extract_features(self, pixels_BCHW: Tensor) -> ImageFeatures:
+    def extract_features(self, pixels_BCHW: Tensor, *, cnn: CNN | None = None,
+                         half_dtype: torch.dtype | None = None) -> ImageFeatures:
         """Compute all that does not depend on the vocabulary.
 
         Args:
             pixels_BCHW: (B, 3, H, W) RGB normalised by `preprocess`; H and W multiples of 32.
+            cnn: What computes the CNN's features; None: the model's own CNN.
+            half_dtype: As for `forward`.
         """
         with torch.no_grad():
-            cnn_features = self.cnn(pixels_BCHW)
-            tokens_BChw = self.vit(pixels_BCHW)
+            cnn_features = (cnn or self.cnn)(pixels_BCHW)
+            tokens_BChw = self.vit(pixels_BCHW, half_dtype)
         return ImageFeatures(self.aggregator(cnn_features), tokens_BChw, cnn_features.res5_BChw)
 
-    def forward(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding) -> Prediction:
+    def forward(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding, *,
+                cnn: CNN | None = None, half_dtype: torch.dtype | None = None) -> Prediction:
         """Predict masks and their classes.
+
+        In half precision only the spatial branch is computed.  What reaches a mask stays in
+        float32: queries sum features inside hard masks, and the merge compares areas with a
+        threshold, so a rounding error there can turn a whole segment on or off (measured in
+        docs/porting.md).
 
         Args:
             pixels_BCHW: (B, 3, H, W) RGB normalised by `preprocess`; H and W multiples of 32.
             vocabulary: From `embed_vocabulary`.
+            cnn: What computes the CNN's features; None: the model's own CNN.
+            half_dtype: Arithmetic of the spatial branch: float16, bfloat16, or None for float32.
+                The weights stay as they are.
         """
-        return self.predict_from(self.extract_features(pixels_BCHW), vocabulary)
+        features = self.extract_features(pixels_BCHW, cnn=cnn, half_dtype=half_dtype)
+        return self.predict_from(features, vocabulary, half_dtype)
 
-    def predict_from(self, features: ImageFeatures, vocabulary: VocabularyEmbedding) -> Prediction:
+    def predict_from(self, features: ImageFeatures, vocabulary: VocabularyEmbedding,
+                     half_dtype: torch.dtype | None = None) -> Prediction:
         """Predict masks and their classes from what `extract_features` returned."""
-        output = self.decoder(features.aggregated_BDhw, features.tokens_BChw, vocabulary)
+        # not bfloat16: its 8 bits moved a score across a threshold in one golden case, which
+        # changed 1.9 % of the pixels
+        upscaling_dtype = half_dtype if half_dtype == torch.float16 else None
+        output = self.decoder(
+            features.aggregated_BDhw, features.tokens_BChw, vocabulary, upscaling_dtype)
         log_probs_BQK = self.classify_with_clip(output, features.res5_BChw, vocabulary)
         return Prediction(log_probs_BQK, output.mask_logits_BQhw)
 

@@ -29,12 +29,7 @@ class SpatialUpscaler(nn.Module):
 
     Args:
         width: Channels of the tokens and of the upscaled map.
-
-    Attributes:
-        half_dtype: float16 or bfloat16 to multiply in half precision; None for the weights' own.
     """
-
-    half_dtype: torch.dtype | None = None
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -42,23 +37,31 @@ class SpatialUpscaler(nn.Module):
         self.norm = nn.LayerNorm(width, eps=1e-6)
         self.upscale2 = nn.ConvTranspose2d(width, width, kernel_size=2, stride=2)
 
-    def forward(self, tokens_BChw: Tensor) -> Tensor:
-        """Upscale (B, C, h, w) to (B, C, 4h, 4w).
+    def forward(self, tokens_BChw: Tensor, half_dtype: torch.dtype | None = None) -> Tensor:
+        """Upscale tokens.
 
-        The result is in the tokens' dtype, so sums over many pixels do not lose precision.
+        Args:
+            tokens_BChw: (B, C, h, w).
+            half_dtype: float16 or bfloat16 to multiply in half precision; None for the weights'
+                own.
+
+        Returns:
+            (B, C, 4h, 4w) in the tokens' dtype, so sums over many pixels do not lose precision.
         """
-        with half_precision(tokens_BChw.device, self.half_dtype):
+        with half_precision(tokens_BChw.device, half_dtype):
             pixels_BhwC = self.norm(self.upscale1(tokens_BChw).permute(0, 2, 3, 1))
             pixels_BChw = F.gelu(pixels_BhwC).permute(0, 3, 1, 2)
             pixels_BChw = F.gelu(self.upscale2(pixels_BChw))
         return pixels_BChw.to(tokens_BChw.dtype)
 
-    def pool(self, tokens_BChw: Tensor, mask_BQhw: Tensor) -> Tensor:
+    def pool(self, tokens_BChw: Tensor, mask_BQhw: Tensor,
+             half_dtype: torch.dtype | None = None) -> Tensor:
         """Average the upscaled map inside masks; the same values as pooling `forward`'s result.
 
         Args:
             tokens_BChw: Tokens (B, C, h, w).
             mask_BQhw: Boolean masks (B, Q, 4h, 4w).
+            half_dtype: As for `forward`.
 
         Returns:
             (B, Q, C); the zero vector where a mask is empty.
@@ -67,7 +70,7 @@ class SpatialUpscaler(nn.Module):
         total_BQC = tokens_BChw.new_zeros(batch, mask_BQhw.shape[1], channels)
         rows = max(1, _TOKENS_PER_BAND[tokens_BChw.device.type] // width)
         for top in range(0, height, rows):
-            band_BChw = self(tokens_BChw[:, :, top:top + rows])
+            band_BChw = self(tokens_BChw[:, :, top:top + rows], half_dtype)
             mask = mask_BQhw[:, :, UPSCALE * top:UPSCALE * (top + rows)]
             total_BQC = total_BQC + mask_sum(band_BChw, mask)
         count_BQ1 = mask_BQhw.flatten(2).sum(dim=2, keepdim=True)

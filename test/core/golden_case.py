@@ -18,6 +18,7 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from eov_seg_core.inference.preprocess import preprocess
+from eov_seg_core.network.backbone import CNN
 from eov_seg_core.network.classification import class_logits
 from eov_seg_core.network.decoder import mask_logits
 from eov_seg_core.segmenter import Segmenter
@@ -56,15 +57,15 @@ class GoldenCase:
         assert error <= tolerance, f'{name}: relative error {error:.1e} over {tolerance:.0e}'
 
 
-def network_arrays(segmenter: Segmenter, case: GoldenCase) -> dict[str, Tensor]:
-    """Compute every array of the network under its golden name."""
+def network_arrays(segmenter: Segmenter, case: GoldenCase, cnn: CNN) -> dict[str, Tensor]:
+    """Compute every array of the network under its golden name, with a CNN or its stand-in."""
     case.use_vocabulary(segmenter)
     vocabulary = segmenter._prepared.embedding
     model = segmenter.model
     pixels = preprocess(case.images, output_sizes=None, input_size=None, max_input_size=2560,
                         device=torch.device('cpu')).pixels_BCHW
     with torch.inference_mode():
-        features = model.cnn(pixels)
+        features = cnn(pixels)
         tokens = model.vit(pixels)
         fused = model.aggregator.fuse(features)
         aggregated = model.aggregator.append_coordinates(fused)

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from functools import cached_property, partial
 from typing import Any
 
@@ -17,6 +16,7 @@ from eov_seg_core.inference.embedding_cache import EmbeddingCache
 from eov_seg_core.inference.folded_resnet import inference_cnn
 from eov_seg_core.inference.preprocess import PIXEL_MEAN, PIXEL_STD
 from eov_seg_core.inference.text_encoder import TextEncoder
+from eov_seg_core.network.backbone import CNN
 from eov_seg_core.network.model import EOVSeg, ImageFeatures
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_core.weights.checkpoint import weights_digest
@@ -67,8 +67,8 @@ class TrainingModule(lightning.LightningModule):
         """Return the loss to minimise, and its `terms`: name -> scalar."""
         # in the run's precision: both CLIPs and the aggregator.  Then float32: features are summed
         # inside masks, which float16 cannot hold and bfloat16 rounds to 8 bits
-        with self._inference_cnn:
-            features = self._extract((batch.pixels_BCHW - self.mean_C11) / self.std_C11)
+        features = self._extract((batch.pixels_BCHW - self.mean_C11) / self.std_C11,
+                                 cnn=self._inference_cnn)
         with torch.autocast(self.device.type, enabled=False):
             inputs = self._decoder_inputs(features, batch.vocabulary)
             decoder, draws = self.model.decoder, self._draws(batch.positions)
@@ -137,7 +137,7 @@ class TrainingModule(lightning.LightningModule):
                              'the network has; choose another output folder')
 
     @cached_property
-    def _inference_cnn(self) -> AbstractContextManager[object]:
+    def _inference_cnn(self) -> CNN:
         """The frozen CNN as inference runs it; made when the network is on its device."""
         return inference_cnn(self.model.cnn, self.device)
 

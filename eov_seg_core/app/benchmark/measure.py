@@ -156,7 +156,6 @@ class Subject:
 
     def _reference_ids(self, model: EOVSeg) -> npt.NDArray[np.int32]:
         """Segment in float32 without TF32, by the plain model, not as inference runs it."""
-        model.set_half_dtype(None)
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             prediction = model(self.batch.pixels_BCHW, self.prepared.embedding)
         return self.segmenter.merge(prediction, self.batch, 0, self.prepared.vocabulary).instance

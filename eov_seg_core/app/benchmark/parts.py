@@ -139,7 +139,7 @@ def _shared_out(segmenter: Segmenter, frame: Callable[[], object],
     """Run a frame and return what its parts used; what is in no other part is `preprocess`."""
     model, decoder = segmenter.model, segmenter.model.decoder
     methods: tuple[tuple[nn.Module | Segmenter, str, str], ...] = (
-        (model.cnn, 'forward', 'CNN'), (model.vit, 'forward', 'ViT block'),
+        (segmenter.network.cnn, 'forward', 'CNN'), (model.vit, 'forward', 'ViT block'),
         (model.aggregator, 'forward', 'aggregator'), (decoder.vas, 'forward', 'VAS'),
         (decoder, 'forward', 'decoder'), (decoder.spatial_upscaler, 'pool', 'spatial pooling'),
         (model, 'classify_with_clip', 'CLIP branch'), (segmenter, 'merge', 'merge'))

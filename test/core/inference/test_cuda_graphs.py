@@ -188,7 +188,7 @@ def test_a_kernel_that_is_missing_from_a_graph_is_noticed(monkeypatch):
 
 def test_a_cpu_has_no_graphs(tiny_model, tmp_path):
     segmenter = Segmenter(tiny_model, device='cpu', embedding_cache_dir=tmp_path)
-    assert segmenter._network._graphs is None
+    assert segmenter.network._graphs is None
 
 
 # On a GPU

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from functools import partial
 from itertools import chain
 
 from network_case import random_vocabulary
@@ -87,19 +87,21 @@ def compiled(monkeypatch):
 @pytest.mark.parametrize('dtype', [None, torch.bfloat16])
 def test_compiles_as_a_whole_only_when_asked_to(tiny_model, compiled, folded, dtype, caplog):
     backend, runs = compiled
-    tiny_model.set_half_dtype(dtype)
-    network = compiled_network.CompiledNetwork(tiny_model, backend)
+    cnn = inference_cnn(tiny_model.cnn, torch.device('cpu')) if folded else tiny_model.cnn
+    plain = partial(tiny_model, cnn=cnn, half_dtype=dtype)
+    network = compiled_network.CompiledNetwork(
+        partial(tiny_model.extract_features, cnn=cnn, half_dtype=dtype),
+        partial(tiny_model.predict_from, half_dtype=dtype), backend)
     vocabulary = random_vocabulary(tiny_model.embed_dim)
     pixels, others = torch.randn(1, 3, 64, 96), torch.randn(1, 3, 32, 64)
-    context = inference_cnn(tiny_model.cnn, torch.device('cpu')) if folded else nullcontext()
-    with context, torch.inference_mode():
+    with torch.inference_mode():
         network(pixels, vocabulary)
         assert not runs, 'frames never compile'
         assert '(1, 3, 64, 96) runs without torch.compile' in caplog.text
         network.prepare(pixels)
         runs.clear()
         for batch, count in ((pixels, 1), (others, 1), (pixels, 2)):
-            found, expected = network(batch, vocabulary), tiny_model(batch, vocabulary)
+            found, expected = network(batch, vocabulary), plain(batch, vocabulary)
             assert len(runs) == count
             assert all(torch.equal(*pair) for pair in zip(found, expected))
     assert network.why_eager is None
@@ -111,7 +113,8 @@ def test_what_cannot_be_compiled_runs_as_it_is(tiny_model, caplog):
         raise RuntimeError('no compiler here')
 
     torch._dynamo.reset()
-    network = compiled_network.CompiledNetwork(tiny_model, broken)
+    network = compiled_network.CompiledNetwork(
+        tiny_model.extract_features, tiny_model.predict_from, broken)
     pixels, vocabulary = torch.randn(1, 3, 32, 32), random_vocabulary(tiny_model.embed_dim)
     with torch.inference_mode():
         network.prepare(pixels)

@@ -31,7 +31,7 @@ def test_golden_maps(device, variant, precision, tmp_path):
                            device=segmenter.device)
         # float32 as it is meant, without TF32 in the convolutions, which is PyTorch's default
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=precision != 'fp32'):
-            segmenter._network.prepare(batch.pixels_BCHW, segmenter._prepared.embedding)
+            segmenter.network.prepare(batch.pixels_BCHW, segmenter._prepared.embedding)
             check_maps(segmenter, case, LEAST_EQUAL[precision])
     assert segmenter.fallbacks == {}
 

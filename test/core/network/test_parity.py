@@ -47,22 +47,20 @@ def large_cases(variant, parity_dir):
 @pytest.fixture(autouse=True)
 def default_settings(segmenter):
     segmenter.keep_semantic = segmenter.keep_instances = segmenter.keep_raw = False
-    segmenter.model.set_half_dtype(None)
     segmenter.score_threshold, segmenter.overlap_threshold = 0.0, 0.8
 
 
 @pytest.mark.parametrize('source', ['small_cases', 'large_cases'])
 def test_network(segmenter, source, request):
     for case in request.getfixturevalue(source):
-        check_network(segmenter, case)
+        check_network(segmenter, case, segmenter.model.cnn)
 
 
 def test_network_as_inference_runs_it(segmenter, variant, small_cases):
     if variant == 'l':
         pytest.skip('ConvNeXt has no batch norms to fold, so it runs as in test_network')
-    with segmenter._network.cnn_context:
-        for case in small_cases:
-            check_network(segmenter, case)
+    for case in small_cases:
+        check_network(segmenter, case, segmenter.network.cnn)
 
 
 @pytest.mark.parametrize('source', ['small_cases', 'large_cases'])
@@ -94,20 +92,19 @@ def test_half_precision_agrees(segmenter, small_cases, dtype):
     segmenter.keep_raw = True
     for case in small_cases:
         case.use_vocabulary(segmenter)
-        segmenter.model.set_half_dtype(None)
         in_full = network_run(segmenter, case)
-        segmenter.model.set_half_dtype(dtype)
-        in_half = network_run(segmenter, case)
+        in_half = network_run(segmenter, case, dtype)
         for thresholds in case.meta['thresholds']:
             check_half_precision(in_half(*thresholds), in_full(*thresholds))
 
 
-def network_run(segmenter, case):
+def network_run(segmenter, case, half_dtype=None):
     """Run the network once; return a function from thresholds to results."""
     batch = preprocess(case.images, output_sizes=case.output_sizes, input_size=None,
                        max_input_size=2560, device=segmenter.device)
     with torch.inference_mode():
-        prediction = segmenter.model(batch.pixels_BCHW, segmenter._prepared.embedding)
+        prediction = segmenter.model(batch.pixels_BCHW, segmenter._prepared.embedding,
+                                     half_dtype=half_dtype)
 
     def results(score_threshold, overlap_threshold):
         segmenter.score_threshold = score_threshold
@@ -125,8 +122,8 @@ def check_half_precision(in_half, in_full):
         assert (half.instance == full.instance).mean() >= 0.99
 
 
-def check_network(segmenter, case):
-    arrays = network_arrays(segmenter, case)
+def check_network(segmenter, case, cnn):
+    arrays = network_arrays(segmenter, case, cnn)
     valid = arrays.pop('pooled_is_valid')
     names = [name for name in case.meta['arrays'] if '/' not in name]
     assert len(names) >= 24
