@@ -30,11 +30,11 @@ from eov_seg_core.inference.runner import InferenceNetwork
 from eov_seg_core.inference.text_encoder import TextEncoder
 from eov_seg_core.network.classification import VocabularyEmbedding
 from eov_seg_core.network.model import EOVSeg, Prediction
+from eov_seg_core.pretrained import load_pretrained
 from eov_seg_core.results.merge import postprocess, Thresholds
 from eov_seg_core.results.result import PanopticResult, RawResult
 from eov_seg_core.results.semantic import KeepSemantic, SemanticOrder
 from eov_seg_core.vocabulary import Vocabulary
-from eov_seg_core.weights.builtin import builtin_weights, has_builtin_weights
 
 _LOGGER = logging.getLogger(__name__)
 Image = npt.NDArray[np.uint8]
@@ -137,17 +137,10 @@ class Segmenter:
             ValueError: There are no weights for this variant.
             RuntimeError: CLIP's weights could not be fetched.
         """
-        options.setdefault('input_size', variant_config(variant).input_size)
-        if checkpoint is not None:
-            return cls(EOVSeg.from_checkpoint(checkpoint, variant), **options)
-        if clip_pretrained:
-            return cls(EOVSeg.from_variant(variant, clip_pretrained=True), **options)
-        if not has_builtin_weights(variant):
-            raise ValueError(
-                f'variant {variant!r} has no built-in weights; give checkpoint=FILE (a published '
-                '.pth or our .safetensors), or clip_pretrained=True to start from CLIP alone')
-        with builtin_weights(variant) as path:
-            return cls(EOVSeg.from_checkpoint(path, variant), **options)
+        variant_config(variant)     # refuses an unknown one, None too
+        model = load_pretrained(
+            variant, checkpoint, sources=('clip',) if clip_pretrained else ('built-in',)).model
+        return cls(model, **{'input_size': model.config.input_size, **options})
 
     @property
     def vocabulary(self) -> Vocabulary | None:

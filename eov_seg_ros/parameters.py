@@ -16,6 +16,7 @@ import json
 import re
 from typing import Any, TYPE_CHECKING
 
+from eov_seg_core.config import VARIANTS
 from eov_seg_core.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -107,8 +108,7 @@ class Parameters:
 
     variant: str = _parameter(
         's', 'Size of the model; `t` is for the built-in world and needs no checkpoint.',
-        read_only=True,
-        choices=('t', 's', 'm', 'l'))
+        read_only=True, choices=VARIANTS)
     checkpoint: str = _parameter(
         '', 'Weights: a published `.pth` or our `.safetensors`; empty: the built-in ones of `t`.',
         read_only=True)

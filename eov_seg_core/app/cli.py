@@ -16,21 +16,14 @@ import json
 from pathlib import Path
 import signal
 import sys
+import textwrap
 import threading
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
-_VARIANTS = ('t', 's', 'm', 'l')
-_UNTRAINED = """
-  ************************************************************************
-  *  UNTRAINED WEIGHTS: labels and outlines are random and mean nothing. *
-  ************************************************************************
-"""
-_CLIP_ONLY = """
-  ************************************************************************
-  *  CLIP WEIGHTS ONLY: aggregator and decoder are untrained, outlines   *
-  *  are random and mean nothing.                                        *
-  ************************************************************************
-"""
+from eov_seg_core.config import VARIANTS
+
+if TYPE_CHECKING:
+    from eov_seg_core.app.commands import ModelOptions
 
 
 class _Terminated(KeyboardInterrupt):
@@ -120,7 +113,7 @@ def _add_segment(commands: Any) -> None:
 
 def _add_weights(parser: argparse.ArgumentParser) -> None:
     weights = parser.add_argument_group('weights')
-    weights.add_argument('--variant', choices=_VARIANTS,
+    weights.add_argument('--variant', choices=VARIANTS,
                          help="size of the network (the checkpoint's, else s)")
     source = weights.add_mutually_exclusive_group()
     source.add_argument('--checkpoint', metavar='FILE',
@@ -164,13 +157,13 @@ def _add_benchmark(commands: Any) -> None:
                               'precision=fp32; or input_size, vocabulary, threads, '
                               'compile, cuda_graphs')
     parser.add_argument('--json', metavar='FILE', help='write all figures to this file, too')
-    parser.set_defaults(run=_benchmark, score_threshold=0.0, overlap_threshold=0.8)
+    parser.set_defaults(run=_benchmark)
 
 
 def _add_info(commands: Any) -> None:
     parser = commands.add_parser('info', help='describe a variant, the device and versions',
                                  description='Describe a variant, the device and versions.')
-    parser.add_argument('--variant', choices=_VARIANTS,
+    parser.add_argument('--variant', choices=VARIANTS,
                         help="size of the network (the checkpoint's, else s)")
     parser.add_argument('--checkpoint', metavar='FILE', help='read and check this file, too')
     parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
@@ -204,20 +197,34 @@ def _megapixels(text: str) -> float:
     return value
 
 
-def _warn_of_weights(arguments: argparse.Namespace) -> None:
-    if arguments.untrained:
-        print(_UNTRAINED, file=sys.stderr)
-    if arguments.clip_pretrained:
-        print(_CLIP_ONLY, file=sys.stderr)
+def _model_options(arguments: argparse.Namespace, **thresholds: float) -> ModelOptions:
+    """Turn the options for weights and inference into an object; warn of weights without use."""
+    from eov_seg_core.app.commands import ModelOptions
+    from eov_seg_core.weights.choice import CAVEATS, Source
+    source: Source = ('untrained' if arguments.untrained
+                      else 'clip' if arguments.clip_pretrained else 'built-in')
+    if source in CAVEATS:
+        line = '*' * 72
+        print(f'\n{line}\n{textwrap.fill(CAVEATS[source], 72)}\n{line}\n', file=sys.stderr)
+    return ModelOptions(
+        variant=arguments.variant, checkpoint=arguments.checkpoint, sources=(source,),
+        device=arguments.device, precision=arguments.precision, input_size=arguments.input_size,
+        **thresholds)
 
 
 def _segment(arguments: argparse.Namespace) -> int:
     from eov_seg_core.app import commands
     from eov_seg_core.io.media import left_out
-    _warn_of_weights(arguments)
+    model = _model_options(arguments, score_threshold=arguments.score_threshold,
+                           overlap_threshold=arguments.overlap_threshold)
     for note in left_out(arguments.inputs):
         print(f'eov-seg: note: {_printable(note)}', file=sys.stderr)
-    report = commands.segment(arguments, _report)
+    report = commands.segment(commands.SegmentJob(
+        inputs=arguments.inputs, output=arguments.output, model=model,
+        vocabulary=commands.choose_vocabulary(
+            arguments.vocabulary, arguments.things, arguments.stuff),
+        max_frames=arguments.max_frames, skip_existing=arguments.skip_existing,
+        max_megapixels=arguments.max_megapixels), _report)
     kept = f', {len(report.kept)} kept of earlier runs' if report.kept else ''
     skipped = f', {report.skipped} skipped' if report.skipped else ''
     failed = f', {report.failed} failed' if report.failed else ''
@@ -230,14 +237,17 @@ def _segment(arguments: argparse.Namespace) -> int:
 
 
 def _benchmark(arguments: argparse.Namespace) -> int:
-    from eov_seg_core.app.benchmark.measure import benchmark
+    from eov_seg_core.app.benchmark.measure import benchmark, BenchmarkJob
     from eov_seg_core.app.benchmark.report import report_tables
     from eov_seg_core.io.files import replacing
-    _warn_of_weights(arguments)
+    model = _model_options(arguments)
     target = None if arguments.json is None else Path(arguments.json)
     if target is not None and not target.parent.is_dir():
         raise ValueError(f'{target.parent} is no folder; make it first')
-    report = benchmark(arguments)
+    report = benchmark(BenchmarkJob(
+        model=model, image=arguments.image, size=tuple(arguments.size),
+        vocabulary=arguments.vocabulary, threads=arguments.threads, rounds=arguments.rounds,
+        warm_up=arguments.warm_up, against=tuple(arguments.against or ())))
     print(report_tables(report))
     if target is not None:
         with replacing(target) as temporary:

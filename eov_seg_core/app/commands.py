@@ -4,8 +4,7 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 import os
@@ -30,12 +29,62 @@ from eov_seg_core.io.media import (
     Source,
 )
 from eov_seg_core.network.model import EOVSeg
+from eov_seg_core.pretrained import load_pretrained
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.visualization import draw_overlay
 from eov_seg_core.vocabulary import presets, Vocabulary
+from eov_seg_core.weights.choice import DEFAULT_VARIANT
+from eov_seg_core.weights.choice import Source as WeightsSource
 
-DEFAULT_VARIANT = 's'
 _LIBRARIES = ('torch', 'torchvision', 'open_clip_torch', 'timm', 'numpy', 'safetensors')
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Which weights to run, and how.
+
+    Attributes:
+        variant: `t`, `s`, `m` or `l`; None: the checkpoint's, else the default.
+        checkpoint: A file of weights, or None.
+        sources: Of weights without a checkpoint, as for `load_pretrained`.
+        device: As for `Segmenter`.
+        precision: As for `Segmenter`.
+        input_size: Short side of the network's input in pixels; None: the variant's.
+        score_threshold: As for `Segmenter`.
+        overlap_threshold: As for `Segmenter`.
+    """
+
+    variant: str | None = None
+    checkpoint: str | None = None
+    sources: tuple[WeightsSource, ...] = ('built-in',)
+    device: str = 'auto'
+    precision: str = 'auto'
+    input_size: int | None = None
+    score_threshold: float = 0.0
+    overlap_threshold: float = 0.8
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentJob:
+    """What `eov-seg segment` is to do.
+
+    Attributes:
+        inputs: Images, videos, folders or cameras.
+        output: Folder of the results.
+        vocabulary: The names to look for.
+        model: What to segment with.
+        max_frames: Pictures after which to stop; None: no limit.
+        skip_existing: Leave out pictures whose results are in the folder.
+        max_megapixels: Larger pictures are refused.
+    """
+
+    inputs: Sequence[str]
+    output: str
+    vocabulary: Vocabulary
+    model: ModelOptions
+    max_frames: int | None = None
+    skip_existing: bool = False
+    max_megapixels: float = 64.0
 
 
 @dataclass
@@ -62,14 +111,14 @@ class SegmentReport:
         self.kept.discard(name)
 
 
-def segment(arguments: Namespace, report_problem: Callable[[str], None]) -> SegmentReport:
+def segment(job: SegmentJob, report_problem: Callable[[str], None]) -> SegmentReport:
     """Segment all pictures and write overlays, label images and JSON.
 
     Whatever ends the run, the JSON files name all that was written.  Results that the folder has
     are kept; those of the same pictures are replaced.  One process at a time may write there.
 
     Args:
-        arguments: Of `eov-seg segment`.
+        job: What to do.
         report_problem: Called with a message for each input that cannot be used.
 
     Raises:
@@ -77,14 +126,14 @@ def segment(arguments: Namespace, report_problem: Callable[[str], None]) -> Segm
             holds results with another vocabulary, or files that are not of this command.
         OSError: The output cannot be written.
     """
-    vocabulary = choose_vocabulary(arguments.vocabulary, arguments.things, arguments.stuff)
-    paths, problems = find_media(arguments.inputs)
+    vocabulary = job.vocabulary
+    paths, problems = find_media(job.inputs)
     report = SegmentReport(failed=len(problems))
     for problem in problems:
         report_problem(problem)
     if not paths:
         return report
-    output = Path(arguments.output)
+    output = Path(job.output)
     _refuse_results(paths, output)
     output.mkdir(parents=True, exist_ok=True)
     with locked(output, 'run of eov-seg'):
@@ -92,11 +141,11 @@ def segment(arguments: Namespace, report_problem: Callable[[str], None]) -> Segm
         report.kept = set(writer.origins)
         sources = name_sources(paths, output, writer.origins)
         (output / 'overlay').mkdir(exist_ok=True)
-        segmenter = build_segmenter(arguments)
+        segmenter = build_segmenter(job.model)
         segmenter.set_vocabulary(vocabulary)
         _save(writer)   # from now on the folder is known as ours, even if this process is killed
         try:
-            for picture in _pictures(sources, arguments, writer, report, report_problem):
+            for picture in _pictures(sources, job, writer, report, report_problem):
                 result = segmenter(picture.rgb)
                 overlay = draw_overlay(picture.rgb, result)
                 save_picture(output / 'overlay' / f'{picture.name}.jpg', overlay)
@@ -152,46 +201,38 @@ def choose_vocabulary(named: str | None, things: list[str], stuff: list[str]) ->
     return Vocabulary.from_file(named)
 
 
-def build_segmenter(arguments: Namespace) -> Segmenter:
-    """Build the segmenter that the options ask for.
+def build_segmenter(options: ModelOptions) -> Segmenter:
+    """Build a segmenter.
 
     Raises:
-        ValueError: No weights were chosen, they cannot be used, or an option is out of range.
+        ValueError: There are no weights, they cannot be used, or an option is out of range.
         RuntimeError: CLIP's weights could not be fetched.
     """
-    options: dict[str, Any] = {
-        'device': arguments.device, 'precision': arguments.precision,
-        'score_threshold': arguments.score_threshold,
-        'overlap_threshold': arguments.overlap_threshold}
-    if arguments.input_size is not None:
-        options['input_size'] = arguments.input_size
     # wrong options are cheaper to find before the weights are read
-    resolve_precision(arguments.precision, resolve_device(arguments.device))
-    if arguments.checkpoint is not None:
-        model = EOVSeg.from_checkpoint(arguments.checkpoint, arguments.variant)
-        return Segmenter(model, **{'input_size': model.config.input_size, **options})
-    variant = arguments.variant or DEFAULT_VARIANT
-    if arguments.untrained:
-        model = EOVSeg.from_variant(variant)
-        return Segmenter(model, **{'input_size': model.config.input_size, **options})
-    return Segmenter.from_pretrained(variant, clip_pretrained=arguments.clip_pretrained, **options)
+    resolve_precision(options.precision, resolve_device(options.device))
+    model = load_pretrained(options.variant, options.checkpoint, sources=options.sources).model
+    input_size = (model.config.input_size if options.input_size is None
+                  else options.input_size)
+    return Segmenter(model, options.device, options.precision, input_size,
+                     score_threshold=options.score_threshold,
+                     overlap_threshold=options.overlap_threshold)
 
 
-def _pictures(sources: list[Source], arguments: Namespace, writer: CocoWriter,
+def _pictures(sources: list[Source], job: SegmentJob, writer: CocoWriter,
               report: SegmentReport, report_problem: Callable[[str], None]) -> Iterator[Picture]:
     """Yield the pictures to segment under a progress bar; count the others in the report."""
     counts = [source.count() for source in sources]
     total = None if None in counts else sum(count or 0 for count in counts)
-    limit = arguments.max_frames
+    limit = job.max_frames
     with tqdm(total=total, unit='picture', disable=None) as progress:
         for source in sources:
-            if arguments.skip_existing and source.is_image and source.name in writer:
+            if job.skip_existing and source.is_image and source.name in writer:
                 report.skip(source.name)
                 progress.update()
                 continue
             try:
-                for picture in source.pictures(arguments.max_megapixels):
-                    if arguments.skip_existing and picture.name in writer:
+                for picture in source.pictures(job.max_megapixels):
+                    if job.skip_existing and picture.name in writer:
                         report.skip(picture.name)
                     elif limit is not None and report.written >= limit:
                         return

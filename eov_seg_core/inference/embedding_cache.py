@@ -25,7 +25,7 @@ from torch import Tensor
 
 from eov_seg_core.io.files import replacing
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 MAX_IN_MEMORY = 8192
 """Embeddings kept in memory, the least recently used go first: twice the largest vocabulary."""
 
@@ -62,7 +62,7 @@ class EmbeddingCache:
             found = {name: tensor for name in dict.fromkeys(names)
                      if (tensor := self._recall(space, name, damaged)) is not None}
         if damaged:
-            _LOGGER.warning('%d text embeddings in %s are damaged, first that of %s; they are '
+            _log.warning('%d text embeddings in %s are damaged, first that of %s; they are '
                             'made again', len(damaged), self.directory, damaged[0])
         return found
 
@@ -119,7 +119,7 @@ class EmbeddingCache:
                 temporary.write_bytes(content)
         except OSError as error:
             self._writable = False
-            _LOGGER.warning('text embeddings cannot be kept on disk (%s); they are encoded again '
+            _log.warning('text embeddings cannot be kept on disk (%s); they are encoded again '
                             'after a restart', error)
 
 

@@ -16,13 +16,13 @@ import urllib.error
 import urllib.request
 
 import eov_seg_core
-from eov_seg_core.weights.builtin import has_builtin_weights
+from eov_seg_core.weights.choice import CAVEATS, Source, usable_sources
 from eov_seg_ros.parameters import Parameters
 
 if TYPE_CHECKING:
     import torch
 
-    from eov_seg_core import EOVSeg, Segmenter
+    from eov_seg_core import Segmenter
 
 _log = logging.getLogger(__name__)
 
@@ -58,19 +58,10 @@ def check_weights(parameters: Parameters) -> None:
     Raises:
         ValueError: There is no checkpoint, and no other weights are allowed; says what to do.
     """
-    variant = parameters.variant
-    if parameters.checkpoint:
-        if not Path(parameters.checkpoint).is_file():
-            raise ValueError('the parameter checkpoint names a file that is not there: '
-                             f'{parameters.checkpoint!r}')
-        return
-    if not (has_builtin_weights(variant) or parameters.clip_pretrained
-            or parameters.allow_untrained):
-        raise ValueError(
-            f'there are no weights for variant {variant!r}. Set the parameter checkpoint to a '
-            'published .pth or our .safetensors (docs/model_zoo.md says where they are); or use '
-            'variant t, which has its own and knows the built-in world; or, to see that messages '
-            'flow, set allow_untrained to true')
+    if parameters.checkpoint and not Path(parameters.checkpoint).is_file():
+        raise ValueError('the parameter checkpoint names a file that is not there: '
+                         f'{parameters.checkpoint!r}')
+    _usable_sources(parameters)
 
 
 def warm_up(segmenter: Segmenter, parameters: Parameters) -> None:
@@ -119,41 +110,23 @@ def _device(parameters: Parameters) -> str:
 
 def _load(parameters: Parameters, options: dict[str, Any]) -> Segmenter:
     """Take the best weights that there are and the parameters allow."""
-    from eov_seg_core.config import variant_config
-    from eov_seg_core.weights.checkpoint import CheckpointError
+    from eov_seg_core.pretrained import load_pretrained
 
-    from_pretrained = eov_seg_core.Segmenter.from_pretrained
-    variant = parameters.variant
-    if parameters.checkpoint:
-        return from_pretrained(variant, parameters.checkpoint, **options)
-    try:
-        return from_pretrained(variant, **options)
-    except CheckpointError:  # the built-in weights are there, and damaged
-        raise
-    except ValueError as error:
-        _log.debug('%s', error)
-    if parameters.clip_pretrained and variant_config(variant).clip_name is not None:
+    sources = _usable_sources(parameters)
+    if sources[0] == 'clip':
         _use_only_the_cache_if_offline()
-        try:
-            _log.info("fetching CLIP's weights for variant %s; the first time this downloads "
-                      'several hundred MB', variant)
-            segmenter = from_pretrained(variant, clip_pretrained=True, **options)
-        except (RuntimeError, ValueError) as error:
-            if not parameters.allow_untrained:
-                raise
-            _log.warning('there are no CLIP weights: %s', error)
-        else:
-            _log.warning('NO CHECKPOINT: CLIP knows the words, but the layers that draw masks are '
-                         'UNTRAINED. MASKS ARE MEANINGLESS. Set the parameter checkpoint.')
-            return segmenter
-    if not parameters.allow_untrained:
-        raise ValueError('there are no weights to load: set the parameter checkpoint to a file, '
-                         'or clip_pretrained or allow_untrained to true')
-    _log.warning('NO CHECKPOINT: ALL WEIGHTS ARE RANDOM. THE RESULTS ARE MEANINGLESS and only '
-                 'show that messages flow. Set the parameter checkpoint.')
-    model = _untrained(variant)
-    options.setdefault('input_size', model.config.input_size)
-    return eov_seg_core.Segmenter(model, **options)
+    model, source = load_pretrained(parameters.variant, parameters.checkpoint, sources=sources)
+    if source in CAVEATS:
+        _log.warning('NO CHECKPOINT. %s Set the parameter checkpoint.', CAVEATS[source])
+    return eov_seg_core.Segmenter(model, **{'input_size': model.config.input_size, **options})
+
+
+def _usable_sources(parameters: Parameters) -> list[Source]:
+    allowed: dict[Source, bool] = {
+        'checkpoint': bool(parameters.checkpoint), 'built-in': True,
+        'clip': parameters.clip_pretrained, 'untrained': parameters.allow_untrained}
+    return usable_sources(parameters.variant, [name for name, is_allowed in allowed.items()
+                                               if is_allowed])
 
 
 def _use_only_the_cache_if_offline() -> None:
@@ -172,12 +145,3 @@ def _use_only_the_cache_if_offline() -> None:
         _log.warning('%s cannot be reached (%s): only its cache on this machine is used',
                      endpoint, error)
         os.environ['HF_HUB_OFFLINE'] = '1'
-
-
-def _untrained(variant: str) -> EOVSeg:
-    """Build a model with random weights that are the same in every run."""
-    import torch
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return eov_seg_core.EOVSeg.from_variant(variant)

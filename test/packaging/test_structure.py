@@ -22,7 +22,7 @@ FLOORS = (
     ('eov_seg_core.io', 'eov_seg_core.quality', 'eov_seg_core.visualization',
      'eov_seg_core.geometry'),
     ('eov_seg_core.weights',),
-    ('eov_seg_core.network',),
+    ('eov_seg_core.network', 'eov_seg_core.pretrained'),
     ('eov_seg_core.results',),
     ('eov_seg_core.inference',),
     ('eov_seg_core.segmenter',),

@@ -17,8 +17,9 @@ import torch
 from torch.utils.data import DataLoader
 
 from eov_seg_core.network.model import EOVSeg
-from eov_seg_core.weights.builtin import builtin_weights, has_builtin_weights
-from eov_seg_core.weights.checkpoint import read_checkpoint
+from eov_seg_core.pretrained import load_pretrained
+from eov_seg_core.weights.builtin import has_builtin_weights
+from eov_seg_core.weights.checkpoint import CheckpointError
 from training.ablation import ablate
 from training.data.samples import TrainingExample
 from training.data.stream import ExampleStream, make_loader, StepPositions
@@ -120,19 +121,17 @@ def initial_model(recipe: Recipe) -> EOVSeg:
             fetched.
     """
     torch.manual_seed(recipe.seed)
-    if recipe.init_checkpoint is None:
-        try:
-            return EOVSeg.from_variant(recipe.variant, clip_pretrained=True)
-        except (RuntimeError, ValueError) as error:
-            builtin = (f', or to {BUILTIN} for the weights that the package has'
-                       if has_builtin_weights(recipe.variant) else '')
-            raise ValueError(f'{error}; or set init_checkpoint to a file that holds trained CLIPs'
-                             f'{builtin}') from error
-    model = EOVSeg.from_variant(recipe.variant)
-    with (builtin_weights(recipe.variant) if recipe.init_checkpoint == BUILTIN
-          else nullcontext(recipe.init_checkpoint)) as path:
-        model.load(read_checkpoint(path))
-    return model
+    if recipe.init_checkpoint == BUILTIN:
+        return load_pretrained(recipe.variant).model
+    try:
+        return load_pretrained(recipe.variant, recipe.init_checkpoint, sources=('clip',)).model
+    except CheckpointError:
+        raise
+    except (RuntimeError, ValueError) as error:
+        builtin = (f', or to {BUILTIN} for the weights that the package has'
+                   if has_builtin_weights(recipe.variant) else '')
+        raise ValueError(f'{error}; or set init_checkpoint to a file that holds trained CLIPs'
+                         f'{builtin}') from error
 
 
 def _check_folder(recipe: Recipe, output: Path) -> None:

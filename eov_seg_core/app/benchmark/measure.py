@@ -9,8 +9,7 @@ turns in one run, so that what else the machine does cancels in their ratio.
 
 from __future__ import annotations
 
-from argparse import Namespace
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -29,7 +28,12 @@ from eov_seg_core.app.benchmark.parts import (
     part_times,
 )
 from eov_seg_core.app.benchmark.timing import peak_resident_mib, ratio, Sample, summary, timed
-from eov_seg_core.app.commands import build_segmenter, choose_vocabulary, describe_machine
+from eov_seg_core.app.commands import (
+    build_segmenter,
+    choose_vocabulary,
+    describe_machine,
+    ModelOptions,
+)
 from eov_seg_core.device.precision import resolve_precision
 from eov_seg_core.inference.preprocess import ImageBatch, preprocess
 from eov_seg_core.io.media import MediaError, read_image
@@ -64,7 +68,7 @@ class Setting:
     compile: bool = False
     cuda_graphs: bool = True
 
-    def changed(self, changes: list[str], device: torch.device) -> Setting:
+    def changed(self, changes: Sequence[str], device: torch.device) -> Setting:
         """Return this setting with entries 'name=value' applied.
 
         Raises:
@@ -100,11 +104,11 @@ _READERS: dict[str, Callable[[str, str], Any]] = {
 """How the values of a setting are read that are no strings."""
 
 
-class Subject:
-    """A setting that is ready to run on one image.
+class Measurement:
+    """A setting, ready to be measured on one image.
 
     Args:
-        model: The weights, shared by all subjects.
+        model: The weights, shared by all measurements.
         setting: What to measure.
         image: (H, W, 3) uint8 RGB.
         device: Where it runs.
@@ -204,11 +208,36 @@ class Subject:
             'device_memory_mib': self.device_memory_mib}
 
 
-def benchmark(arguments: Namespace) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkJob:
+    """What `eov-seg benchmark` is to do.
+
+    Attributes:
+        model: What to measure.
+        image: A file; None: a room of the built-in world.
+        size: (width, height) of that room in pixels.
+        vocabulary: A preset or a file.
+        threads: On the CPU; None: PyTorch's choice.
+        rounds: Times that each call is measured.
+        warm_up: Rounds before that.
+        against: Changes 'name=value' that make the second setting; empty: measure one alone.
+    """
+
+    model: ModelOptions
+    image: str | None = None
+    size: tuple[int, int] = (640, 480)
+    vocabulary: str = 'ade20k_150'
+    threads: int | None = None
+    rounds: int = 20
+    warm_up: int = 3
+    against: tuple[str, ...] = ()
+
+
+def benchmark(job: BenchmarkJob) -> dict[str, Any]:
     """Measure one setting, or two in turns.
 
     Args:
-        arguments: Of `eov-seg benchmark`.
+        job: What to measure.
 
     Returns:
         Entries that JSON can hold; docs/performance.md describes them.
@@ -216,50 +245,47 @@ def benchmark(arguments: Namespace) -> dict[str, Any]:
     Raises:
         ValueError: An option is wrong, or weights, vocabulary or image cannot be used.
     """
-    image, start = _image(arguments), time.perf_counter()
-    segmenter = build_segmenter(arguments)
+    image, start = _image(job), time.perf_counter()
+    segmenter = build_segmenter(job.model)
     load_s = time.perf_counter() - start
     model, device = segmenter.model.requires_grad_(False), segmenter.device
     setting = Setting(segmenter.precision, segmenter.input_size or min(image.shape[:2]),
-                      arguments.vocabulary, arguments.threads or torch.get_num_threads())
+                      job.vocabulary, job.threads or torch.get_num_threads())
     settings = [setting]
-    if arguments.against:
-        settings.append(setting.changed(arguments.against, device))
+    if job.against:
+        settings.append(setting.changed(job.against, device))
     with _threads_restored():
-        subjects = [Subject(model, setting, image, device) for setting in settings]
-        for step in tqdm(range(-arguments.warm_up, arguments.rounds), unit='round', disable=None):
-            for subject in subjects:
-                subject.run(keep=step >= 0)
+        measurements = [Measurement(model, setting, image, device) for setting in settings]
+        for step in tqdm(range(-job.warm_up, job.rounds), unit='round', disable=None):
+            for measurement in measurements:
+                measurement.run(keep=step >= 0)
         # loading is over, and counting operations must not look like a frame's memory
         peak_mib = peak_resident_mib()
-        reports = [subject.report(min(arguments.rounds, _PART_ROUNDS)) for subject in subjects]
+        reports = [measurement.report(min(job.rounds, _PART_ROUNDS))
+                   for measurement in measurements]
     report = {
         'variant': model.config.variant,
-        'weights': model.weights_digest or _weights_name(arguments),
-        'image': {'source': arguments.image or 'built-in world', 'size': list(image.shape[:2])},
-        'rounds': arguments.rounds, 'warm_up': arguments.warm_up,
+        'weights': model.weights_digest or ' or '.join(job.model.sources),
+        'image': {'source': job.image or 'built-in world', 'size': list(image.shape[:2])},
+        'rounds': job.rounds, 'warm_up': job.warm_up,
         'machine': describe_machine(device), 'peak_process_mib': peak_mib, 'load_s': load_s,
         'parameters': part_parameters(model), 'settings': reports}
-    if len(subjects) == 2:
+    if len(measurements) == 2:
         report['first_over_second'] = {
-            level: ratio(subjects[0].samples[level], subjects[1].samples[level])
+            level: ratio(*(measurement.samples[level] for measurement in measurements))
             for level in LEVELS}
     return report
 
 
-def _image(arguments: Namespace) -> Image:
-    if arguments.image is not None:
+def _image(job: BenchmarkJob) -> Image:
+    if job.image is not None:
         try:
-            return read_image(arguments.image)
+            return read_image(job.image)
         except MediaError as error:
             raise ValueError(str(error)) from error
-    width, height = arguments.size
+    width, height = job.size
     scene = generate_scene(seed=0)
     return render(scene, random_camera(scene, width=width, height=height)).rgb
-
-
-def _weights_name(arguments: Namespace) -> str:
-    return 'CLIP only' if arguments.clip_pretrained else 'untrained'
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from torchvision.ops import deform_conv2d
 
 from eov_seg_core import Segmenter, Vocabulary
 from eov_seg_core.app.benchmark import parts as benchmark_parts
-from eov_seg_core.app.benchmark.measure import LEVELS, Setting, Subject
+from eov_seg_core.app.benchmark.measure import LEVELS, Measurement, Setting
 from eov_seg_core.app.benchmark.parts import (
     cnn_trunk,
     part_operations,
@@ -160,20 +160,20 @@ def test_ctrl_c_leaves_no_file(tmp_path):
 
 def test_parity_sees_a_wrong_result(tiny_model):
     image = np.random.default_rng(0).integers(0, 256, (48, 64, 3), np.uint8)
-    subject = Subject(tiny_model.requires_grad_(False),
+    measurement = Measurement(tiny_model.requires_grad_(False),
                       Setting('fp32', 64, 'words.txt', torch.get_num_threads()), image, CPU)
-    subject.run(keep=True)
-    assert subject.report(1)['parity']['equal_pixels'] == 1.0
-    right = subject.calls['host to host']
+    measurement.run(keep=True)
+    assert measurement.report(1)['parity']['equal_pixels'] == 1.0
+    right = measurement.calls['host to host']
 
     def wrong():
         result = right()
         result.instance[:12] += 1
         return result
 
-    subject.calls['host to host'] = wrong
-    subject.run(keep=True)
-    assert subject.report(1)['speeds']['network']['equal_pixels'] == 0.75
+    measurement.calls['host to host'] = wrong
+    measurement.run(keep=True)
+    assert measurement.report(1)['speeds']['network']['equal_pixels'] == 0.75
 
 
 def test_nested_parts_add_up_to_the_whole():

@@ -4,15 +4,20 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 import logging
 import os
 
 from fake_segmenter import FakeSegmenter
 import pytest
 
+from eov_seg_core import pretrained
+from eov_seg_core.config import variant_config
 from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.vocabulary import Vocabulary
+from eov_seg_core.weights import choice
 from eov_seg_core.weights.checkpoint import CheckpointError, weights_digest
 from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.pipeline.segmenter_factory import gpu_memory_mb, load_segmenter, warm_up
@@ -44,17 +49,11 @@ def test_checkpoint_and_options_arrive(checkpoint, tmp_path, caplog):
 
 @pytest.fixture
 def no_built_in_weights(monkeypatch):
-    original = Segmenter.from_pretrained
-
-    def refuse(variant, checkpoint=None, *, clip_pretrained=False, **options):
-        if checkpoint is None and not clip_pretrained:
-            raise ValueError('no built-in weights')
-        return original(variant, checkpoint, clip_pretrained=clip_pretrained, **options)
-    monkeypatch.setattr(Segmenter, 'from_pretrained', refuse)
+    monkeypatch.setattr(choice, 'has_builtin_weights', lambda variant: False)
 
 
 def test_no_weights_is_an_error_unless_allowed(no_built_in_weights, tmp_path, caplog):
-    with pytest.raises(ValueError, match='there are no weights to load'):
+    with pytest.raises(ValueError, match='no built-in weights and no public CLIP weights'):
         load(tmp_path, clip_pretrained=True)      # nobody but us has weights of t
     with pytest.raises(ValueError, match='there are no weights for variant .s.'):
         load_segmenter(Parameters(variant='s'))
@@ -68,9 +67,7 @@ def test_no_weights_is_an_error_unless_allowed(no_built_in_weights, tmp_path, ca
 
 
 def test_built_in_weights_come_before_all_else(checkpoint, tmp_path, monkeypatch, caplog):
-    original = Segmenter.from_pretrained
-    monkeypatch.setattr(Segmenter, 'from_pretrained', lambda variant, **options: original(
-        variant, checkpoint, **options))
+    monkeypatch.setattr(pretrained, 'builtin_weights', lambda variant: nullcontext(checkpoint))
     segmenter = load(tmp_path, allow_untrained=True)
     assert segmenter.model.weights_digest
     assert 'NO CHECKPOINT' not in caplog.text
@@ -97,9 +94,9 @@ def test_compile_arrives(checkpoint, tmp_path, monkeypatch):
 
 
 def test_damaged_built_in_weights_are_an_error(tmp_path, monkeypatch):
-    def fail(*_, **__):
-        raise CheckpointError('damaged')
-    monkeypatch.setattr(Segmenter, 'from_pretrained', fail)
+    damaged = tmp_path / 'damaged.safetensors'
+    damaged.write_bytes(b'no weights')
+    monkeypatch.setattr(pretrained, 'builtin_weights', lambda variant: nullcontext(damaged))
     with pytest.raises(CheckpointError, match='damaged'):
         load(tmp_path, allow_untrained=True)
 
@@ -135,11 +132,26 @@ def test_without_network_only_the_cache_is_tried_and_said_once(tmp_path, monkeyp
     monkeypatch.setenv('HF_ENDPOINT', 'http://127.0.0.1:9')     # nobody listens there
     tried = []
 
-    def refuse(variant, *_, **options):
-        tried.append((options.get('clip_pretrained'), os.environ.get('HF_HUB_OFFLINE')))
+    def refuse(*_, sources):
+        tried.append((sources, os.environ.get('HF_HUB_OFFLINE')))
         raise ValueError('no weights')
-    monkeypatch.setattr(Segmenter, 'from_pretrained', refuse)
+    monkeypatch.setattr(pretrained, 'load_pretrained', refuse)
     with pytest.raises(ValueError, match='no weights'):
         load_segmenter(Parameters(variant='s', device='cpu', clip_pretrained=True))
-    assert tried == [(None, None), (True, '1')]
+    assert tried == [(['clip'], '1')]
     assert caplog.text.count('http://127.0.0.1:9 cannot be reached') == 1
+
+
+def test_random_weights_stand_in_for_clip_that_cannot_be_fetched(
+        no_built_in_weights, tmp_path, caplog, monkeypatch):
+    def no_network(config):
+        raise RuntimeError('no route to host')
+    monkeypatch.setattr('eov_seg_core.network.model.fetch_clip_weights', no_network)
+    monkeypatch.setattr(EOVSeg, '__init__', lambda self, config, build=EOVSeg.__init__:
+                        build(self, variant_config('t')))
+    parameters = Parameters(variant='s', device='cpu', clip_pretrained=True,
+                            embedding_cache_dir=str(tmp_path))
+    with pytest.raises(RuntimeError, match='no route to host'):
+        load_segmenter(parameters)
+    load_segmenter(replace(parameters, allow_untrained=True))
+    assert 'ALL WEIGHTS ARE RANDOM' in caplog.text

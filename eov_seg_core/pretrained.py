@@ -1,0 +1,68 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A model with the weights that `weights.choice` decides on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+import logging
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+
+from eov_seg_core.network.model import EOVSeg
+from eov_seg_core.weights.builtin import builtin_weights
+from eov_seg_core.weights.choice import DEFAULT_VARIANT, Source, usable_sources
+
+_log = logging.getLogger(__name__)
+
+
+class PretrainedModel(NamedTuple):
+    """A model with its weights.
+
+    Attributes:
+        model: In evaluation mode, on the CPU.
+        source: Where its weights came from.
+    """
+
+    model: EOVSeg
+    source: Source
+
+
+def load_pretrained(variant: str | None, checkpoint: str | Path | None = None, *,
+                    sources: Sequence[Source] = ('built-in',)) -> PretrainedModel:
+    """Build a model with the best weights that there are and the caller allows.
+
+    Args:
+        variant: `t`, `s`, `m` or `l`; None: the checkpoint's, else `s`.
+        checkpoint: Our `.safetensors` or an official `.pth`; it is used whatever the sources are.
+        sources: Without a checkpoint: what is allowed, best first.  If CLIP's weights cannot be
+            fetched, the next source is taken.
+
+    Raises:
+        CheckpointError: A file is there and cannot be used.
+        ValueError: No allowed source has weights of this variant.
+        RuntimeError: CLIP's weights could not be fetched, and no other source is allowed.
+    """
+    if checkpoint:
+        return PretrainedModel(EOVSeg.from_checkpoint(checkpoint, variant), 'checkpoint')
+    variant = variant or DEFAULT_VARIANT
+    *others, last = usable_sources(variant, sources)
+    for source in others:
+        try:
+            return PretrainedModel(_load(variant, source), source)
+        except RuntimeError as error:
+            _log.warning('%s', error)
+    return PretrainedModel(_load(variant, last), last)
+
+
+def _load(variant: str, source: Source) -> EOVSeg:
+    if source == 'built-in':
+        with builtin_weights(variant) as path:
+            return EOVSeg.from_checkpoint(path, variant)
+    if source == 'clip':
+        return EOVSeg.from_variant(variant, clip_pretrained=True)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return EOVSeg.from_variant(variant)
