@@ -137,7 +137,7 @@ def segment(job: SegmentJob, report_problem: Callable[[str], None]) -> SegmentRe
     _refuse_results(paths, output)
     output.mkdir(parents=True, exist_ok=True)
     with locked(output, 'run of eov-seg'):
-        writer = CocoWriter(output, vocabulary.names, vocabulary.is_thing, resume=True)
+        writer = CocoWriter(output, vocabulary, resume=True)
         report.kept = set(writer.origins)
         sources = name_sources(paths, output, writer.origins)
         (output / 'overlay').mkdir(exist_ok=True)

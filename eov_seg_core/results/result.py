@@ -7,10 +7,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from eov_seg_core.vocabulary import Vocabulary
 
 _MOST_SHOWN = 12
 """Most names that `repr` shows."""
@@ -205,19 +208,25 @@ class PanopticResult:
                              f'{len(self.segments)} segments, see `segments`')
         return np.equal(self.instance, segment_id)
 
-    def to_coco(self) -> list[dict[str, Any]]:
+    def to_coco(self, vocabulary: Vocabulary | None = None) -> list[dict[str, Any]]:
         """Return the segments as `segments_info` of COCO's panoptic format, ready for JSON.
 
         Boxes are x, y, width, height.  `score` is ours; COCO's tools ignore it.
+
+        Args:
+            vocabulary: The one that was looked for: category ids are its `dataset_ids`; None:
+                they are the class ids 1..K.
 
         >>> import numpy as np
         >>> chair = Segment(1, 5, 'chair', True, 0.9, 2, (0, 0, 2, 1))
         >>> PanopticResult(np.array([[1, 1, 0]], np.int32), [chair]).to_coco()
         [{'id': 1, 'category_id': 5, 'area': 2, 'bbox': [0, 0, 2, 1], 'iscrowd': 0, 'score': 0.9}]
         """
-        return [{'id': segment.id, 'category_id': segment.class_id, 'area': segment.area,
-                 'bbox': segment.bbox_xywh, 'iscrowd': 0, 'score': round(segment.score, 6)}
-                for segment in self.segments]
+        ids = () if vocabulary is None else vocabulary.dataset_ids
+        return [{'id': segment.id,
+                 'category_id': ids[segment.class_id - 1] if ids else segment.class_id,
+                 'area': segment.area, 'bbox': segment.bbox_xywh, 'iscrowd': 0,
+                 'score': round(segment.score, 6)} for segment in self.segments]
 
 
 def look_up(table: npt.NDArray[np.generic], indices: npt.NDArray[np.integer[Any]]

@@ -167,7 +167,7 @@ def _voc_20(root: Path, split: str) -> SemanticFolder:
 def _voc_21(root: Path, split: str) -> SemanticFolder:
     objects = Vocabulary.preset('pascal_voc_20').categories
     return _pascal(root, 'pascal_voc_21', split, Vocabulary.from_categories(
-        [Category(_BACKGROUND, is_thing=False), *objects]))
+        [Category(_BACKGROUND, is_thing=False, dataset_id=0), *objects]))
 
 
 def _context_59(root: Path, split: str) -> SemanticFolder:

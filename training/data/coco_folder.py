@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,6 +33,7 @@ ImagePath = Callable[['int | str', str], str]
 class _Index(NamedTuple):
     """What is known of all images: few objects, because processes that load data share them."""
 
+    image_ids: list[int | str]
     images: list[str]
     pngs: list[str]
     segments: npt.NDArray[np.int32]     # (S, 3): id, class index, whether it is a crowd
@@ -62,7 +64,8 @@ class CocoPanopticFolder:
             the vocabulary lacks; the message names it.
 
     Attributes:
-        vocabulary: The classes; a segment's `class_index` counts in its order.
+        vocabulary: The classes, with the ids that the annotations give them; a segment's
+            `class_index` counts in its order.
     """
 
     vocabulary: Vocabulary
@@ -79,6 +82,7 @@ class CocoPanopticFolder:
         self.vocabulary = (_own_vocabulary(file.categories, path) if vocabulary is None
                            else vocabulary)
         classes = _class_of_category(self.vocabulary, file.categories, category_ids, path)
+        self.vocabulary = _with_dataset_ids(self.vocabulary, classes, category_ids)
         self._drop_covered = drop_covered
         self._remedies = remedies
         self._images, self._panoptic = Path(images), Path(panoptic)
@@ -111,7 +115,8 @@ class CocoPanopticFolder:
             if image.shape[:2] != ids.shape:
                 raise ValueError(f'{png_path} has {_size(ids)} pixels, but its image {image_path} '
                                  f'has {_size(image)}; both must be of one size')
-            return PanopticSample(name, image, ids, self._segments(index, ids, png_path))
+            return PanopticSample(name, image, ids, self._segments(index, ids, png_path),
+                                  self._index.image_ids[index])
 
     def _segments(self, index: int, ids: npt.NDArray[np.int32], png: Path
                   ) -> tuple[SegmentLabel, ...]:
@@ -142,6 +147,16 @@ def _own_vocabulary(categories: Sequence[CategoryEntry], path: Path) -> Vocabula
             Category(split_synonyms(entry.name), entry.is_thing) for entry in categories)
     except ValueError as error:
         raise ValueError(f'{path}: its categories make no vocabulary: {error}') from error
+
+
+def _with_dataset_ids(vocabulary: Vocabulary, classes: dict[int, int],
+                      category_ids: Sequence[int] | None) -> Vocabulary:
+    """Give each class the id of its category in the JSON, the first where it has several."""
+    ids = (dict(enumerate(category_ids)) if category_ids is not None
+           else {index: key for key, index in reversed(classes.items())})
+    return Vocabulary.from_categories(
+        replace(category, dataset_id=ids.get(index))
+        for index, category in enumerate(vocabulary.categories))
 
 
 def _class_of_category(vocabulary: Vocabulary, categories: Sequence[CategoryEntry],
@@ -194,7 +209,8 @@ def _index(file: PanopticFile, path: Path, classes: dict[int, int], image_path: 
             segments.append((segment.id, classes[segment.category_id], segment.is_crowd))
         starts.append(len(segments))
     pngs = [annotation.file_name for annotation in file.annotations.values()]
-    return _Index(images, pngs, np.array(segments, np.int32).reshape(-1, 3), np.array(starts))
+    return _Index(list(file.annotations), images, pngs,
+                  np.array(segments, np.int32).reshape(-1, 3), np.array(starts))
 
 
 def _present_ids(ids: npt.NDArray[np.int32]) -> set[int]:

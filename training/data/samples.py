@@ -37,12 +37,14 @@ class PanopticSample(NamedTuple):
         image_rgb: (H, W, 3) uint8 RGB.
         ids: (H, W) int32 id of the segment of every pixel, 0 = void.
         segments: In the order of the annotation; ids differ, and each has at least one pixel.
+        image_id: Of the image in its annotation; None: it has none.
     """
 
     name: str
     image_rgb: npt.NDArray[np.uint8]
     ids: npt.NDArray[np.int32]
     segments: tuple[SegmentLabel, ...]
+    image_id: int | str | None = None
 
 
 class SemanticSample(NamedTuple):

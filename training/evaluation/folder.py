@@ -11,8 +11,8 @@ from pathlib import Path, PurePosixPath
 import secrets
 from typing import Any
 
+from eov_seg_core.io.coco import coco_categories
 from eov_seg_core.io.files import locked, read_json, replace_file, save_json
-from eov_seg_core.vocabulary import Vocabulary
 from training.evaluation.image import png_name
 from training.evaluation.record import ImageRecord, read_records
 from training.evaluation.scores import Scores
@@ -70,18 +70,19 @@ class RunFolder:
         save_json(self._path / 'scores.json', {'run': self._identity, **scores.to_json()})
         replace_file(self._path / 'classes.csv', scores.to_csv().encode())
         records = sorted(records, key=lambda record: record.index)
-        images = [{'id': image_id(record.name), 'file_name': record.name,
+        images = [{'id': image_id(record), 'file_name': record.name,
                    'height': record.size[0], 'width': record.size[1]} for record in records]
-        categories = _categories(scores.vocabulary)
+        category_ids = scores.vocabulary.dataset_ids
         if scores.panoptic is not None:
             save_json(self._path / 'panoptic.json', {
-                'images': images, 'categories': categories, 'annotations': [
+                'images': images, 'categories': coco_categories(scores.vocabulary),
+                'annotations': [
                     {'image_id': image['id'], 'file_name': str(png_name(record.name)),
                      'segments_info': record.segments}
                     for image, record in zip(images, records)]})
         if scores.instance is not None:
             save_json(self._path / 'instances.json', [
-                {'image_id': image['id'], 'category_id': found.class_index + 1,
+                {'image_id': image['id'], 'category_id': category_ids[found.class_index],
                  'segmentation': {'size': record.size, 'counts': found.counts},
                  'score': found.score}
                 for image, record in zip(images, records) for found in record.detections or ()])
@@ -121,13 +122,9 @@ class RunFolder:
         return record.segments is None or (self.png_folder / png_name(record.name)).exists()
 
 
-def image_id(name: str) -> int | str:
-    """Return the id of an image in COCO's and ADE20K's annotations: its stem, or the number."""
-    stem = PurePosixPath(name).stem
+def image_id(record: ImageRecord) -> int | str:
+    """Return the id of an image in its annotation; else its stem, a number if it is one."""
+    if record.image_id is not None:
+        return record.image_id
+    stem = PurePosixPath(record.name).stem
     return int(stem) if stem.isascii() and stem.isdigit() else stem
-
-
-def _categories(vocabulary: Vocabulary) -> list[dict[str, Any]]:
-    return [{'id': index, 'name': name, 'supercategory': name, 'isthing': int(is_thing)}
-            for index, (name, is_thing) in enumerate(
-                zip(vocabulary.names, vocabulary.is_thing), start=1)]

@@ -132,10 +132,12 @@ class ImageEvaluator:
         height, width = result.instance.shape
         record = ImageRecord(index, sample.name, (height, width), {}, False)
         if isinstance(sample, PanopticSample):
+            record = replace(record, image_id=sample.image_id)
             # whatever is wanted: this is also what finds contradictions in the truth
             comparison = _compare_panoptic(sample, result, len(self._data.vocabulary))
             if 'panoptic' in self._tasks:
-                record = replace(record, comparison=comparison, segments=result.to_coco())
+                record = replace(record, comparison=comparison, segments=result.to_coco(
+                    self._data.vocabulary))
         if 'semantic' in self._tasks and result.semantic_argmax is not None:
             record = replace(record, pairs=count_pairs(
                 _true_classes(sample), result.semantic_argmax, len(self._data.vocabulary)))

@@ -33,6 +33,7 @@ class ImageRecord:
         pairs: True and predicted classes of its pixels.
         truth: Its true things.
         detections: The things that were found.
+        image_id: Of the image in its annotation; None: it has none.
     """
 
     index: int
@@ -45,6 +46,7 @@ class ImageRecord:
     pairs: list[PairCount] | None = None
     truth: list[TrueInstance] | None = None
     detections: list[Detection] | None = None
+    image_id: int | str | None = None
 
     def to_line(self) -> str:
         """Return the record as a line of JSON."""

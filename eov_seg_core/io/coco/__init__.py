@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """COCO's panoptic format, read and written: a JSON file, and a PNG of segment ids per image."""
 
+from eov_seg_core.io.coco.categories import coco_categories
 from eov_seg_core.io.coco.ids import ids_to_rgb, MAX_ID, read_panoptic_png, rgb_to_ids
 from eov_seg_core.io.coco.reader import (
     Annotation,
@@ -14,6 +15,7 @@ from eov_seg_core.io.coco.reader import (
 from eov_seg_core.io.coco.writer import CocoWriter, save_coco_panoptic
 
 __all__ = [
-    'MAX_ID', 'Annotation', 'CategoryEntry', 'CocoWriter', 'PanopticFile', 'ids_to_rgb',
+    'MAX_ID', 'Annotation', 'CategoryEntry', 'CocoWriter', 'PanopticFile',
+    'coco_categories', 'ids_to_rgb',
     'read_annotations', 'read_categories', 'read_panoptic_file', 'read_panoptic_png',
     'rgb_to_ids', 'save_coco_panoptic']

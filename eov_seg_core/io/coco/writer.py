@@ -3,41 +3,42 @@
 """Results as files: COCO panoptic PNG + JSON, and COCO detections.
 
 The formats are those that COCO's panoptic and detection tools read: the id of a segment is stored
-as R + 256 G + 65536 B, boxes are x, y, width, height.  Category ids are our class ids 1..K, and a
+as R + 256 G + 65536 B, boxes are x, y, width, height.  Category ids and colours are those of the
+data set where the vocabulary knows them, as every preset does, else ids are our class ids 1..K.  A
 segment also carries its score, which those tools ignore.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TYPE_CHECKING
 
+from eov_seg_core.io.coco.categories import coco_categories
 from eov_seg_core.io.coco.ids import ids_to_rgb
 from eov_seg_core.io.files import read_json, save_json
 from eov_seg_core.io.media import save_picture
 
 if TYPE_CHECKING:       # not at run time: files need no PyTorch
     from eov_seg_core.results.result import PanopticResult
+    from eov_seg_core.vocabulary import Vocabulary
 
 
-def save_coco_panoptic(result: PanopticResult, names: Sequence[str], is_thing: Sequence[bool],
-                       directory: str | Path, name: str) -> None:
+def save_coco_panoptic(result: PanopticResult, vocabulary: Vocabulary, directory: str | Path,
+                       name: str) -> None:
     """Write one result as COCO panoptic files: `panoptic/NAME.png` and `panoptic.json`.
 
     Results that the folder has are kept; for many use `CocoWriter`, which writes the JSON once.
 
     Args:
         result: What was found.
-        names: First name of each class of the vocabulary.
-        is_thing: Flag of each class.
+        vocabulary: What was looked for.
         directory: Where to write; made if needed.
         name: Of the picture, without an ending.
 
     Raises:
         OSError: A file cannot be written.
     """
-    writer = CocoWriter(directory, names, is_thing, resume=True)
+    writer = CocoWriter(directory, vocabulary, resume=True)
     writer.add(result, name, f'{name}.png')
     writer.save()
 
@@ -57,8 +58,7 @@ class CocoWriter:
 
     Args:
         directory: Where to write; made if needed.
-        names: First name of each class of the vocabulary.
-        is_thing: Flag of each class.
+        vocabulary: What was looked for.
         resume: Go on with a folder that holds results of a `CocoWriter`, and keep them; without
             it such a folder is refused.
 
@@ -68,12 +68,11 @@ class CocoWriter:
         OSError: The folder cannot be made.
     """
 
-    def __init__(self, directory: str | Path, names: Sequence[str], is_thing: Sequence[bool], *,
+    def __init__(self, directory: str | Path, vocabulary: Vocabulary, *,
                  resume: bool = False) -> None:
         self._directory = Path(directory)
-        self._categories = [
-            {'id': index, 'name': name, 'supercategory': name, 'isthing': int(thing)}
-            for index, (name, thing) in enumerate(zip(names, is_thing), start=1)]
+        self._vocabulary = vocabulary
+        self._categories = coco_categories(vocabulary)
         self._entries: dict[str, _Entry] = {}
         self._next_id = 1
         if (self._directory / 'panoptic.json').exists():
@@ -109,15 +108,17 @@ class CocoWriter:
         known = self._entries.get(name)
         image_id = known.image['id'] if known else self._next_id
         self._next_id = max(self._next_id, image_id + 1)
+        category_ids = self._vocabulary.dataset_ids
         height, width = result.instance.shape
         self._entries[name] = _Entry(
             image={'id': image_id, 'file_name': file_name, 'height': height, 'width': width}
             | ({'origin': origin} if origin else {}),
             annotation={
                 'image_id': image_id, 'file_name': f'{name}.png',
-                'segments_info': result.to_coco()},
+                'segments_info': result.to_coco(self._vocabulary)},
             detections=[
-                {'image_id': image_id, 'segment_id': segment.id, 'category_id': segment.class_id,
+                {'image_id': image_id, 'segment_id': segment.id,
+                 'category_id': category_ids[segment.class_id - 1],
                  'category_name': segment.name, 'bbox': segment.bbox_xywh,
                  'score': round(segment.score, 6)}
                 for segment in result.segments if segment.is_thing])

@@ -14,17 +14,21 @@ from PIL import Image
 import pytest
 
 from eov_seg_core.io.coco import (
+    coco_categories,
     CocoWriter,
     ids_to_rgb,
     MAX_ID,
+    read_categories,
     read_panoptic_png,
     rgb_to_ids,
     save_coco_panoptic,
 )
 from eov_seg_core.io.media import save_picture
 from eov_seg_core.results.result import PanopticResult, Segment
+from eov_seg_core.visualization import class_color
+from eov_seg_core.vocabulary import Category, presets, Vocabulary
 
-NAMES, IS_THING = ['person', 'Straße'], [True, False]
+WORDS = Vocabulary(['person'], ['Straße'])
 
 
 def make_result():
@@ -64,7 +68,7 @@ def test_id_layout_is_little_endian_rgb():
 
 def test_one_result(tmp_path):
     result = make_result()
-    save_coco_panoptic(result, NAMES, IS_THING, tmp_path / 'new' / 'folder', 'street')
+    save_coco_panoptic(result, WORDS, tmp_path / 'new' / 'folder', 'street')
     folder = tmp_path / 'new' / 'folder'
     # read with another library: channel order and values are what the format says
     rgb = np.array(Image.open(folder / 'panoptic' / 'street.png').convert('RGB')).astype(int)
@@ -73,8 +77,10 @@ def test_one_result(tmp_path):
                                   result.instance)
     content = read(folder / 'panoptic.json')
     assert content['categories'] == [
-        {'id': 1, 'name': 'person', 'supercategory': 'person', 'isthing': 1},
-        {'id': 2, 'name': 'Straße', 'supercategory': 'Straße', 'isthing': 0}]
+        {'id': 1, 'name': 'person', 'supercategory': 'person', 'isthing': 1,
+         'color': list(class_color('person'))},
+        {'id': 2, 'name': 'Straße', 'supercategory': 'Straße', 'isthing': 0,
+         'color': list(class_color('Straße'))}]
     assert content['images'] == [
         {'id': 1, 'file_name': 'street.png', 'height': 20, 'width': 30}]
     assert content['annotations'] == [{
@@ -88,8 +94,42 @@ def test_one_result(tmp_path):
          'bbox': [3, 2, 8, 5], 'score': 0.75}]
 
 
+def test_ids_and_colours_are_those_of_the_data_set(tmp_path):
+    """COCO skips the number 12, so that its twelfth category is 13."""
+    coco = Vocabulary.preset('coco_panoptic')
+    result = PanopticResult(np.ones((4, 5), np.int32), [
+        Segment(1, 12, 'stop sign', True, 0.75, 20, (0, 0, 5, 4))])
+    save_coco_panoptic(result, coco, tmp_path, 'street')
+    content = read(tmp_path / 'panoptic.json')
+    assert content['annotations'][0]['segments_info'][0]['category_id'] == 13
+    assert content['categories'][11] == {
+        'id': 13, 'name': 'stop sign', 'supercategory': 'stop sign', 'isthing': 1,
+        'color': [220, 220, 0]}
+    assert read(tmp_path / 'detections.json')[0]['category_id'] == 13
+    assert read_categories(tmp_path / 'panoptic.json') == dict(
+        zip(coco.dataset_ids, coco.is_thing))
+
+
+@pytest.mark.parametrize('name', presets())
+def test_every_category_has_a_colour_of_its_own(name):
+    """COCO's converters tell stuff apart by colour, and black means no label."""
+    categories = coco_categories(Vocabulary.preset(name))
+    colors = [tuple(category['color']) for category in categories]
+    assert len({(0, 0, 0), *colors}) == len(categories) + 1
+    assert all(0 <= value <= 255 for color in colors for value in color)
+    assert len({category['id'] for category in categories}) == len(categories)
+
+
+def test_colours_that_are_taken_are_replaced():
+    words = Vocabulary.from_categories([
+        Category((name,), False, color=color) for name, color in (
+            ('a', (0, 0, 0)), ('b', (9, 255, 255)), ('c', (9, 255, 255)), ('d', (0, 0, 1)))])
+    assert [category['color'] for category in coco_categories(words)] == [
+        [0, 0, 1], [9, 255, 255], [9, 0, 0], [0, 0, 2]]
+
+
 def test_many_results_and_none(tmp_path):
-    writer = CocoWriter(tmp_path, NAMES, IS_THING)
+    writer = CocoWriter(tmp_path, WORDS)
     writer.save()
     assert read(tmp_path / 'panoptic.json')['annotations'] == []
     assert read(tmp_path / 'detections.json') == []
@@ -105,12 +145,12 @@ def test_many_results_and_none(tmp_path):
 
 
 def test_resume_keeps_what_is_there(tmp_path):
-    writer = CocoWriter(tmp_path, NAMES, IS_THING, resume=True)
+    writer = CocoWriter(tmp_path, WORDS, resume=True)
     writer.add(make_result(), 'a', 'a.jpg')
     writer.add(nothing(), 'b', 'b.jpg')
     writer.save()
     (tmp_path / 'panoptic' / 'b.png').unlink()
-    writer = CocoWriter(tmp_path, NAMES, IS_THING, resume=True)
+    writer = CocoWriter(tmp_path, WORDS, resume=True)
     assert 'a' in writer
     assert 'b' not in writer
     assert 'c' not in writer
@@ -122,16 +162,16 @@ def test_resume_keeps_what_is_there(tmp_path):
 
 @pytest.mark.parametrize('damage', ['{', '[]', '{"categories": []}'])
 def test_damaged_json_is_not_resumed(tmp_path, damage):
-    CocoWriter(tmp_path, NAMES, IS_THING).save()
+    CocoWriter(tmp_path, WORDS).save()
     (tmp_path / 'panoptic.json').write_text(damage)
     with pytest.raises(ValueError, match=r'panoptic\.json'):
-        CocoWriter(tmp_path, NAMES, IS_THING, resume=True)
+        CocoWriter(tmp_path, WORDS, resume=True)
 
 
 def test_another_vocabulary_is_not_resumed(tmp_path):
-    CocoWriter(tmp_path, NAMES, IS_THING).save()
+    CocoWriter(tmp_path, WORDS).save()
     with pytest.raises(ValueError, match='another vocabulary'):
-        CocoWriter(tmp_path, NAMES[::-1], IS_THING, resume=True)
+        CocoWriter(tmp_path, Vocabulary(['Straße'], ['person']), resume=True)
 
 
 def test_a_failed_write_leaves_nothing_behind(tmp_path):

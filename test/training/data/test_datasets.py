@@ -34,6 +34,8 @@ def test_folder(tmp_path):
     assert data.vocabulary == Vocabulary.from_categories([
         Category(('chair', 'seat'), True), Category(('floor',), False), Category(('lamp',), True)])
     sample = data[0]
+    assert data.vocabulary.dataset_ids == (4, 9, 2)
+    assert [item.image_id for item in data] == [0, 1]
     assert sample.name == 'room_0.jpg'
     assert sample.image_rgb.dtype == np.uint8
     assert np.abs(sample.image_rgb.astype(int) - photo(seed=0)).mean() < 5
@@ -52,7 +54,7 @@ def test_results_of_eov_seg_are_such_a_folder(tmp_path):
     found = [Segment(7, 2, 'floor', False, 0.9, 1, (0, 0, 1, 1)),
              Segment(8, 1, 'chair', True, 0.8, 1, (0, 0, 1, 1))]
     instance = np.where(ids == 0, 7, np.where(ids == 7, 7, 8)).astype(np.int32)
-    writer = CocoWriter(tmp_path, ['chair', 'floor'], [True, False])
+    writer = CocoWriter(tmp_path, Vocabulary(['chair'], ['floor']))
     writer.add(PanopticResult(instance, found), 'kitchen', 'kitchen.jpg')
     writer.save()
     save(tmp_path / 'images/kitchen.jpg', photo())
@@ -80,7 +82,8 @@ def test_image_without_segment(tmp_path):
 def test_given_vocabulary_is_matched_by_name(tmp_path):
     vocabulary = Vocabulary(['table', 'lamp', 'seat'], ['ground,floor'])
     data = open_dataset(write_folder(tmp_path), vocabulary=vocabulary)
-    assert data.vocabulary is vocabulary
+    assert data.vocabulary == vocabulary
+    assert data.vocabulary.dataset_ids == (10, 2, 4, 9)     # all but the first are the JSON's
     assert [label.class_index for label in data[0].segments] == [3, 2, 2, 2]
 
 

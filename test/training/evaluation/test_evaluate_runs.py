@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from eov_seg_core.io.coco import read_panoptic_png
+from eov_seg_core.visualization import class_color
 from training.evaluation.dataset import BrokenImage, collect_scores, evaluate
 from training.evaluation.folder import image_id, RunFolder
 from training.evaluation.image import png_name
@@ -33,7 +34,8 @@ def test_saved_files(tmp_path):
     panoptic = json.loads((tmp_path / 'panoptic.json').read_text())
     assert [image['id'] for image in panoptic['images']] == [139, 1]
     assert panoptic['categories'][SKY] == {
-        'id': 3, 'name': 'sky', 'supercategory': 'sky', 'isthing': 0}
+        'id': 3, 'name': 'sky', 'supercategory': 'sky', 'isthing': 0,
+        'color': list(class_color('sky'))}
     first = panoptic['annotations'][0]
     assert (first['image_id'], first['file_name']) == (139, 'deep/000139.png')
     ids = read_panoptic_png(tmp_path / 'panoptic' / first['file_name'])
@@ -161,7 +163,9 @@ def test_predictions_stay_in_their_folder(name):
 @pytest.mark.parametrize(('name', 'expected'), [
     ('000000000139.jpg', 139), ('ADE_val_00000001.jpg', 'ADE_val_00000001'), ('a/7.png', 7)])
 def test_image_ids_are_those_of_published_annotations(name, expected):
-    assert image_id(name) == expected
+    record = ImageRecord(0, name, (1, 1), {}, False)
+    assert image_id(record) == expected
+    assert image_id(dataclasses.replace(record, image_id=0)) == 0      # the annotation's own
 
 
 def work(tmp_path=None, **options):
