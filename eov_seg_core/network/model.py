@@ -277,13 +277,6 @@ class EOVSeg(nn.Module):
         log_probs_BQK = self.classify_with_clip(output, features.res5_BChw, vocabulary)
         return Prediction(log_probs_BQK, output.mask_logits_BQhw)
 
-    def forward_stages(self, pixels_BCHW: Tensor,
-                       vocabulary: VocabularyEmbedding) -> list[StageOutput]:
-        """Predict with every decoder stage, without CLIP's opinion: what the loss needs."""
-        features = self.extract_features(pixels_BCHW)
-        return self.decoder.all_stages(
-            features.aggregated_BDhw, features.tokens_BChw, vocabulary)
-
     def classify_with_clip(self, output: StageOutput, res5_BChw: Tensor,
                            vocabulary: VocabularyEmbedding) -> Tensor:
         """Ensemble the decoder's classes with CLIP's for the final masks (section 3.5).

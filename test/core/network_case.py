@@ -13,3 +13,9 @@ def random_vocabulary(embed_dim, names=5, device='cpu'):
     text = torch.nn.functional.normalize(torch.randn(names + 1, embed_dim, device=device), dim=1)
     return VocabularyEmbedding(text, torch.arange(names, device=device),
                                torch.ones(names, dtype=torch.bool, device=device), text.clone())
+
+
+def all_stages(model, pixels, vocabulary):
+    """Predict with every decoder stage, as training does."""
+    features = model.extract_features(pixels)
+    return model.decoder.all_stages(features.aggregated_BDhw, features.tokens_BChw, vocabulary)

@@ -4,6 +4,7 @@
 
 from typing import get_args
 
+from network_case import all_stages
 import pytest
 import torch
 
@@ -56,7 +57,7 @@ def test_what_is_taken_out_is_not_trained_and_keeps_its_weights(model, inputs, p
                  if name.startswith('decoder.') and not weight.requires_grad]
     assert untrained
     assert all(f'.{part}.' in name for name in untrained)
-    output = model.train().forward_stages(*inputs)
+    output = all_stages(model.train(), *inputs)
     torch.stack([stage.class_logits_BQK.sum() + stage.mask_logits_BQhw.sum()
                  for stage in output]).sum().backward()
     assert all(weight.grad is not None for weight in model.parameters() if weight.requires_grad

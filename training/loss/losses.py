@@ -114,7 +114,7 @@ class PanopticLoss(nn.Module):
         (M, (1 - importance) P, 2) points.
 
         Args:
-            stages: Of `EOVSeg.forward_stages`.
+            stages: Outputs of the decoder, as `Decoder.all_stages` returns them.
             targets: One for each image, on the same device.
             draw: Source of uniform draws; or one for each image, which then gets the same points
                 in any batch.

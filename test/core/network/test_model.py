@@ -4,6 +4,7 @@
 
 import json
 
+from network_case import all_stages
 import open_clip
 from open_clip.transformer import ResidualAttentionBlock
 import pytest
@@ -193,7 +194,7 @@ def test_all_stages_end_with_what_inference_returns(tiny_model):
     pixels = torch.randn(2, 3, 64, 96)
     with torch.no_grad():
         vocabulary = tiny_model.embed_vocabulary(text, [0, 1, 1], (True, False))
-        stages = tiny_model.forward_stages(pixels, vocabulary)
+        stages = all_stages(tiny_model, pixels, vocabulary)
         features = tiny_model.extract_features(pixels)
         output = tiny_model.decoder(features.aggregated_BDhw, features.tokens_BChw, vocabulary)
     assert len(stages) == 3

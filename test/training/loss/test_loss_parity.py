@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import math
 
+from network_case import all_stages
 import numpy as np
 import pytest
 import torch
@@ -36,7 +37,7 @@ class Step:
         embedding = self.model.embed_vocabulary(
             torch.from_numpy(self.arrays['text_classifier']), vocabulary.synonym_class_index,
             (True,) * len(vocabulary))
-        self.stages = self.model.forward_stages(pixels, embedding)
+        self.stages = all_stages(self.model, pixels, embedding)
         config = LossConfig(num_points=self.meta['num_points'])
         self.loss = PanopticLoss(config)(self.stages, [self.target(i) for i in range(2)],
                                          self.draw)

@@ -12,6 +12,7 @@ import sys
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from network_case import all_stages
 import pytest
 import torch
 import torch.nn.functional as F
@@ -177,7 +178,7 @@ def test_the_network_trains_on_any_number_of_segments(counts):
     model = EOVSeg.from_variant('t').train()
     text = F.normalize(torch.randn(NAMES, model.embed_dim), dim=1)
     vocabulary = model.embed_vocabulary(text, list(range(NAMES)), (True,) * NAMES)
-    outputs = model.forward_stages(torch.randn(2, 3, 64, 64), vocabulary)
+    outputs = all_stages(model, torch.randn(2, 3, 64, 64), vocabulary)
     loss = PanopticLoss(SMALL)(outputs, [target(count) for count in counts])
     assert loss.total.isfinite()
     loss.total.backward()
