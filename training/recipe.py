@@ -21,6 +21,9 @@ from training.loss.losses import LossConfig
 BUILTIN = 'builtin'
 """As `init_checkpoint`: the weights that the package ships."""
 
+_LARGEST = 1e18
+"""Of factors: their product still fits into float32."""
+
 
 def _free(default: Any) -> Any:
     """Return a field that may change when a run is resumed: it does not alter the weights."""
@@ -98,8 +101,11 @@ class OptimizerConfig:
 
     def __post_init__(self) -> None:
         """Refuse what does not train."""
-        _check(0 < self.lr < math.inf, 'lr', self.lr, 'above 0')
-        _check(0 <= self.weight_decay < math.inf, 'weight_decay', self.weight_decay, 'at least 0')
+        _check(self.lr > 0, 'lr', self.lr, 'above 0')
+        _check(self.weight_decay >= 0, 'weight_decay', self.weight_decay, 'at least 0')
+        for name in ('lr', 'weight_decay'):
+            _check(getattr(self, name) <= _LARGEST, name, getattr(self, name),
+                   f'at most {_LARGEST:g}')
         _check(all(0 <= beta < 1 for beta in self.betas), 'betas', self.betas, 'two in 0..1')
         _check(self.max_grad_norm > 0, 'max_grad_norm', self.max_grad_norm, 'above 0 (.inf: off)')
 

@@ -20,6 +20,7 @@ import warnings
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from training.recipe_file import read_recipe
+from training.run.bad_steps import DivergedError
 from training.run.engine import RunSettings, train
 
 
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                                accelerator=options.accelerator, devices=options.devices,
                                machines=options.machines)
         stopped_by = train(read_recipe(options.recipe, options.override), settings)
-    except (ValueError, OSError, MisconfigurationException) as error:
+    except (DivergedError, ValueError, OSError, MisconfigurationException) as error:
         print(f'training.train: {error}', file=sys.stderr)  # noqa: T201
         return 1
     if stopped_by is None:

@@ -167,7 +167,7 @@ def test_milestones_may_change_until_they_are_passed(milestones, step, allowed):
 
 
 def test_every_field_is_read_by_something(checkout):
-    code = '\n'.join(path.read_text() for path in (checkout / 'training').glob('*.py')
+    code = '\n'.join(path.read_text() for path in (checkout / 'training').rglob('*.py')
                      if path.name not in ('recipe.py', 'recipe_file.py'))
     names = [name.rpartition('.')[2] for name in field_names()]
     assert [name for name in names if not re.search(rf'\.{name}(_hw)?\b', code)] == []

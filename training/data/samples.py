@@ -137,6 +137,10 @@ class TrainingData(Protocol):
         """Read and augment one image; all randomness comes from the generator."""
         ...
 
+    def name(self, index: int) -> str:
+        """Return what to call an image in messages."""
+        ...
+
     def collate(self, examples: Sequence[TrainingExample],
                 positions: Sequence[int]) -> TrainingBatch:
         """Make a batch of examples; what is drawn for the batch depends on its positions."""

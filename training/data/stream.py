@@ -41,7 +41,7 @@ class ExampleStream(Dataset[tuple[int, TrainingExample]]):
     """Examples by position: epoch after epoch, each in an order of its own.
 
     Args:
-        data: At least one image.
+        data: At least one image; also an attribute.
         seed: Of order and augmentation.
 
     Raises:
@@ -51,24 +51,32 @@ class ExampleStream(Dataset[tuple[int, TrainingExample]]):
     def __init__(self, data: TrainingData, seed: int) -> None:
         if not len(data):
             raise ValueError('the training data has no image')
-        self._data = data
+        self.data = data
         self._seed = seed
         self._epoch = -1
         self._order: list[int] = []
 
     def __getitem__(self, position: int) -> tuple[int, TrainingExample]:
         """Return a position and the augmented example that stands there."""
-        epoch, place = divmod(position, len(self._data))
+        generator = _generator(self._seed, _AUGMENTATION, position)
+        return position, self.data.example(self._index(position), generator)
+
+    def name(self, position: int) -> str:
+        """Return what to call the image that stands at a position."""
+        return self.data.name(self._index(position))
+
+    def _index(self, position: int) -> int:
+        """Return which image of the data set stands at a position."""
+        epoch, offset = divmod(position, len(self.data))
         if epoch != self._epoch:
-            order = torch.randperm(len(self._data),
+            order = torch.randperm(len(self.data),
                                    generator=_generator(self._seed, _ORDER, epoch))
             self._epoch, self._order = epoch, order.tolist()
-        generator = _generator(self._seed, _AUGMENTATION, position)
-        return position, self._data.example(self._order[place], generator)
+        return self._order[offset]
 
     def collate(self, items: Sequence[tuple[int, TrainingExample]]) -> TrainingBatch:
         """Make a batch of what `__getitem__` returned."""
-        return self._data.collate([example for _, example in items],
+        return self.data.collate([example for _, example in items],
                                   [position for position, _ in items])
 
 

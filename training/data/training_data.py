@@ -54,6 +54,10 @@ class PanopticTrainingData:
         """
         return self._augment(self._sample(index), generator)
 
+    def name(self, index: int) -> str:
+        """Return the name of the image of `example`; it is read for that."""
+        return self._sample(index).name
+
     def collate(self, examples: Sequence[TrainingExample],
                 positions: Sequence[int]) -> TrainingBatch:
         """Stack examples of one size."""

@@ -12,6 +12,8 @@ import lightning
 import torch
 from torch import nn, Tensor
 
+from training.run.module import TrainingModule
+
 
 class AveragedWeights(lightning.Callback):
     """Average the trainable weights over the steps, and with them the statistics of batch norms.
@@ -38,7 +40,9 @@ class AveragedWeights(lightning.Callback):
     @torch.no_grad()
     def on_train_batch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule,
                            outputs: Any, batch: Any, batch_idx: int) -> None:
-        """Move the average towards the weights."""
+        """Move the average towards the weights, unless the step left them as they were."""
+        if isinstance(pl_module, TrainingModule) and not pl_module.step_was_good:
+            return
         share = max(1 - self._decay, 1 / trainer.global_step)
         torch._foreach_lerp_([self._average[name] for name, _ in _averaged(pl_module)],
                              [value for _, value in _averaged(pl_module)], share)

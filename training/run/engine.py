@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import lightning
+from lightning.fabric.utilities.rank_zero import rank_zero_only
 from lightning.pytorch.loggers import TensorBoardLogger
 import torch
 from torch.utils.data import DataLoader
 
+from eov_seg_core.io.files import locked
 from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.pretrained import load_pretrained
 from eov_seg_core.weights.builtin import has_builtin_weights
@@ -26,10 +28,17 @@ from training.data.stream import ExampleStream, make_loader, StepPositions
 from training.recipe import BUILTIN, Recipe
 from training.recipe_file import read_recipe, RecipeError, resume_conflicts, write_recipe
 from training.run.averaging import AveragedWeights
+from training.run.bad_steps import BadSteps, DivergedError, not_finite
 from training.run.module import TrainingModule
 from training.run.panels import Panels
 from training.run.reporting import Report
-from training.run.saving import checkpoint_step, CheckpointFiles, Checkpoints, checkpoints
+from training.run.saving import (
+    checkpoint_step,
+    CheckpointFiles,
+    Checkpoints,
+    checkpoints,
+    newest_usable,
+)
 from training.run.sources import training_data, validation_data
 from training.run.sync_batch_norm import SyncBatchNorms
 from training.run.validation import Validation
@@ -37,6 +46,8 @@ from training.run.validation import Validation
 _LOGGER = logging.getLogger(__name__)
 _PRECISIONS: dict[str, Literal['32-true', 'bf16-mixed', '16-mixed']] = {
     '32': '32-true', 'bf16': 'bf16-mixed', '16': '16-mixed'}
+_MOST_BAD_STEPS = {'32': 5, 'bf16': 5, '16': 25}
+"""Bad steps in a row that end a run; float16 begins with some, until its loss scale has fallen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,31 +93,44 @@ def train(recipe: Recipe, settings: RunSettings) -> int | None:
         in all processes but the first.
 
     Raises:
-        ValueError: The recipe, its data or its weights cannot be used, or a checkpoint in the
-            output folder is of another recipe.
+        ValueError: The recipe, its data or its weights cannot be used, a checkpoint in the output
+            folder is of another recipe, or another run is writing there.
+        DivergedError: Loss or weights do not stay finite.
         OSError: A file cannot be read or written.
     """
+    settings.output.mkdir(parents=True, exist_ok=True)
+    # the other processes of a run work for the first one
+    is_first = rank_zero_only.rank == 0     # type: ignore[attr-defined]
+    with locked(settings.output, 'training') if is_first else nullcontext():
+        return _train(recipe, settings)
+
+
+def _train(recipe: Recipe, settings: RunSettings) -> int | None:
     _check_folder(recipe, settings.output)
-    found = checkpoints(settings.output / 'checkpoints')
-    last = found[-1] if found else None
-    data = training_data(recipe)
+    last = newest_usable(settings.output / 'checkpoints')
+    stream = ExampleStream(training_data(recipe), recipe.seed)
     model = initial_model(recipe)
     ablate(model, recipe.ablate)
     module = TrainingModule(recipe, model)
     stopping = Checkpoints(settings.output / 'checkpoints', recipe.checkpoint)
     average = None if recipe.ema_decay is None else AveragedWeights(recipe.ema_decay)
     callbacks: list[lightning.Callback] = [] if average is None else [average]
-    callbacks += [Report(recipe), stopping, Panels(data, recipe.report, recipe.seed)]
+    bad_steps = BadSteps(stream.name, _MOST_BAD_STEPS[recipe.precision])
+    callbacks += [Report(recipe), bad_steps, stopping,
+                  Panels(stream.data, recipe.report, recipe.seed)]
     validated = validation_data(recipe)
     if validated is not None:
         callbacks.append(Validation(validated, recipe.validation))
     trainer = _trainer(recipe, settings, callbacks, 0 if last is None else checkpoint_step(last))
     if trainer.is_global_zero:
         write_recipe(recipe, settings.output / 'recipe.yaml')
-    batches = _Batches(recipe, ExampleStream(data, recipe.seed), trainer)
+    batches = _Batches(recipe, stream, trainer)
     trainer.fit(module, datamodule=batches, ckpt_path=last)
     if not trainer.is_global_zero:  # Lightning takes another status of theirs for a failure
         return None
+    if bad_steps.total:
+        _LOGGER.warning('%d of %d steps were left out, since their gradient was not finite',
+                        bad_steps.total, trainer.global_step)
     with nullcontext() if average is None else average.in_place(module):
         _export(module.model, settings.weights)
     return stopping.stopped_by
@@ -136,7 +160,6 @@ def initial_model(recipe: Recipe) -> EOVSeg:
 
 def _check_folder(recipe: Recipe, output: Path) -> None:
     """Refuse a folder in which another recipe was trained."""
-    output.mkdir(parents=True, exist_ok=True)
     path = output / 'recipe.yaml'
     found = checkpoints(output / 'checkpoints')
     if not path.exists() or not found:
@@ -185,6 +208,15 @@ def _trainer(recipe: Recipe, settings: RunSettings, callbacks: Iterable[lightnin
 
 
 def _export(model: EOVSeg, path: Path) -> None:
-    """Write the weights; plain batch norms have the same entries as synchronised ones."""
+    """Write the weights; plain batch norms have the same entries as synchronised ones.
+
+    Raises:
+        DivergedError: They are not finite.
+        OSError: The file cannot be written.
+    """
+    wrong = not_finite(model.state_dict().items())
+    if wrong:
+        raise DivergedError(f'the weights are not finite ({wrong[0]} and {len(wrong) - 1} more); '
+                            'nothing is exported. Lower optimizer.lr')
     model.save(path)
     _LOGGER.info('weights: %s', path)

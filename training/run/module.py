@@ -42,6 +42,8 @@ class TrainingModule(lightning.LightningModule):
         model: The network.
         auxiliary: Further losses; no part of the network.
         grad_norm: Length of the whole gradient of the last step, before clipping.
+        step_was_good: Whether it was finite; otherwise the step changed neither weights, nor the
+            optimiser's state, nor statistics of batch norms.
     """
 
     mean_C11: Tensor
@@ -51,6 +53,8 @@ class TrainingModule(lightning.LightningModule):
         super().__init__()
         self.model = model
         self.grad_norm = torch.tensor(torch.nan)
+        self.step_was_good = True
+        self._statistics: list[Tensor] = []
         self.strict_loading = False     # checkpoints leave out what is frozen
         self._recipe = recipe
         self._loss = PanopticLoss(recipe.loss)
@@ -65,6 +69,7 @@ class TrainingModule(lightning.LightningModule):
 
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> dict[str, Any]:
         """Return the loss to minimise, and its `terms`: name -> scalar."""
+        self._statistics = [buffer.clone() for buffer in self._trained_buffers()]
         # in the run's precision: both CLIPs and the aggregator.  Then float32: features are summed
         # inside masks, which float16 cannot hold and bfloat16 rounds to 8 bits
         features = self._extract((batch.pixels_BCHW - self.mean_C11) / self.std_C11,
@@ -109,9 +114,15 @@ class TrainingModule(lightning.LightningModule):
     def configure_gradient_clipping(self, optimizer: torch.optim.Optimizer,
                                     gradient_clip_val: float | None = None,
                                     gradient_clip_algorithm: str | None = None) -> None:
-        """Scale the whole gradient to its longest allowed length."""
+        """Scale the whole gradient to its longest allowed length; drop it if it is not finite."""
         trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
         self.grad_norm = nn.utils.clip_grad_norm_(trained, self._recipe.optimizer.max_grad_norm)
+        self.step_was_good = bool(self.grad_norm.isfinite())
+        if not self.step_was_good:
+            for parameter in trained:
+                parameter.grad = None   # which the optimiser passes over
+            for buffer, before in zip(self._trained_buffers(), self._statistics):
+                buffer.copy_(before)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Leave out the frozen weights; note which they were."""
@@ -135,6 +146,13 @@ class TrainingModule(lightning.LightningModule):
         if _trained_names(self) != set(checkpoint['state_dict']):
             raise ValueError('the checkpoint holds other trained weights than this version of '
                              'the network has; choose another output folder')
+
+    def _trained_buffers(self) -> list[Tensor]:
+        return [buffer for part in self._trained_modules for buffer in part.buffers(recurse=False)]
+
+    @cached_property
+    def _trained_modules(self) -> list[nn.Module]:
+        return [part for _, part in _trained_parts(self)]
 
     @cached_property
     def _inference_cnn(self) -> CNN:
@@ -161,8 +179,13 @@ def _text_encoder(model: EOVSeg) -> TextEncoder:
 def _trained_names(module: nn.Module) -> set[str]:
     """Return names of the trainable parameters and of the buffers beside them."""
     names: set[str] = set()
-    for prefix, part in module.named_modules():
-        if any(parameter.requires_grad for parameter in part.parameters(recurse=False)):
-            names |= {f'{prefix}.{name}' for name, _ in part.named_parameters(recurse=False)}
-            names |= {f'{prefix}.{name}' for name, _ in part.named_buffers(recurse=False)}
+    for prefix, part in _trained_parts(module):
+        names |= {f'{prefix}.{name}' for name, _ in part.named_parameters(recurse=False)}
+        names |= {f'{prefix}.{name}' for name, _ in part.named_buffers(recurse=False)}
     return names
+
+
+def _trained_parts(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Return the modules that have trainable parameters of their own."""
+    return [(prefix, part) for prefix, part in module.named_modules()
+            if any(parameter.requires_grad for parameter in part.parameters(recurse=False))]

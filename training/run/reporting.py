@@ -74,3 +74,8 @@ class Report(lightning.Callback):
         """Close the bar."""
         if self._bar is not None:
             self._bar.close()
+
+    def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule,
+                     exception: BaseException) -> None:
+        """Close the bar, so that what is said next has a line of its own."""
+        self.teardown(trainer, pl_module, 'fit')

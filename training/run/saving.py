@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+import logging
 import os
 from pathlib import Path
 import signal
@@ -18,10 +19,16 @@ import torch
 
 from eov_seg_core.io.files import replacing
 from training.recipe import CheckpointConfig
+from training.run.bad_steps import DivergedError, not_finite
+from training.run.module import TrainingModule
+
+_LOGGER = logging.getLogger(__name__)
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 _UNFINISHED = f'.{"[0-9a-f]" * 16}.tmp'
 """What `replacing` names files that are not complete."""
+_ENTRIES = {'state_dict', 'optimizer_states', 'lr_schedulers', 'loops', 'global_step'}
+"""What every checkpoint holds."""
 _Handler = Callable[[int, FrameType | None], Any] | int | None
 
 
@@ -31,10 +38,16 @@ class CheckpointFiles(CheckpointIO):
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path,
                         storage_options: Any | None = None) -> None:
         """Write a checkpoint and, when all of it is on the disk, move it to its place."""
-        with replacing(Path(path)) as temporary, temporary.open('wb') as file:
-            torch.save(checkpoint, file)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with replacing(Path(path)) as temporary, temporary.open('wb') as file:
+                torch.save(checkpoint, file)
+                file.flush()
+                os.fsync(file.fileno())
+        except (OSError, RuntimeError) as error:    # PyTorch hides the cause behind one of its own
+            reason = next((cause for cause in (error, error.__context__)
+                           if isinstance(cause, OSError)), error)
+            raise OSError(f'checkpoint {path} cannot be written ({reason}); those from before '
+                          'are kept: make room, and the same command goes on') from error
 
     def load_checkpoint(self, path: str | Path, map_location: Any | None = None,
                         weights_only: bool | None = True) -> dict[str, Any]:
@@ -46,8 +59,9 @@ class CheckpointFiles(CheckpointIO):
         try:
             content: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
         except Exception as error:  # a damaged file makes the unpickler raise whatever it comes to
-            raise ValueError(f'checkpoint {path} is damaged ({type(error).__name__}: {error}); '
-                             'remove it to go on from the one before') from error
+            reason = str(error).partition('\n')[0]
+            raise ValueError(f'checkpoint {path} is damaged ({type(error).__name__}: {reason})'
+                             ) from error
         return content
 
     def remove_checkpoint(self, path: str | Path) -> None:
@@ -63,6 +77,36 @@ def checkpoints(folder: Path) -> list[Path]:
 def checkpoint_step(path: Path) -> int:
     """Return after how many steps a checkpoint was saved."""
     return int(path.stem.removeprefix('step_'))
+
+
+def newest_usable(folder: Path) -> Path | None:
+    """Return the newest checkpoint of a run that can be read and is finite; None: there is none.
+
+    Those that cannot be used are named in the log.
+
+    Raises:
+        ValueError: There are checkpoints, but none can be used.
+    """
+    found = checkpoints(folder)
+    for path in reversed(found):
+        try:
+            _check_usable(path)
+        except ValueError as error:
+            _LOGGER.warning('%s; looking for the one before', error)
+            continue
+        return path
+    if found:
+        raise ValueError(f'none of the {len(found)} checkpoints in {folder} can be used; choose '
+                         'another --output, or remove the folder to begin again')
+    return None
+
+
+def _check_usable(path: Path) -> None:
+    content = CheckpointFiles().load_checkpoint(path)
+    if not (isinstance(content, dict) and content.keys() >= _ENTRIES):
+        raise ValueError(f'checkpoint {path} is none of a training run')
+    if not_finite(content['state_dict'].items()):
+        raise ValueError(f'checkpoint {path} holds weights that are not finite')
 
 
 class Checkpoints(lightning.Callback):
@@ -106,10 +150,20 @@ class Checkpoints(lightning.Callback):
             self.stopped_by = self.stopped_by or signal.SIGTERM
             trainer.should_stop = True
         step = trainer.global_step
-        if trainer.should_stop or step == trainer.max_steps or step % self._config.every == 0:
+        # after a bad step the next may show that all is lost: what was saved before stays longer
+        was_good = not isinstance(pl_module, TrainingModule) or pl_module.step_was_good
+        if (trainer.should_stop or step == trainer.max_steps
+                or (step % self._config.every == 0 and was_good)):
             self._save(trainer, step)
 
     def _save(self, trainer: lightning.Trainer, step: int) -> None:
+        # all processes hold the same weights, and so come to the same end
+        wrong = not_finite(trainer.lightning_module.state_dict().items())
+        if wrong:
+            raise DivergedError(
+                f'after step {step} the weights are not finite ({wrong[0]} and {len(wrong) - 1} '
+                'more); they are not saved, and checkpoints from before are kept. Lower '
+                'optimizer.lr')
         trainer.save_checkpoint(self._folder / f'step_{step:08d}.ckpt')
         if trainer.is_global_zero:
             for old in checkpoints(self._folder)[:-self._config.keep]:
@@ -122,3 +176,8 @@ class Checkpoints(lightning.Callback):
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}
+
+    def on_exception(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule,
+                     exception: BaseException) -> None:
+        """Give the signals back here, too: Lightning tears nothing down after an error."""
+        self.teardown(trainer, pl_module, 'fit')

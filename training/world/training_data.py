@@ -84,6 +84,10 @@ class WorldTrainingData:
         return TrainingExample(torch.from_numpy(pixels).permute(2, 0, 1).contiguous(),
                                _target(frame, small_ids))
 
+    def name(self, index: int) -> str:
+        """Return what to call a frame."""
+        return f'frame {index} of the world'
+
     def collate(self, examples: Sequence[TrainingExample],
                 positions: Sequence[int]) -> TrainingBatch:
         """Stack examples, choose the words of the batch, and translate the labels."""
