@@ -27,6 +27,7 @@ INSTALL_REQUIRES = [
     'regex',
     'tqdm>=4.60',
     'platformdirs>=3',
+    'scipy>=1.11',
 ]
 
 # ROS 2 without a ROS installation.  vision_msgs is not among the wheels: scripts/vision_msgs.
@@ -36,7 +37,7 @@ ROS_WHEELS = [f'ros-{ROS_DISTRO}-{name}' for name in (
 
 EXTRAS_REQUIRE = {
     'ros': ROS_WHEELS,
-    'training': ['scipy>=1.11', 'lightning>=2.4,<3', 'tensorboard>=2.14', 'torchmetrics>=1.4,<2',
+    'training': ['lightning>=2.4,<3', 'tensorboard>=2.14', 'torchmetrics>=1.4,<2',
                  'pycocotools>=2.0.8'],
     'demo': ['scikit-image>=0.22'],  # photographs that a wheel ships
     'test': ['pytest>=7', 'hypothesis>=6', 'catkin_pkg>=1.0'],

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 import cv2
 import numpy as np
 
+from eov_seg_core.geometry import CameraModel
 from eov_seg_core.results.result import PanopticResult, Segment
 from eov_seg_core.vocabulary import Vocabulary
-from eov_seg_core.world import Frame, VisibleObject
+from eov_seg_core.world import Camera, Frame, VisibleObject
 
 WORLD = Vocabulary.preset('world')
 _CLASS_ID = {name: number for number, name in enumerate(WORLD.names, 1)}
@@ -43,3 +44,8 @@ def truth_result(frame: Frame, ids: np.ndarray, min_area: int = 60
             (int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)))
         objects[number] = item
     return PanopticResult(instance, segments), objects
+
+
+def camera_model(camera: Camera) -> CameraModel:
+    """Return the calibration of a camera of the world."""
+    return CameraModel(camera.width, camera.height, camera.fx, camera.fy, camera.cx, camera.cy)

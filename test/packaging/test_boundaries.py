@@ -19,7 +19,8 @@ MODULE_OF = {
     'open_clip_torch': 'open_clip', 'opencv-python-headless': 'cv2', 'pillow': 'PIL',
     'pyyaml': 'yaml',
     'python3-numpy': 'numpy', 'python3-opencv': 'cv2', 'python3-pil': 'PIL',
-    'python3-platformdirs': 'platformdirs', 'python3-tqdm': 'tqdm', 'python3-yaml': 'yaml',
+    'python3-platformdirs': 'platformdirs', 'python3-scipy': 'scipy', 'python3-tqdm': 'tqdm',
+    'python3-yaml': 'yaml',
 }
 # Declared though no module of ours imports it.
 USED_WITHOUT_IMPORT = {
@@ -103,6 +104,7 @@ def test_importing_the_core_does_not_import_torch(checkout) -> None:
 import sys
 import eov_seg_core
 import eov_seg_core.app.cli
+import eov_seg_core.tracking
 import eov_seg_core.vocabulary
 assert 'torch' not in sys.modules, 'importing eov_seg_core loads torch'
 """, checkout)

@@ -1,0 +1,149 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from eov_seg_core.geometry import Box, CameraModel, LEVEL_CAMERA, SegmentBox
+from eov_seg_core.tracking import ObjectMemory, TrackingOptions
+from eov_seg_core.tracking.memory import free_space
+
+CAMERA = CameraModel(160, 120, 115, 115, 79.5, 59.5)
+WALL = np.full((120, 160), 4.0, np.float32)
+ELSEWHERE = Box((3, 1.5, 0), (.2, .2, .2))
+CUP = Box((2, 0, 0), (.3, .2, .2))
+
+
+def view(box: Box, is_cut: bool = False) -> SegmentBox:
+    grid = np.stack(np.meshgrid(*[np.linspace(-.5, .5, 6)] * 3), axis=-1).reshape(-1, 3)
+    return SegmentBox(box, box.from_own_axes(grid * box.size), is_cut)
+
+
+def show(memory: ObjectMemory, stamp_s: float, depth_m=WALL, **seen) -> dict[int, int]:
+    """One frame: name_id=box."""
+    numbers = []
+    for key, box in seen.items():
+        name, number = key.split('_')
+        item = memory.see(int(number), view(box), 100, LEVEL_CAMERA, stamp_s)
+        item.votes.add(name, 1.0, stamp_s)
+        numbers.append(int(number))
+    return memory.end_frame(numbers, depth_m, CAMERA, LEVEL_CAMERA, stamp_s)
+
+
+def state(memory: ObjectMemory, name: str = 'cup') -> str | None:
+    found = memory.find(name)
+    return found[0].state if found else None
+
+
+@pytest.fixture
+def memory() -> ObjectMemory:
+    memory = ObjectMemory()
+    for stamp_s in (0., 1., 2.):
+        show(memory, stamp_s, cup_1=CUP, box_2=ELSEWHERE)
+    return memory
+
+
+def test_none_and_one() -> None:
+    memory = ObjectMemory()
+    assert (memory.objects(), memory.find('cup'), len(memory)) == ([], [], 0)
+    show(memory, 0.)
+    show(memory, 1., cup_1=CUP)
+    assert len(memory) == 1
+    assert memory.objects() == []       # seen once
+
+
+def test_an_object_is_confirmed_after_hits_and_time(memory) -> None:
+    cup, box = memory.objects()
+    assert (cup.id, cup.name, cup.state, cup.hits, cup.share) == (1, 'cup', 'visible', 3, 1)
+    assert (cup.first_seen_s, cup.last_seen_s) == (0, 2)
+    assert cup.box.center == pytest.approx(CUP.center)
+    assert np.array_equal(cup.viewpoint, LEVEL_CAMERA)
+    assert box.id == 2
+    soon = ObjectMemory()
+    for stamp_s in (0., .1, .2):
+        show(soon, stamp_s, cup_1=CUP)
+    assert soon.objects() == []
+
+
+def test_a_free_place_is_missing_after_five_looks(memory) -> None:
+    for look in range(5):
+        assert state(memory) == ('visible' if look == 0 else 'remembered')
+        show(memory, 3. + look, box_2=ELSEWHERE)
+    assert state(memory) == 'missing'
+    assert state(memory, 'box') == 'visible'
+    assert [item.id for item in memory.objects()] == [2]
+    assert memory.find('CUP ', include_missing=False) == []
+    show(memory, 9., cup_1=CUP, box_2=ELSEWHERE)
+    assert state(memory) == 'visible'
+
+
+@pytest.mark.parametrize('depth_m', [
+    np.full_like(WALL, 1.0),                                # hidden
+    np.full_like(WALL, np.nan),                             # nothing measured
+    np.where(np.arange(160) < 110, np.nan, WALL).astype(np.float32),     # too little of it
+    np.full_like(WALL, 2.1),                                # not clearly behind
+])
+def test_no_other_look_is_evidence(memory, depth_m) -> None:
+    for look in range(10):
+        show(memory, 3. + look, depth_m, box_2=ELSEWHERE)
+    assert state(memory) == 'remembered'
+
+
+def test_a_frame_that_shows_nothing_is_no_evidence(memory) -> None:
+    for look in range(10):
+        show(memory, 3. + look)
+    assert state(memory) == 'remembered'
+
+
+def test_free_places_are_those_of_a_loop() -> None:
+    dice = np.random.default_rng(0)
+    depth_m = dice.uniform(.5, 6, (120, 160)).astype(np.float32)
+    points = dice.uniform((-3, -2, -1), (3, 2, 6), (500, 3))
+    free = free_space(points, depth_m, CAMERA)
+    for (x, y, z), found in zip(points, free):
+        column, row = 115 * x / z + 79.5, 115 * y / z + 59.5
+        expected = (0 < z < 5 and 2.5 <= column <= 156.5 and 2.5 <= row <= 116.5
+                    and depth_m[round(row), round(column)] > z + .1 + .02 * z)
+        assert found == expected
+    assert free.any()
+
+
+def test_an_object_that_was_moved_starts_anew(memory) -> None:
+    memory.see(1, view(Box((2.6, 0, 0), CUP.size)), 100, LEVEL_CAMERA, 3.)
+    assert memory.box(1).center == pytest.approx((2.6, 0, 0), abs=.02)
+
+
+def test_two_ids_at_one_place_become_the_older_one(memory) -> None:
+    near = Box((2.05, 0, 0), CUP.size)
+    assert show(memory, 3., cup_7=near) == {7: 1}
+    assert len(memory) == 2
+    show(memory, 4., cup_1=CUP, cup_8=near)     # seen side by side: two
+    assert show(memory, 5., cup_8=near) == {}
+    assert show(memory, 6., box_9=near) == {}   # another name
+
+
+def test_old_objects_are_forgotten_and_all_on_request() -> None:
+    memory = ObjectMemory(TrackingOptions(memory_s=10))
+    for stamp_s in (0., 1., 2.):
+        show(memory, stamp_s, cup_1=CUP)
+    show(memory, 12., box_2=ELSEWHERE)
+    assert state(memory) is not None
+    show(memory, 12.5, box_2=ELSEWHERE)
+    assert state(memory) is None
+    memory.forget()
+    assert len(memory) == 0
+
+
+def test_words_and_time_may_change(memory) -> None:
+    memory.keep_names({'box'})
+    assert [item.id for item in memory.objects()] == [2]
+    memory.rewind(1.)
+    assert memory.objects()[0].last_seen_s == 1
+
+
+def test_those_seen_last_come_first(memory) -> None:
+    far = Box((2, 1, 0), CUP.size)
+    for stamp_s in (3., 4., 5.):
+        show(memory, stamp_s, cup_5=far)
+    assert [item.id for item in memory.find('cup')] == [5, 1]
