@@ -4,9 +4,10 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
+from enum import Enum
 from pathlib import Path
 import resource
 import threading
@@ -17,12 +18,39 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 import numpy as np
 from rclpy.node import Node
 
+from eov_seg_ros.text import describe, printable
 from eov_seg_ros.worker import Counts
 
 _WINDOW = 200
 """Frames over which percentiles are taken."""
 _FUTURE_MS = -50.0
-"""Latency below which a stamp lies in the future, whatever the clocks' jitter."""
+"""Age below which a stamp lies in the future, whatever the clocks' jitter."""
+_OLD_MS = 3600e3
+"""Age above which a stamp cannot be meant for this clock."""
+
+
+class StampFault(Enum):
+    """Why nothing can be said about an image's age."""
+
+    ZERO = "images carry no time stamp (0): set it in the camera's driver"
+    NO_CLOCK = ('use_sim_time is true and no time comes on /clock: start what publishes it, or '
+                'set use_sim_time to false')
+    FUTURE = ('stamps lie in the future: the clocks of camera and node differ, or one of them '
+              'uses simulated time')
+    OLD = ('stamps are older than an hour: a recording is played without use_sim_time, or the '
+           'clocks of camera and node differ')
+
+
+def judge_stamp(stamp_ns: int, now_ns: int) -> StampFault | None:
+    """Return what is wrong with a stamp, if anything is; both in nanoseconds."""
+    age_ms = (now_ns - stamp_ns) / 1e6
+    if not stamp_ns:
+        return StampFault.ZERO
+    if not now_ns:
+        return StampFault.NO_CLOCK
+    if age_ms < _FUTURE_MS:
+        return StampFault.FUTURE
+    return StampFault.OLD if age_ms > _OLD_MS else None
 
 
 def status_name(node: Node, camera: str) -> str:
@@ -35,15 +63,16 @@ class Timing:
     """Where the time of one frame went, in milliseconds.
 
     Attributes:
-        latency: From the image's stamp until all was published.
-        waiting: From the stamp until the frame was started: camera, transport, the frame before.
+        latency: From the image's stamp until all was published; None where the stamp is faulty.
+        waiting: From the stamp until the frame was started: camera, transport, the frame before;
+            None as well.
         decoding: Message to RGB.
         inference: RGB to result.
         publishing: Result to messages.
     """
 
-    latency: float
-    waiting: float
+    latency: float | None
+    waiting: float | None
     decoding: float
     inference: float
     publishing: float
@@ -57,14 +86,12 @@ class Figures:
         published: Frames whose results were published.
         failed: Frames that were dropped because of an error.
         lost: Images that the middleware knows to have lost.
-        future_stamps: Images whose stamp lay in the future.
         failed_vocabularies: Vocabularies that could not be encoded or numbered.
     """
 
     published: int = 0
     failed: int = 0
     lost: int = 0
-    future_stamps: int = 0
     failed_vocabularies: int = 0
 
 
@@ -80,7 +107,8 @@ class Monitor:
         self._lock = threading.Lock()
         self._timings: deque[Timing] = deque(maxlen=_WINDOW)
         self._figures = Figures()
-        self._before = (time.monotonic(), Counts(), self._figures)
+        self._faults: Counter[StampFault] = Counter()
+        self._before = (time.monotonic(), Counts(), self._figures, self._faults.copy())
         self._last_error = ''
         self._last_image_s = time.monotonic()
 
@@ -93,20 +121,17 @@ class Monitor:
         """Note that images are expected from now on."""
         self._last_image_s = time.monotonic()
 
-    def image_came(self, age_ms: float) -> bool:
-        """Note an image.
-
-        Args:
-            age_ms: Time since its stamp.
-
-        Returns:
-            Whether the stamp lies in the future.
-        """
+    def image_came(self, fault: StampFault | None) -> None:
+        """Note an image, and what is wrong with its stamp."""
         self._last_image_s = time.monotonic()
-        is_future = age_ms < _FUTURE_MS
-        if is_future:
-            self._count(future_stamps=1)
-        return is_future
+        if fault is not None:
+            with self._lock:
+                self._faults[fault] += 1
+
+    def silent_s(self) -> float:
+        """Return for how many seconds no image came, if these are too many; else 0."""
+        seconds = time.monotonic() - self._last_image_s
+        return seconds if 0 < self._timeout_s < seconds else 0.0
 
     def images_lost(self, number: int) -> None:
         """Note that the middleware lost images."""
@@ -129,7 +154,7 @@ class Monitor:
         self._count(failed_vocabularies=1)
 
     def _note(self, error: Exception) -> None:
-        self._last_error = f'{error} [{type(error).__name__}]'
+        self._last_error = describe(error)
 
     def _count(self, **added: int) -> None:
         with self._lock:
@@ -137,7 +162,7 @@ class Monitor:
                 name: getattr(self._figures, name) + number for name, number in added.items()})
 
     def status(self, name: str, facts: dict[str, Any], counts: Counts, *, is_active: bool,
-               fell_back: bool, why_silent: Callable[[], str],
+               fell_back: bool, silence: str,
                transport_advice: Callable[[], str]) -> DiagnosticStatus:
         """Sum up the time since the last call.
 
@@ -147,32 +172,31 @@ class Monitor:
             counts: The frame worker's counters.
             is_active: Whether images are expected.
             fell_back: Whether the CPU replaces the device that was asked for.
-            why_silent: Asked when no image comes.
+            silence: For how long no image came, and why; empty: images come.
             transport_advice: Asked when images were lost on the way.
         """
         now_s = time.monotonic()
         with self._lock:
-            timings, figures = list(self._timings), self._figures
-        (before_s, counts_before, before), self._before = self._before, (now_s, counts, figures)
+            timings, figures, faults = list(self._timings), self._figures, self._faults.copy()
+        before_s, counts_before, before, faults_before = self._before
+        self._before = (now_s, counts, figures, faults)
         seconds = max(now_s - before_s, 1e-3)
         values = {
             **facts,
             'input_rate_hz': f'{(counts.received - counts_before.received) / seconds:.1f}',
             'output_rate_hz': f'{(figures.published - before.published) / seconds:.1f}',
             'skipped_frames': counts.skipped, 'failed_frames': figures.failed,
-            'lost_images': figures.lost, 'future_stamps': figures.future_stamps,
+            'lost_images': figures.lost,
+            **{f'{fault.name.lower()}_stamps': faults[fault] for fault in StampFault},
             **_percentiles(timings), 'host_memory_mb': _host_memory_mb(),
             'last_error': self._last_error}
         warnings = []
-        silent_s = now_s - self._last_image_s
-        if is_active and 0 < self._timeout_s < silent_s:
-            warnings.append(f'no image for {silent_s:.0f} s: {why_silent()}')
+        if silence:
+            warnings.append(silence)
         if figures.lost > before.lost:
             warnings.append(f'{figures.lost - before.lost} images were sent and lost on the way: '
                             + transport_advice())
-        if figures.future_stamps > before.future_stamps:
-            warnings.append('stamps lie in the future: the clocks of camera and node differ, or '
-                            'one of them uses simulated time')
+        warnings += [fault.value for fault in StampFault if faults[fault] > faults_before[fault]]
         if figures.failed > before.failed:
             warnings.append(f'frames failed: {self._last_error}')
         if figures.failed_vocabularies > before.failed_vocabularies:
@@ -182,20 +206,23 @@ class Monitor:
         text = '; '.join(warnings) or ('running' if is_active else 'inactive')
         return DiagnosticStatus(
             level=DiagnosticStatus.WARN if warnings else DiagnosticStatus.OK, name=name,
-            message=text, hardware_id=str(facts.get('device', '')),
-            values=[KeyValue(key=key, value=str(value)) for key, value in values.items()])
+            message=printable(text), hardware_id=str(facts.get('device', '')),
+            values=[KeyValue(key=key, value=printable(str(value)))
+                    for key, value in values.items()])
 
 
 def _percentiles(timings: list[Timing]) -> dict[str, str]:
     """Return the percentiles of the latency and the median of each part; none without frames."""
-    if not timings:
-        return {}
-    latencies = [timing.latency for timing in timings]
-    values = {f'latency_p{percent}_ms': f'{np.percentile(latencies, percent):.1f}'
-              for percent in (50, 95, 99)}
+    values = {}
+    latencies = [timing.latency for timing in timings if timing.latency is not None]
+    if latencies:
+        values = {f'latency_p{percent}_ms': f'{np.percentile(latencies, percent):.1f}'
+                  for percent in (50, 95, 99)}
     for part in fields(Timing)[1:]:
-        median = np.median([getattr(timing, part.name) for timing in timings])
-        values[f'{part.name}_p50_ms'] = f'{median:.1f}'
+        times = [getattr(timing, part.name) for timing in timings
+                 if getattr(timing, part.name) is not None]
+        if times:
+            values[f'{part.name}_p50_ms'] = f'{np.median(times):.1f}'
     return values
 
 

@@ -19,6 +19,7 @@ from rclpy.executors import await_or_execute, ExternalShutdownException, SingleT
 from rclpy.node import Node
 
 from eov_seg_ros.log_bridge import kind_of, Repeats
+from eov_seg_ros.text import describe
 
 _REPEAT_S = 10.0
 """Seconds between two log messages about the same place of failure."""
@@ -75,7 +76,7 @@ class EnduringExecutor(SingleThreadedExecutor):
                 raise
             except Exception as error:  # noqa: BLE001  the client waits for an answer
                 self._report(error)
-                return _refused(request, response, f'{error} [{type(error).__name__}]')
+                return _refused(request, response, describe(error))
         return answer
 
     def _report(self, error: Exception) -> None:
@@ -83,7 +84,7 @@ class EnduringExecutor(SingleThreadedExecutor):
         if self._repeats.is_due(kind_of(error)):
             for node in self.get_nodes()[:1]:
                 node.get_logger().error(
-                    f'refused, and the node goes on: {error} [{type(error).__name__}]')
+                    f'refused, and the node goes on: {describe(error)}')
                 node.get_logger().debug(''.join(traceback.format_exception(error)))
         time.sleep(_PAUSE_S)
 

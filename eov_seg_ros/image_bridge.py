@@ -269,7 +269,7 @@ def _is_plain(message: Image) -> bool:
 
 def _layout(encoding: str) -> _Layout:
     if encoding not in _LAYOUTS:
-        raise ValueError(f'image encoding {encoding!r} is not supported; accepted are '
+        raise ValueError(f'image encoding {encoding[:80]!r} is not supported; accepted are '
                          f'{", ".join(ENCODINGS)}')
     return _LAYOUTS[encoding]
 

@@ -12,6 +12,8 @@ import time
 import traceback
 from typing import Any
 
+from eov_seg_ros.text import printable
+
 PACKAGES = ('eov_seg_core', 'eov_seg_ros')
 """The loggers that are forwarded, with all below them."""
 _MOST_KINDS = 200
@@ -31,7 +33,7 @@ class RosLogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Log one record in its level; ROS decides whether it is shown."""
         try:
-            text = self.format(record)
+            text = printable(self.format(record))
         except (TypeError, ValueError):
             self.handleError(record)
             return

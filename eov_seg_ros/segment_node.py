@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 import functools
 import logging
+import sys
 import time
 from typing import Any, NoReturn
 
@@ -40,6 +41,7 @@ from std_srvs.srv import SetBool
 
 from eov_seg_ros.diagnostics import status_name
 from eov_seg_ros.executor import FatalError
+from eov_seg_ros.given_parameters import unknown_parameters, unused_files
 from eov_seg_ros.log_bridge import forward_logging
 from eov_seg_ros.parameters import declare, Parameters
 from eov_seg_ros.pipeline.loading import load_model, LoadedModel, Loading
@@ -47,6 +49,11 @@ from eov_seg_ros.pipeline.outputs import QOS_OVERRIDES
 from eov_seg_ros.pipeline.pipeline import Pipeline
 from eov_seg_ros.pipeline.segmenter_factory import free_memory, load_segmenter
 from eov_seg_ros.run import end_process, run_node
+from eov_seg_ros.text import describe, printable
+
+_NAMESAKE = ('another node has the same name, and both answer: end one of them, or start it in a '
+             'namespace of its own')
+_QOS = 'qos_overrides.'
 
 _Transition = Callable[['SegmentNode', LifecycleState], TransitionCallbackReturn]
 
@@ -58,7 +65,7 @@ def _reporting(transition: _Transition) -> _Transition:
         try:
             result = transition(node, state)
         except Exception as error:  # noqa: BLE001  whatever it was, a retry must be possible
-            node.has_failed(f'{transition.__name__} failed: {error} [{type(error).__name__}]')
+            node.has_failed(f'{transition.__name__} failed: {describe(error)}')
             return TransitionCallbackReturn.FAILURE
         node.has_failed('')
         return result
@@ -86,6 +93,7 @@ class SegmentNode(LifecycleNode):
         self._pipeline: Pipeline | None = None
         self._loading: Loading | None = None
         self._failure = ''
+        self._had_namesake = False
         self._resources = ExitStack()
         debug = self.get_logger().get_effective_level() == LoggingSeverity.DEBUG
         self._resources.enter_context(forward_logging(
@@ -93,6 +101,7 @@ class SegmentNode(LifecycleNode):
         self._diagnostics = self.create_publisher(
             DiagnosticArray, '/diagnostics', 10, qos_overriding_options=QOS_OVERRIDES)
         declare(self)
+        self._warn_of_unknown_parameters()
         self._follow_parameters()
         change_state: Any = self._service_change_state
         self._transition, change_state.callback = change_state.callback, self._on_change_state
@@ -121,6 +130,7 @@ class SegmentNode(LifecycleNode):
         result = super().on_activate(state)
         if self._pipeline is not None:
             self._pipeline.activate()
+        self._warn_of_unknown_parameters(_QOS)  # declared with publishers and subscriptions
         return result
 
     @_reporting
@@ -208,8 +218,28 @@ class SegmentNode(LifecycleNode):
 
     def _publish_diagnostics(self) -> None:
         statuses = self._pipeline.statuses() if self._pipeline is not None else self._idle()
+        if self._has_namesake():
+            for status in statuses:
+                status.level = max(status.level, DiagnosticStatus.WARN)
+                status.message = f'{_NAMESAKE}; {status.message}'
         self._diagnostics.publish(DiagnosticArray(
             header=Header(stamp=self.get_clock().now().to_msg()), status=statuses))
+
+    def _has_namesake(self) -> bool:
+        """Say whether another node has this name, and log it when it appears."""
+        name = (self.get_name(), self.get_namespace())
+        had, self._had_namesake = self._had_namesake, (
+            self.get_node_names_and_namespaces().count(name) > 1)
+        if self._had_namesake and not had:
+            self.get_logger().warning(f'{self.get_fully_qualified_name()}: {_NAMESAKE}')
+        return self._had_namesake
+
+    def _warn_of_unknown_parameters(self, prefix: str = '') -> None:
+        """Log the given parameters that were not declared; those with a prefix, or without one."""
+        given = {name for name in self._parameter_overrides
+                 if name.startswith(_QOS) == bool(prefix)}
+        for text in unknown_parameters(sorted(given), self.get_parameters_by_prefix('')):
+            self.get_logger().warning(text)
 
     def _idle(self) -> list[DiagnosticStatus]:
         """Say why there is no pipeline, once for each camera."""
@@ -238,7 +268,7 @@ class SegmentNode(LifecycleNode):
             if self._pipeline is not None:
                 self._pipeline.check(parameters)
         except ValueError as error:
-            return SetParametersResult(successful=False, reason=str(error))
+            return SetParametersResult(successful=False, reason=printable(str(error)))
         if self._changed is not None:
             self._changed.trigger()
         return SetParametersResult(successful=True)
@@ -266,7 +296,13 @@ def run(args: list[str] | None = None,
         The exit code: 1 if a given parameter has the wrong type or is out of range, or if the
         node was to start by itself and could not.
     """
-    return run_node(lambda: SegmentNode(segmenter_factory), args)
+    def make_node() -> SegmentNode:
+        node = SegmentNode(segmenter_factory)
+        for text in unused_files(sys.argv if args is None else args,
+                                 node.get_fully_qualified_name()):
+            node.get_logger().warning(text)
+        return node
+    return run_node(make_node, args)
 
 
 def main() -> NoReturn:

@@ -22,6 +22,7 @@ from eov_seg_ros.pipeline.outputs import Frame
 from eov_seg_ros.pipeline.segmenter_factory import free_memory
 from eov_seg_ros.pipeline.stream import age_ms, Message, Stream
 from eov_seg_ros.pipeline.words import CurrentWords, EncodedWords
+from eov_seg_ros.text import describe, printable
 
 _REPEAT_S = 10.0
 """Seconds between two log messages about the same kind of bad frame."""
@@ -35,14 +36,14 @@ class _Input:
         stream: Its camera.
         header: Of its message.
         image_rgb: (H, W, 3) uint8 RGB.
-        waiting_ms: From the stamp until it was taken.
+        waiting_ms: From the stamp until it was taken; None where the stamp is faulty.
         decoding_ms: Message to RGB.
     """
 
     stream: Stream
     header: Header
     image_rgb: npt.NDArray[np.uint8]
-    waiting_ms: float
+    waiting_ms: float | None
     decoding_ms: float
 
 
@@ -78,8 +79,8 @@ class FrameProcessor:
         self._words.swap(words)
         self.publish_words()
         self._node.get_logger().info(
-            f'vocabulary {self._words.version}: {words.prepared.vocabulary}, encoded in '
-            f'{words.encoded_ms:.0f} ms')
+            f'vocabulary {self._words.version}: {printable(str(words.prepared.vocabulary))}, '
+            f'encoded in {words.encoded_ms:.0f} ms')
 
     def publish_words(self) -> None:
         """Publish the class map of the words in use."""
@@ -99,7 +100,7 @@ class FrameProcessor:
     def report(self, error: Exception) -> None:
         """Log what failed outside of any frame: words that could not be published."""
         if self._node.context.ok():
-            self._node.get_logger().error(f'{error} [{type(error).__name__}]')
+            self._node.get_logger().error(describe(error))
 
     def _segment_and_publish(self, inputs: Sequence[_Input], parameters: Parameters) -> None:
         """Process frames as one batch; if that fails each alone, for the sake of the good ones."""
@@ -155,11 +156,10 @@ class FrameProcessor:
         if not self._node.context.ok():
             return  # the program is ending, so publishing this frame had to fail
         stream.monitor.failed(error)
-        text = f'{stream.label}frame dropped: {error} [{type(error).__name__}]'
         if self._repeats.is_due((stream.name, kind_of(error))):
-            self._node.get_logger().error(text)
+            self._node.get_logger().error(f'{stream.label}frame dropped: {describe(error)}')
 
-    def _age_ms(self, header: Header) -> float:
+    def _age_ms(self, header: Header) -> float | None:
         return age_ms(self._node, header)
 
 

@@ -21,7 +21,7 @@ from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.pipeline.frames import FrameProcessor
 from eov_seg_ros.pipeline.loading import LoadedModel
 from eov_seg_ros.pipeline.segmenter_factory import gpu_memory_mb
-from eov_seg_ros.pipeline.stream import age_ms, Message, Stream
+from eov_seg_ros.pipeline.stream import Message, stamp_fault, Stream
 from eov_seg_ros.pipeline.words import (
     CurrentWords,
     EncodedWords,
@@ -29,6 +29,7 @@ from eov_seg_ros.pipeline.words import (
     WordEncoder,
     WordRequests,
 )
+from eov_seg_ros.text import describe
 from eov_seg_ros.worker import LatestWorker
 
 _REPEAT_S = 10.0
@@ -111,12 +112,10 @@ class Pipeline:
 
     def _submit(self, stream: Stream, message: Message) -> None:
         """Hand in a frame; the newest one is processed next."""
-        age = age_ms(self._node, message.header)
-        if stream.monitor.image_came(age):
-            text = (f'{stream.label}the stamp of an image lies {-age:.0f} ms in the future: the '
-                    'clocks of camera and node differ')
-            if self._repeats.is_due((stream.name, 'future')):
-                self._node.get_logger().error(text)
+        fault = stamp_fault(self._node, message.header)
+        stream.image_came(message, fault)
+        if fault is not None and self._repeats.is_due((stream.name, fault)):
+            self._node.get_logger().warning(f'{stream.label}{fault.value}')
         if self._parameters.enabled:
             self._frames.submit(message, stream.name)
 
@@ -132,13 +131,17 @@ class Pipeline:
             'vocabulary_version': self._words.version, 'classes': len(self._words.labels.names),
             'fallbacks': self._segmenter.fallbacks or 'none',
             'failed_callbacks': getattr(self._node.executor, 'failures', 0)}
-        return [
-            stream.monitor.status(
+        is_active = self._is_active and self._parameters.enabled
+        fell_back = self._parameters.device.startswith('cuda') and str(device) == 'cpu'
+        statuses = []
+        for name, stream in self._streams.items():
+            silence = stream.silence() if is_active else ''
+            stream.tell(silence)
+            statuses.append(stream.monitor.status(
                 status_name(self._node, name), facts, self._frames.counts(name),
-                is_active=self._is_active and self._parameters.enabled,
-                fell_back=self._parameters.device.startswith('cuda') and str(device) == 'cpu',
-                why_silent=stream.why_silent, transport_advice=stream.transport_advice)
-            for name, stream in self._streams.items()]
+                is_active=is_active, fell_back=fell_back, silence=silence,
+                transport_advice=stream.transport_advice))
+        return statuses
 
     # Handed to the text thread: both only pass something on.
 
@@ -149,4 +152,4 @@ class Pipeline:
         for stream in self._streams.values():
             stream.monitor.vocabulary_failed(error)
         self._node.get_logger().error(
-            f'the vocabulary stays as it was, the new one cannot be used: {error}')
+            f'the vocabulary stays as it was, the new one cannot be used: {describe(error)}')

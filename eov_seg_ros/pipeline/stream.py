@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import os
+import time
 from typing import Any, TypeAlias
 
 import rclpy
@@ -17,9 +18,10 @@ from vision_msgs.msg import LabelInfo, VisionInfo
 
 from eov_seg_ros.class_ids import LabelSpace
 from eov_seg_ros.conversions import label_info
-from eov_seg_ros.diagnostics import Monitor
+from eov_seg_ros.diagnostics import judge_stamp, Monitor, StampFault
 from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.pipeline.outputs import create_publisher, input_qos, Outputs, QOS_OVERRIDES
+from eov_seg_ros.text import printable
 from eov_seg_ros.transport import advice
 
 try:
@@ -29,11 +31,30 @@ except ImportError:  # Humble
 
 Message: TypeAlias = Image | CompressedImage
 
+_RATE_S = 1.0
+"""Least time over which the rate of a camera is measured."""
 
-def age_ms(node: LifecycleNode, header: Header) -> float:
-    """Return the milliseconds from a header's stamp until now, by the node's clock."""
+
+def stamp_fault(node: LifecycleNode, header: Header) -> StampFault | None:
+    """Return what is wrong with a header's stamp by the node's clock."""
+    return judge_stamp(_stamp_ns(header), node.get_clock().now().nanoseconds)
+
+
+def age_ms(node: LifecycleNode, header: Header) -> float | None:
+    """Return the milliseconds from a header's stamp until now; None if the stamp is faulty."""
+    stamp_ns, now_ns = _stamp_ns(header), node.get_clock().now().nanoseconds
+    return None if judge_stamp(stamp_ns, now_ns) else (now_ns - stamp_ns) / 1e6
+
+
+def _stamp_ns(header: Header) -> int:
     stamp_ns: int = header.stamp.sec * 10**9 + header.stamp.nanosec
-    return (node.get_clock().now().nanoseconds - stamp_ns) / 1e6
+    return stamp_ns
+
+
+def _description(message: Message) -> str:
+    if isinstance(message, CompressedImage):
+        return f'{printable(message.format, 80)!r}, {len(message.data)} bytes'
+    return f'{message.width} x {message.height}, {printable(message.encoding, 80)}'
 
 
 class Stream:
@@ -63,6 +84,11 @@ class Stream:
         self._vision_info = create_publisher(node, VisionInfo, f'{prefix}vision_info',
                                              latched=True)
         self._subscription: Any = None
+        self._first_s: float | None = None
+        self._images = 0
+        self._first_image = ''
+        self._has_told_first = False
+        self._has_told_silence = False
 
     def subscribe(self, on_image: Callable[[Stream, Message], None]) -> None:
         """Subscribe to the camera; the callback gets this stream and the message."""
@@ -74,12 +100,43 @@ class Stream:
         def on_lost(event: Any) -> None:
             self.monitor.images_lost(event.total_count_change)
 
+        self._node.get_logger().info(
+            f'{self.label}subscribing to {self._topic} (sensor_msgs/msg/{self._type.__name__})')
+        self._first_s, self._has_told_first = None, False
         self.monitor.expect_images()
         try:
             self._subscription = create(
                 event_callbacks=SubscriptionEventCallbacks(message_lost=on_lost))
         except RuntimeError:  # a middleware that does not report what it lost
             self._subscription = create()
+
+    def image_came(self, message: Message, fault: StampFault | None) -> None:
+        """Note an image, and what is wrong with its stamp."""
+        self.monitor.image_came(fault)
+        self._has_told_silence = False
+        if self._first_s is None:
+            self._first_s, self._images = time.monotonic(), 0
+            self._first_image = _description(message)
+        self._images += 1
+
+    def tell(self, silence: str) -> None:
+        """Log, once each, what images arrive, or that and why none does."""
+        log = self._node.get_logger()
+        if silence and not self._has_told_silence:
+            self._has_told_silence = True
+            log.warning(f'{self.label}{silence}')
+        if self._has_told_first or self._first_s is None:
+            return
+        seconds = time.monotonic() - self._first_s
+        if seconds >= _RATE_S:
+            self._has_told_first = True
+            log.info(f'{self.label}images arrive on {self._topic}: {self._first_image}, '
+                     f'{(self._images - 1) / seconds:.1f} a second')
+
+    def silence(self) -> str:
+        """Return for how long no image came and why, if that is too long; else an empty text."""
+        seconds = self.monitor.silent_s()
+        return f'no image for {seconds:.0f} s: {self.why_silent()}' if seconds else ''
 
     def unsubscribe(self) -> None:
         """Stop listening to the camera."""

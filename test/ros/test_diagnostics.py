@@ -12,8 +12,14 @@ import pytest
 pytest.importorskip('rclpy', reason='rclpy is not installed: scripts/setup_env.sh')
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
 
-from eov_seg_ros.diagnostics import Monitor, Timing  # noqa: E402
+from eov_seg_ros.diagnostics import (  # noqa: E402
+    judge_stamp,
+    Monitor,
+    StampFault,
+    Timing,
+)
 from eov_seg_ros.worker import Counts  # noqa: E402
 
 
@@ -22,7 +28,7 @@ def values_of(status):
 
 
 def status_of(monitor, counts=None, **options):
-    options = {'is_active': True, 'fell_back': False, 'why_silent': lambda: 'nobody publishes it',
+    options = {'is_active': True, 'fell_back': False, 'silence': '',
                'transport_advice': lambda: 'larger buffers', **options}
     return monitor.status('name', {'device': 'cpu'}, counts or Counts(), **options)
 
@@ -57,10 +63,13 @@ def test_rates_are_those_since_the_last_call():
 def test_warnings():
     monitor = Monitor(0.01)
     time.sleep(0.02)
-    assert 'no image for 0 s: nobody publishes it' in status_of(monitor).message
+    assert monitor.silent_s() > 0.01
+    assert Monitor(0.0).silent_s() == 0 == Monitor(5.0).silent_s()
+    assert 'no image for 6 s' in status_of(monitor, silence='no image for 6 s').message
     assert status_of(monitor, is_active=False).message == 'inactive'
-    assert monitor.image_came(-200.0)
-    assert not monitor.image_came(-20.0)
+    monitor.image_came(StampFault.FUTURE)
+    monitor.image_came(None)
+    assert monitor.silent_s() == 0
     monitor.images_lost(3)
     status = status_of(monitor, fell_back=True)
     assert status.level == DiagnosticStatus.WARN
@@ -69,7 +78,36 @@ def test_warnings():
     values = values_of(status)
     assert (values['future_stamps'], values['lost_images']) == ('1', '3')
     assert 'CPU' in status.message
-    assert 'no image' not in status_of(Monitor(0.0)).message
+
+
+@pytest.mark.parametrize(('stamp_s', 'now_s', 'expected'), [
+    (0, 0, StampFault.ZERO), (0, 1e9, StampFault.ZERO), (5, 0, StampFault.NO_CLOCK),
+    (5.04, 5, None), (5.06, 5, StampFault.FUTURE), (5, 5, None), (5, 3604, None),
+    (5, 3606, StampFault.OLD), (1.7e9, 12, StampFault.FUTURE), (12, 1.7e9, StampFault.OLD)])
+def test_what_is_wrong_with_a_stamp(stamp_s, now_s, expected):
+    assert judge_stamp(round(stamp_s * 1e9), round(now_s * 1e9)) == expected
+
+
+def test_times_of_faulty_stamps_are_left_out():
+    monitor = Monitor(5.0)
+    monitor.frame_done(Timing(None, None, 3.0, 4.0, 5.0))
+    values = values_of(status_of(monitor))
+    assert values['decoding_p50_ms'] == '3.0'
+    assert not [key for key in values if key.startswith(('latency', 'waiting'))]
+    monitor.frame_done(Timing(7.0, 2.0, 3.0, 4.0, 5.0))
+    assert values_of(status_of(monitor))['latency_p99_ms'] == '7.0'
+
+
+def test_what_others_send_is_one_short_line():
+    monitor = Monitor(5.0)
+    monitor.failed(ValueError('\x1b[31mred\n' + 'x' * 5_000_000))
+    status = status_of(monitor)
+    assert len(status.message) < 2000
+    for text in (status.message, values_of(status)['last_error']):
+        assert '\n' not in text
+        assert '\x1b' not in text
+        assert r'\x1b[31mred\n' in text
+        assert 'characters)' in text
 
 
 def test_a_failure_is_a_warning_once_and_stays_as_last_error():
@@ -90,8 +128,13 @@ def test_published_once_a_second(client, start_node):
     got = []
     client.node.create_subscription(DiagnosticArray, '/diagnostics', got.append, 10)
     client.listen('instance')
-    client.send_until(lambda: client.received['instance'])
-    client.wait_for(lambda: got and 'latency_p50_ms' in values_of(got[-1].status[0]))
+
+    def is_measured():
+        client.send(0, header=Header(stamp=client.node.get_clock().now().to_msg()))
+        client.spin_for(0.1)
+        return got and 'latency_p50_ms' in values_of(got[-1].status[0])
+    client.wait_for(is_measured)
+    assert 0 < float(values_of(got[-1].status[0])['latency_p50_ms']) < 5000
     status, = got[-1].status
     assert status.name == '/eov_seg: segmentation'
     values = values_of(status)

@@ -8,6 +8,11 @@ from fake_segmenter import FakeSegmenter, POISON, TOO_LARGE
 import numpy as np
 import pytest
 
+pytest.importorskip('rclpy', reason='rclpy is not installed: scripts/setup_env.sh')
+
+from diagnostic_msgs.msg import DiagnosticStatus  # noqa: E402
+from std_msgs.msg import Header  # noqa: E402
+
 pytestmark = pytest.mark.ros
 
 WORDS = {'vocabulary__things': ['person', 'chair'], 'vocabulary__stuff': ['floor']}
@@ -84,6 +89,62 @@ def test_stamps_in_the_future_are_counted_shown_and_processed(client, start_node
     client.wait_for(lambda: 'in the future' in client.log)
     assert 'stamps lie in the future' in ' '.join(
         message.status[0].message for message in diagnostics)
+
+
+def test_zero_stamps_are_named_and_have_no_latency(client, start_node, diagnostics):
+    start_node(FakeSegmenter(), **WORDS)
+    client.listen('instance')
+
+    def is_named():
+        client.send(0, header=Header())
+        client.spin_for(0.05)
+        return (diagnostics and client.received['instance']
+                and 'images carry no time stamp' in diagnostics[-1].status[0].message)
+    client.wait_for(is_named)
+    assert diagnostics[-1].status[0].level == DiagnosticStatus.WARN
+    assert 'latency_p50_ms' not in values_of(diagnostics)
+    assert int(values_of(diagnostics)['zero_stamps']) > 0
+    client.wait_for(lambda: 'images carry no time stamp' in client.log)
+
+
+def test_simulated_time_without_a_clock_is_named(client, start_node, diagnostics):
+    start_node(FakeSegmenter(), **WORDS, use_sim_time=True)
+
+    def is_named():
+        client.send(5)
+        client.spin_for(0.05)
+        return diagnostics and 'no time comes on /clock' in diagnostics[-1].status[0].message
+    client.wait_for(is_named)
+
+
+def test_topic_first_image_and_silence_are_logged_once(client, start_node):
+    start_node(FakeSegmenter(), **WORDS, timeout_s=1.2)
+    client.wait_for(lambda: 'subscribing to /image_raw (sensor_msgs/msg/Image)' in client.log)
+
+    def arrives():
+        client.send(1)
+        client.spin_for(0.05)
+        return 'images arrive on /image_raw: 64 x 48, rgb8, ' in client.log
+    client.wait_for(arrives)
+    client.wait_for(lambda: 'no image for' in client.log)
+    client.spin_for(1.5)
+    assert client.log.count('no image for') == 1
+    assert client.log.count('images arrive on') == 1
+
+
+def test_words_and_encodings_cannot_forge_lines_or_fill_the_log(client, start_node, diagnostics):
+    start_node(FakeSegmenter(), **WORDS)
+    client.listen('instance')
+    client.send_until(lambda: client.received['instance'])
+    for number in range(60):
+        client.send(0, encoding=f'\x1b[31m{number:05}' + 'x' * 20_000)
+        client.spin_for(0.02)
+    client.wait_for(lambda: diagnostics and int(values_of(diagnostics)['failed_frames']) > 20)
+    dropped = [line for line in client.log.splitlines() if 'frame dropped' in line]
+    assert len(dropped) <= 2, 'one kind, though every text is another one'
+    assert '\x1b' not in client.log
+    status = diagnostics[-1].status[0]
+    assert len(status.message) + sum(len(value.value) for value in status.values) < 5000
 
 
 def test_size_and_encoding_may_change_between_frames(client, start_node):

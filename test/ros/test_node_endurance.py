@@ -65,6 +65,61 @@ def test_errors_of_callbacks_are_counted_and_logged_seldom(client, spin_node):
     assert len(lines) == 2, lines
 
 
+def test_a_second_node_of_the_same_name_is_named(client, start_node):
+    from diagnostic_msgs.msg import DiagnosticArray
+    from rclpy.context import Context
+    from rclpy.node import Node
+
+    diagnostics = client.listen_to('/diagnostics', DiagnosticArray)
+    start_node(FakeSegmenter(), **WORDS)
+    client.wait_for(lambda: diagnostics)
+    assert 'same name' not in diagnostics[-1].status[0].message
+    context = Context()
+    context.init()
+    other = Node('eov_seg', context=context)
+    client.wait_for(lambda: 'another node has the same name' in diagnostics[-1].status[0].message)
+    client.wait_for(lambda: '/eov_seg: another node has the same name' in client.log)
+    other.destroy_node()
+    context.shutdown()
+
+
+def test_parameters_that_nobody_reads_are_named_with_the_nearest(client, start_node):
+    start_node(FakeSegmenter(), **WORDS, **{
+        'vocabulary.thing': ['mug'], 'score_treshold': 0.5,
+        'qos_overrides./eov_seg/overlay.publisher.relibility': 'best_effort',
+        'qos_overrides./image_raw.subscription.depth': 2})
+    for text in ("'vocabulary.thing' does not exist and is ignored; did you mean "
+                 'vocabulary.things?', 'did you mean score_threshold?',
+                 'did you mean qos_overrides./eov_seg/overlay.publisher.reliability?'):
+        client.wait_for(lambda text=text: text in client.log)
+    assert client.log.count('does not exist') == 3
+
+
+def test_a_parameter_file_for_another_node_is_named(start_process, tmp_path):
+    good, bad = tmp_path / 'good.yaml', tmp_path / 'bad.yaml'
+    good.write_text('/**:\n  ros__parameters:\n    score_threshold: 0.5\n')
+    bad.write_text('eov_segg:\n  ros__parameters:\n    score_threshold: 0.5\n')
+    process = start_process(
+        '-m', 'eov_seg_ros.segment_node', '--ros-args', '--params-file', str(good),
+        '--params-file', str(bad))
+    output, _ = process.communicate(timeout=60)
+    assert f'{bad} has nothing for this node: its sections are /eov_segg' in output
+    assert str(good) not in output
+
+
+@pytest.mark.parametrize(('section', 'is_used'), [
+    ('/**', True), ('/**/eov_seg', True), ('eov_seg', False), ('/robot/eov_seg', True),
+    ('/*/eov_seg', True), ('/robot/*', True), ('/*', False), ('/robot/other', False)])
+def test_sections_as_ros_reads_them(tmp_path, section, is_used):
+    from eov_seg_ros.given_parameters import unused_files
+
+    path = tmp_path / 'p.yaml'
+    path.write_text(f'{section}:\n  ros__parameters: {{}}\n')
+    assert bool(unused_files(['--params-file', str(path)], '/robot/eov_seg')) != is_used
+    path.write_text(f'robot:\n  {section}:\n    ros__parameters: {{}}\n')
+    assert not unused_files(['--params-file', str(tmp_path / 'none.yaml')], '/robot/eov_seg')
+
+
 def test_a_fatal_error_ends_the_process_with_a_message_and_code_1(start_process):
     process = start_process('-c', """
 import sys
