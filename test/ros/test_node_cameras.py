@@ -150,7 +150,7 @@ def test_a_damaged_compressed_image_is_reported(client, start_node):
     def is_reported():
         images.publish(CompressedImage(format='jpeg', data=bytes(9)))
         client.spin_for(0.1)
-        return "'jpeg' and 9 bytes is none that OpenCV can read" in client.log
+        return "'jpeg' is damaged or no picture of a known kind (9 bytes)" in client.log
     client.wait_for(is_reported)
 
 
