@@ -22,10 +22,12 @@ from eov_seg_core.io.coco import (
     Annotation,
     read_annotations,
     read_categories,
+    read_category_names,
     read_panoptic_png,
 )
 from eov_seg_core.io.files import inside, replace_file
 from eov_seg_core.quality import PanopticMap, PanopticQuality
+from eov_seg_core.vocabulary import canonical_form, split_synonyms
 
 
 def evaluate_files(truth_json: Path, prediction_json: Path, truth_folder: Path,
@@ -43,6 +45,7 @@ def evaluate_files(truth_json: Path, prediction_json: Path, truth_folder: Path,
         OSError: A file cannot be read.
     """
     quality = PanopticQuality(read_categories(truth_json))
+    _refuse_other_ids(truth_json, prediction_json)
     truth, predictions = read_annotations(truth_json), read_annotations(prediction_json)
     missing = [annotation.file_name for image_id, annotation in truth.items()
                if image_id not in predictions]
@@ -53,6 +56,34 @@ def evaluate_files(truth_json: Path, prediction_json: Path, truth_folder: Path,
         quality.add(_read_map(truth_folder, annotation),
                     _read_map(prediction_folder, predictions[image_id]))
     return quality.compute()
+
+
+def _refuse_other_ids(truth_json: Path, prediction_json: Path) -> None:
+    """Raise ValueError if both files list a category of one name under different ids.
+
+    Names that only one of them has prove nothing: data sets and vocabularies name classes
+    differently (COCO's `rug-merged` is `rug` in its vocabulary).
+    """
+    names = read_category_names(truth_json)
+    ids_of_name, predicted = _by_name(names), _by_name(read_category_names(prediction_json))
+    differing = [(min(ids), min(predicted[name])) for name, ids in ids_of_name.items()
+                 if name in predicted and ids.isdisjoint(predicted[name])]
+    if differing:
+        key, predicted_key = differing[0]
+        raise ValueError(
+            f'{prediction_json} numbers its categories in another way than {truth_json}: '
+            f'{len(differing)} names have another id, first {names[key]!r}, {key} in the ground '
+            f'truth and {predicted_key} in the predictions. Make the predictions again with the '
+            "ids of the ground truth: a preset has those of its data set, and a vocabulary file "
+            "may give each category its 'id'")
+
+
+def _by_name(names: dict[int, str]) -> dict[str, set[int]]:
+    """Return the ids of each name; ADE20K has categories that share a name."""
+    ids: dict[str, set[int]] = {}
+    for key, synonyms in names.items():
+        ids.setdefault(canonical_form(split_synonyms(synonyms)[0]), set()).add(key)
+    return ids
 
 
 def _read_map(folder: Path, annotation: Annotation) -> PanopticMap:

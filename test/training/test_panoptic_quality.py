@@ -267,6 +267,36 @@ def test_predictions_of_other_images_are_ignored(files):
     assert evaluate_files(*files.arguments()) == expected
 
 
+def test_predictions_may_list_categories_that_agree(files):
+    expected = evaluate_files(*files.arguments())
+    names = {PERSON: 'person', CAR: 'car', SKY: 'sky-merged'}
+    for category in files.gt['categories']:
+        category['name'] = names[category['id']]
+    for listed in (
+            [{'id': PERSON, 'name': 'Person,human'}, {'id': SKY, 'name': 'sky'}], [], None,
+            [{'id': PERSON}, {'id': 99, 'name': 'unicorn'}, {'id': 4, 'name': ''}]):
+        files.pred['categories'] = listed
+        assert evaluate_files(*files.arguments()) == expected
+
+
+def test_predictions_that_number_categories_in_another_way_are_refused(files):
+    """As from a tool that renumbers: car is 2 in the truth, 1 in the predictions."""
+    for category, name in zip(files.gt['categories'], ('person', 'car', 'sky')):
+        category['name'] = name
+    files.pred['categories'] = [{'id': 1, 'name': 'Car'}, {'id': 2, 'name': 'person'}]
+    with pytest.raises(ValueError, match="pred.json numbers its categories in another way than "
+                       ".*gt.json: 2 names have another id, first 'person', 1 in the ground truth "
+                       'and 2 in the predictions'):
+        evaluate_files(*files.arguments())
+
+
+def test_homonyms_agree_where_one_id_does(files):
+    files.gt['categories'] = [{'id': key, 'isthing': int(is_thing), 'name': 'plant'}
+                              for key, is_thing in IS_THING.items()]
+    files.pred['categories'] = [{'id': CAR, 'name': 'plant'}, {'id': SKY, 'name': 'plant'}]
+    assert evaluate_files(*files.arguments())['All']['n'] == 2
+
+
 def test_no_annotation(files):
     files.gt['annotations'] = []
     assert evaluate_files(*files.arguments()) == quality_of()

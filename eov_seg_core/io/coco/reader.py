@@ -107,6 +107,22 @@ def read_categories(path: Path) -> dict[int, bool]:
     return _categories(read_json(path), path)
 
 
+def read_category_names(path: Path) -> dict[int, str]:
+    """Read id -> name of the categories that have a name; a file of predictions may list none.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no JSON, or an id is no whole number; the message names the file.
+    """
+    content = read_json(path)
+    entries = content.get('categories') if isinstance(content, dict) else None
+    named = [(index, entry) for index, entry in enumerate(
+        entries if isinstance(entries, list) else ())
+        if isinstance(entry, dict) and isinstance(entry.get('name'), str) and entry['name']]
+    return dict(_parsed(lambda entry: (_whole(entry, 'id'), _text(entry, 'name')), entry, path,
+                        f'category {index}') for index, entry in named)
+
+
 def _categories(content: Any, path: Path) -> dict[int, bool]:
     categories: dict[int, bool] = {}
     for index, entry in enumerate(_list_of(content, 'categories', path)):
