@@ -5,13 +5,13 @@
 The figures are those of panopticapi, with its rules for void (id 0 of the ground truth) and crowd:
 
 * a match has the same class and an IoU above 0.5; void under a prediction counts for neither side;
-* the ground truth's areas are those that it states, as there, and counted where it states none;
 * crowd segments are never matched nor missed; an unmatched prediction of which more than half lies
   in void and in crowd of its class is not a false positive; of several crowd segments of one class
   in an image only the last one excuses predictions;
 * classes that occur nowhere are not averaged.
 
-Stricter than there: in the ground truth, too, map and list must name the same segments.
+Stricter than there: in the ground truth, too, map and list must name the same segments, and an
+area that it states must be that of the map (there a wrong one may give a quality above 1).
 """
 
 from __future__ import annotations
@@ -35,13 +35,14 @@ class Segment(NamedTuple):
         id: Its id in the map, 1..2**24 - 1 in a PNG.
         category_id: Id of its category.
         is_crowd: Whether it is a group of things that nobody told apart.
-        area: Its pixels according to the JSON, above 0; None if that is not stated.
+        area: Its pixels according to the JSON; None if that is not stated.  Tools that reckon it
+            from outlines state fractions.
     """
 
     id: int
     category_id: int
     is_crowd: bool = False
-    area: int | None = None
+    area: float | None = None
 
 
 class PanopticMap(NamedTuple):
@@ -170,8 +171,7 @@ def compare(truth: PanopticMap, prediction: PanopticMap, categories: Container[i
         truth, [(ids[0], n) for ids, n in overlaps.items()], categories)
     areas = _checked_areas(
         prediction, [(ids[1], n) for ids, n in overlaps.items()], categories)
-    true_areas |= {segment.id: segment.area for segment in truth.segments
-                   if segment.area is not None}
+    _check_stated(truth, true_areas)
     return _compare(truth.segments, prediction.segments, overlaps, true_areas, areas)
 
 
@@ -194,6 +194,14 @@ def _checked_areas(panoptic: PanopticMap, counts: Iterable[tuple[int, int]],
             raise ValueError(f'segment {segment.id} of {panoptic.source} is of category '
                              f'{segment.category_id}, which the ground truth does not define')
     return areas
+
+
+def _check_stated(truth: PanopticMap, areas: Mapping[int, int]) -> None:
+    for segment in truth.segments:
+        if segment.area is not None and abs(segment.area - areas[segment.id]) >= 1:
+            raise ValueError(f'segment {segment.id} of {truth.source} has {areas[segment.id]} '
+                             f'pixels, but its JSON states an area of {segment.area:g}; correct '
+                             'one of them, or leave the area out')
 
 
 def _compare(truth: Sequence[Segment], prediction: Sequence[Segment],

@@ -121,10 +121,17 @@ def test_only_the_last_crowd_of_a_class_excuses():
     assert quality_of((row([1, 1, 1, 2], *crowds[::-1]), prediction))['All']['n'] == 0
 
 
-def test_stated_areas_count_as_in_panopticapi():
-    """Three pixels of which the JSON says that they are four: IoU 3 / 4."""
-    result = quality_of((row([1, 1, 1], (1, CAR, 4)), row([1, 1, 1], (1, CAR))))
-    assert result['per_class']['2']['sq'] == 0.75
+@pytest.mark.parametrize('area', [2, 4, 1, 300])
+def test_a_stated_area_that_the_map_contradicts_is_refused(area):
+    """With 1 instead of 3 the IoU would be 3 / (1 + 3 - 3) = 3."""
+    with pytest.raises(ValueError, match=f'has 3 pixels, but its JSON states an area of {area};'):
+        quality_of((row([1, 1, 1], (1, CAR, area)), row([1, 1, 1], (1, CAR))))
+
+
+@pytest.mark.parametrize('area', [3, 3.0, 2.3, 3.9])
+def test_a_stated_area_may_be_fractional(area):
+    truth = PanopticMap(np.ones((1, 3), np.int32), [Segment(1, CAR, False, area)], 'truth')
+    assert quality_of((truth, row([1, 1, 1], (1, CAR))))['per_class']['2']['sq'] == 1
 
 
 def of_sets(truth, prediction):

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -51,7 +51,8 @@ class CocoPanopticFolder:
         annotations: The JSON.
         panoptic: Folder of the PNGs that the JSON names.
         vocabulary: Classes, to which the JSON's categories are assigned by name; None: one class
-            for each category of the JSON, in its order, `name,synonym` being split at commas.
+            for each category of the JSON, in its order, `name,synonym` being split at commas; one
+            that no segment uses and that is named like another (a super category) is left out.
         category_ids: Id of the category of each class of the vocabulary, instead of names.
         image_path: How to find an image; None: by the file name that the JSON states.
         drop_covered: Leave out segments that the JSON lists but that have no pixel, instead of
@@ -79,9 +80,14 @@ class CocoPanopticFolder:
         file = read_panoptic_file(path)
         if not file.annotations:
             raise ValueError(f'{path} annotates no image; expected at least one')
-        self.vocabulary = (_own_vocabulary(file.categories, path) if vocabulary is None
+        used = {segment.category_id for annotation in file.annotations.values()
+                for segment in annotation.segments}
+        self.vocabulary = (_own_vocabulary(file.categories, used, path) if vocabulary is None
                            else vocabulary)
-        classes = _class_of_category(self.vocabulary, file.categories, category_ids, path)
+        # what no segment uses can contradict nothing, and comes last
+        classes = _class_of_category(
+            self.vocabulary, sorted(file.categories, key=lambda entry: entry.id not in used),
+            used, category_ids, path)
         self.vocabulary = _with_dataset_ids(self.vocabulary, classes, category_ids)
         self._drop_covered = drop_covered
         self._remedies = remedies
@@ -141,10 +147,16 @@ def _named(image_id: int | str, file_name: str) -> str:
     return file_name
 
 
-def _own_vocabulary(categories: Sequence[CategoryEntry], path: Path) -> Vocabulary:
+def _own_vocabulary(categories: Sequence[CategoryEntry], used: Container[int], path: Path
+                    ) -> Vocabulary:
+    """Return a class for each category, without those that are unused and named like another."""
+    entries = [(Category(split_synonyms(entry.name), entry.is_thing), entry.id in used)
+               for entry in categories]
+    taken = {name for category, is_used in entries if is_used for name in category.names}
     try:
         return Vocabulary.from_categories(
-            Category(split_synonyms(entry.name), entry.is_thing) for entry in categories)
+            category for category, is_used in entries
+            if is_used or taken.isdisjoint(category.names))
     except ValueError as error:
         raise ValueError(f'{path}: its categories make no vocabulary: {error}') from error
 
@@ -160,29 +172,31 @@ def _with_dataset_ids(vocabulary: Vocabulary, classes: dict[int, int],
 
 
 def _class_of_category(vocabulary: Vocabulary, categories: Sequence[CategoryEntry],
-                       category_ids: Sequence[int] | None, path: Path) -> dict[int, int]:
+                       used: Container[int], category_ids: Sequence[int] | None, path: Path
+                       ) -> dict[int, int]:
     """Return the class index of each category that has one."""
     if category_ids is not None:
         found = {key: index for index, key in enumerate(category_ids)}
         classes = {entry.id: found[entry.id] for entry in categories if entry.id in found}
     else:
-        classes = _classes_by_name(vocabulary, categories, path)
+        classes = _classes_by_name(vocabulary, categories, used, path)
     for entry in categories:
-        if entry.id in classes and vocabulary.is_thing[classes[entry.id]] != entry.is_thing:
+        if entry.id in used and entry.id in classes \
+                and vocabulary.is_thing[classes[entry.id]] != entry.is_thing:
             raise ValueError(f'{path}: category {entry.id} ({entry.name!r}) is '
                              f'{_kind(entry.is_thing)}, but the vocabulary says '
                              f'{_kind(not entry.is_thing)}; correct one of them')
     return classes
 
 
-def _classes_by_name(vocabulary: Vocabulary, categories: Sequence[CategoryEntry], path: Path
-                     ) -> dict[int, int]:
+def _classes_by_name(vocabulary: Vocabulary, categories: Sequence[CategoryEntry],
+                     used: Container[int], path: Path) -> dict[int, int]:
     classes = {}
     for entry in categories:
         names = {name.strip() for name in split_synonyms(entry.name)}
         fitting = [index for index, category in enumerate(vocabulary.categories)
                    if not names.isdisjoint(category.names)]
-        if len(fitting) > 1:
+        if len(fitting) > 1 and entry.id in used:
             raise ValueError(f'{path}: category {entry.id} ({entry.name!r}) fits '
                              f'{len(fitting)} classes of the vocabulary, '
                              f'{" and ".join(repr(vocabulary.names[i]) for i in fitting[:2])}; '

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import math
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 
@@ -70,8 +71,8 @@ def read_panoptic_file(path: Path) -> PanopticFile:
             raise ValueError(f'{path}: there are two images with id {image_id}')
         images[image_id] = file_name
     categories = tuple(
-        _parsed(_category_entry, entry, path, f'category {index}')
-        for index, entry in enumerate(_list_of(content, 'categories', path)))
+        _parsed(_category_entry, entry, path, where)
+        for where, entry in _listed_categories(content, path))
     _categories(content, path)      # refuses ids that occur twice
     return PanopticFile(images, _annotations(content, path), categories)
 
@@ -125,12 +126,28 @@ def read_category_names(path: Path) -> dict[int, str]:
 
 def _categories(content: Any, path: Path) -> dict[int, bool]:
     categories: dict[int, bool] = {}
-    for index, entry in enumerate(_list_of(content, 'categories', path)):
-        key, is_thing = _parsed(_category, entry, path, f'category {index}')
+    for where, entry in _listed_categories(content, path):
+        key, is_thing = _parsed(_category, entry, path, where)
         if key in categories:
             raise ValueError(f'{path}: there are two categories with id {key}')
         categories[key] = is_thing
     return categories
+
+
+def _listed_categories(content: Any, path: Path) -> list[tuple[str, Any]]:
+    """Return what messages call each category, and it; without super categories.
+
+    Some tools list these, too: they say of no segment that it is of one, nor whether one is a
+    thing.
+    """
+    entries = [(f'category {index}', entry)
+               for index, entry in enumerate(_list_of(content, 'categories', path))]
+    if all(isinstance(entry, dict) and 'isthing' in entry for _, entry in entries):
+        return entries
+    used = {segment.category_id for annotation in _annotations(content, path).values()
+            for segment in annotation.segments}
+    return [(where, entry) for where, entry in entries if not isinstance(entry, dict)
+            or 'isthing' in entry or entry.get('id') in used]
 
 
 def _list_of(content: Any, key: str, path: Path) -> list[Any]:
@@ -156,6 +173,13 @@ def _whole(entry: Any, key: str) -> int:
     if not is_whole:
         raise ValueError(f'{key!r} must be a whole number, got {value!r}')
     return int(value)
+
+
+def _number(entry: Any, key: str) -> float:
+    value = entry[key]
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f'{key!r} must be a number, got {value!r}')
+    return value
 
 
 def _category(entry: Any) -> tuple[int, bool]:
@@ -205,7 +229,7 @@ def _segment(entry: Any) -> Segment:
     segment = Segment(
         _whole(entry, 'id'), _whole(entry, 'category_id'),
         bool(_whole(entry, 'iscrowd')) if 'iscrowd' in entry else False,
-        _whole(entry, 'area') if 'area' in entry else None)
+        _number(entry, 'area') if 'area' in entry else None)
     if not 1 <= segment.id <= MAX_ID:
         raise ValueError(f'segment ids must lie in 1..{MAX_ID}, got {segment.id}')
     if segment.area is not None and segment.area < 1:

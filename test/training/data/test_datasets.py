@@ -170,6 +170,45 @@ def test_broken_picture_is_named_when_it_is_read(tmp_path, damage, message):
     assert data[1].name == 'room_1.jpg'
 
 
+def test_a_category_that_no_segment_uses_is_no_fault(tmp_path):
+    """Roboflow lists the super category first, with the name of one of the others."""
+    folder = write_folder(tmp_path)
+    names = open_dataset(folder).vocabulary.names
+    edit(folder, lambda content: content['categories'].insert(
+        0, {'id': 0, 'name': names[0], 'supercategory': 'none'}))
+    assert open_dataset(folder).vocabulary.names == names
+    edit(folder, lambda content: content['categories'][0].update(isthing=1))
+    assert open_dataset(folder).vocabulary.names == names
+
+
+@pytest.mark.parametrize('name', ['/etc/hostname', '../room_0.jpg', 'a/../../b.jpg', 'nul\0.jpg'])
+@pytest.mark.parametrize('key', ['images', 'annotations'])
+def test_names_that_lead_out_of_the_folder_are_refused(tmp_path, key, name):
+    folder = write_folder(tmp_path)
+    edit(folder, lambda content: content[key][0].update(file_name=name))
+    with pytest.raises(ValueError, match="'file_name' must be a path inside of the folder"):
+        open_dataset(folder)
+
+
+def test_links_that_lead_out_of_the_folder_are_refused(tmp_path):
+    folder = write_folder(tmp_path / 'data')
+    for name in ('images/room_0.jpg', 'panoptic/room_1.png'):
+        path = folder / name
+        path.rename(tmp_path / path.name)
+        path.symlink_to(tmp_path / path.name)
+    data = open_dataset(folder)
+    for index in (0, 1):
+        with pytest.raises(ValueError, match='leads out of the folder'):
+            data[index]
+
+
+def test_json_nested_deep_is_refused(tmp_path):
+    folder = write_folder(tmp_path)
+    (folder / 'panoptic.json').write_text('[' * 100_000)
+    with pytest.raises(ValueError, match=r'panoptic\.json (is no JSON|has lists)'):
+        open_dataset(folder)
+
+
 def test_covered_segments_can_be_dropped(tmp_path):
     folder = write_folder(tmp_path)
     uncovered(folder)
