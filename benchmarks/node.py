@@ -53,7 +53,7 @@ class FreeEngine:
         self.model = SimpleNamespace(config=SimpleNamespace(variant='none'), weights_digest='none')
         self._results: dict[tuple[int, int], PanopticResult] = {}
 
-    def prepare_vocabulary(self, vocabulary: Any) -> Any:
+    def prepare_vocabulary(self, vocabulary: Any, **_: Any) -> Any:
         """Keep the words."""
         return SimpleNamespace(vocabulary=vocabulary)
 

@@ -9,7 +9,7 @@ thread while frames are processed; `use_vocabulary` swaps the result in between 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 import logging
 import os
@@ -36,7 +36,7 @@ from eov_seg_core.results.result import PanopticResult, RawResult
 from eov_seg_core.results.semantic import KeepSemantic, SemanticOrder
 from eov_seg_core.vocabulary import Vocabulary
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 Image = npt.NDArray[np.uint8]
 OutputSize = tuple[int, int]
 
@@ -176,15 +176,19 @@ class Segmenter:
         self.use_vocabulary(self.prepare_vocabulary(vocabulary, training_names))
 
     def prepare_vocabulary(self, vocabulary: Vocabulary,
-                           training_names: Iterable[str] | None = None) -> PreparedVocabulary:
+                           training_names: Iterable[str] | None = None,
+                           is_wanted: Callable[[], bool] | None = None) -> PreparedVocabulary:
         """Encode a vocabulary without using it yet; may run beside `__call__`.
 
         Args:
             vocabulary: The names to look for.
             training_names: Names that count as seen in training, synonyms included; None: those
                 of the variant's training vocabulary.
+            is_wanted: Asked several times a second while names are encoded, which takes long for
+                thousands of new ones.  None: the vocabulary is wanted in any case.
 
         Raises:
+            Superseded: `is_wanted` returned False; nothing has changed.
             ValueError: It is no Vocabulary, or the training names are no list of strings.
             RuntimeError: The text tower was released and the cache lacks a name.
         """
@@ -198,7 +202,8 @@ class Segmenter:
         if training_names is None:
             training_names = Vocabulary.preset(self.model.config.training_vocabulary).synonyms
         with self._encode_lock, torch.inference_mode():
-            text_NE = self._encoder.encode(vocabulary.synonyms, self.model.text_tower)
+            text_NE = self._encoder.encode(
+                vocabulary.synonyms, self.model.text_tower, is_wanted)
             embedding = self.model.embed_vocabulary(
                 text_NE, vocabulary.synonym_class_index, vocabulary.seen(training_names))
             self._warn_of_words(self._encoder, vocabulary)
@@ -216,12 +221,12 @@ class Segmenter:
         names, config = vocabulary.synonyms, self.model.config
         unknown = encoder.unknown_words(names)
         if unknown:
-            _LOGGER.warning(
+            _log.warning(
                 'variant %s never learned %d of the %d names, and such names look alike to it: '
                 '%s. It knows the words of the vocabulary preset %s', config.variant,
                 len(unknown), len(names), _first(unknown), config.training_vocabulary)
         for group in encoder.look_alikes(names):
-            _LOGGER.warning(
+            _log.warning(
                 '%d names are the same to CLIP, which reads about 70 tokens of each: %s. Shorten '
                 'them', len(group), _first(group))
 

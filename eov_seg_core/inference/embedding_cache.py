@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 import hashlib
+import json
 import logging
 import os
 from pathlib import Path
@@ -19,8 +20,9 @@ import threading
 import zlib
 
 import platformdirs
-from safetensors import safe_open, SafetensorError
-from safetensors.torch import save
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+import torch
 from torch import Tensor
 
 from eov_seg_core.io.files import replacing
@@ -28,6 +30,10 @@ from eov_seg_core.io.files import replacing
 _log = logging.getLogger(__name__)
 MAX_IN_MEMORY = 8192
 """Embeddings kept in memory, the least recently used go first: twice the largest vocabulary."""
+
+_MAX_FILE_BYTES = 1 << 16
+"""More than any file of ours has: the longest name, and an embedding of 1024 values."""
+_NORM_TOLERANCE = 1e-3
 
 
 class EmbeddingCache:
@@ -47,12 +53,13 @@ class EmbeddingCache:
         self._lock = threading.Lock()
         self._writable = True
 
-    def get(self, space: str, names: Sequence[str]) -> dict[str, Tensor]:
+    def get(self, space: str, names: Sequence[str], size: int) -> dict[str, Tensor]:
         """Return the embeddings that are known.
 
         Args:
             space: Digest of the text tower and the prompts.
             names: Names, in any order.
+            size: E, of an embedding.
 
         Returns:
             Name -> (E,) float32 on the CPU, without the names that are not known.
@@ -60,7 +67,7 @@ class EmbeddingCache:
         with self._lock:
             damaged: list[str] = []
             found = {name: tensor for name in dict.fromkeys(names)
-                     if (tensor := self._recall(space, name, damaged)) is not None}
+                     if (tensor := self._recall(space, name, size, damaged)) is not None}
         if damaged:
             _log.warning('%d text embeddings in %s are damaged, first that of %s; they are '
                             'made again', len(damaged), self.directory, damaged[0])
@@ -74,11 +81,11 @@ class EmbeddingCache:
                 if self._writable:
                     self._write(space, name, tensor)
 
-    def _recall(self, space: str, name: str, damaged: list[str]) -> Tensor | None:
+    def _recall(self, space: str, name: str, size: int, damaged: list[str]) -> Tensor | None:
         """Look a name up; what is wrong with its file is appended to `damaged`."""
         tensor = self._memory.get((space, name))
         if tensor is None:
-            tensor = self._read(space, name, damaged)
+            tensor = self._read(space, name, size, damaged)
         if tensor is not None:
             self._remember(space, name, tensor)
         return tensor
@@ -93,19 +100,24 @@ class EmbeddingCache:
         digest = hashlib.sha256(f'{space}\n{name}'.encode()).hexdigest()
         return self.directory / space[:16] / f'{digest}.safetensors'
 
-    def _read(self, space: str, name: str, damaged: list[str]) -> Tensor | None:
+    def _read(self, space: str, name: str, size: int, damaged: list[str]) -> Tensor | None:
         path = self._path(space, name)
         if not path.is_file():
             return None
         try:
-            with safe_open(path, framework='pt') as file:
-                tensor: Tensor = file.get_tensor('embedding')
-                expected = {'space': space, 'name': name, 'crc32': _crc32(tensor)}
-                if file.metadata() == expected:
-                    return tensor
+            # read, not mapped: another process may cut or rewrite the file at any time
+            with path.open('rb') as file:
+                content = file.read(_MAX_FILE_BYTES)
+            tensor = load(content)['embedding']
+            expected = {'space': space, 'name': name, 'crc32': _crc32(tensor)}
+            if _metadata(content) != expected:
                 problem = 'its content is not what was written'
-        except (SafetensorError, OSError) as error:
-            problem = str(error)
+            elif not _is_embedding(tensor, size):
+                problem = f'it is no vector of {size} values and length 1'
+            else:
+                return tensor
+        except (SafetensorError, OSError, KeyError, TypeError) as error:
+            problem = f'{type(error).__name__}: {error}'
         damaged.append(f'{name!r} ({problem})')
         return None
 
@@ -121,6 +133,17 @@ class EmbeddingCache:
             self._writable = False
             _log.warning('text embeddings cannot be kept on disk (%s); they are encoded again '
                             'after a restart', error)
+
+
+def _metadata(content: bytes) -> object:
+    """Return the metadata of a safetensors file that `load` accepted."""
+    size = int.from_bytes(content[:8], 'little')
+    return json.loads(content[8:8 + size]).get('__metadata__')
+
+
+def _is_embedding(tensor: Tensor, size: int) -> bool:
+    return (tensor.dtype == torch.float32 and tensor.shape == (size,)
+            and abs(float(tensor.norm()) - 1) < _NORM_TOLERANCE)    # false for NaN
 
 
 def _crc32(tensor: Tensor) -> str:

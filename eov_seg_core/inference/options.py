@@ -1,11 +1,15 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the arguments of a segmenter may be."""
+"""What the arguments of a segmenter may be; needs no PyTorch."""
 
 from __future__ import annotations
 
 from numbers import Integral
 from typing import TypeGuard
+
+
+class Superseded(Exception):  # noqa: N818  no failure
+    """Work was given up because its result is no longer wanted; no failure."""
 
 
 def check_sizes(input_size: object, max_input_size: object) -> None:

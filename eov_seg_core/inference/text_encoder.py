@@ -10,7 +10,7 @@ at the shortest context that they need, 8 to 15 tokens for common names.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import hashlib
 
 from open_clip.tokenizer import SimpleTokenizer
@@ -19,6 +19,7 @@ from torch import Tensor
 import torch.nn.functional as F
 
 from eov_seg_core.inference.embedding_cache import EmbeddingCache
+from eov_seg_core.inference.options import Superseded
 from eov_seg_core.network.text_tower import CLIPTextTower
 from eov_seg_core.vocabulary import canonical_form
 from eov_seg_core.weights.checkpoint import weights_digest
@@ -42,6 +43,8 @@ TEMPLATES = (
 """Prompts whose embeddings are averaged; the mask-classification papers share them."""
 PROMPTS_PER_BATCH = 128
 """Prompts encoded at once."""
+NAMES_PER_PORTION = 512
+"""Names whose prompts are sorted by length together, and kept together."""
 _SURELY_READ_BYTES = 60
 """A name of no more bytes than this fits into every prompt: a token has at least one byte."""
 
@@ -59,35 +62,43 @@ class TextEncoder:
     def __init__(self, tower: CLIPTextTower, cache: EmbeddingCache) -> None:
         self._cache = cache
         self._space = ''
+        self._embed_dim = 0
         self._state: tuple[tuple[int, int], ...] = ()
         self._untrained: frozenset[int] = frozenset()
         self._follow(tower)
         self._tokenizer = SimpleTokenizer(context_length=tower.context_length)
 
-    def encode(self, names: Sequence[str], tower: CLIPTextTower | None) -> Tensor:
+    def encode(self, names: Sequence[str], tower: CLIPTextTower | None,
+               is_wanted: Callable[[], bool] | None = None) -> Tensor:
         """Return the embeddings of names; only names that the cache lacks are encoded.
 
         Args:
             names: At least one name.
             tower: The tower of the constructor, on the device that shall encode; None once it was
                 released.
+            is_wanted: Asked several times a second while names are encoded; None: always wanted.
 
         Returns:
             (N, E) float32 L2-normalised rows on the CPU.
 
         Raises:
+            Superseded: `is_wanted` returned False.  What was encoded until then is in the cache,
+                up to the last few hundred names.
             RuntimeError: The tower was released and the cache lacks a name.
         """
         if tower is not None:
             self._follow(tower)
-        known = self._cache.get(self._space, names)
+        known = self._cache.get(self._space, names, self._embed_dim)
         unknown = list(dict.fromkeys(name for name in names if name not in known))
         if unknown and tower is None:
             raise RuntimeError(f'the text tower was released and {len(unknown)} names are not in '
                                f'the embedding cache, first {unknown[0]!r}; load the model again')
         if unknown and tower is not None:
-            known.update(zip(unknown, self._encode_prompts(unknown, tower).unbind(0)))
-            self._cache.put(self._space, {name: known[name] for name in unknown})
+            for start in range(0, len(unknown), NAMES_PER_PORTION):
+                portion = unknown[start:start + NAMES_PER_PORTION]
+                rows_NE = self._encode_prompts(portion, tower, is_wanted or _always)
+                known.update(zip(portion, rows_NE.unbind(0)))
+                self._cache.put(self._space, {name: known[name] for name in portion})
         return torch.stack([known[name] for name in names])
 
     def unknown_words(self, names: Sequence[str]) -> tuple[str, ...]:
@@ -119,10 +130,12 @@ class TextEncoder:
                       for parameter in tower.parameters())
         if state != self._state:
             self._space, self._state = _embedding_space(tower), state
+            self._embed_dim = tower.text_projection.shape[1]
             self._untrained = _untrained_tokens(tower.token_embedding.weight)
 
     @torch.inference_mode()
-    def _encode_prompts(self, names: Sequence[str], tower: CLIPTextTower) -> Tensor:
+    def _encode_prompts(self, names: Sequence[str], tower: CLIPTextTower,
+                        is_wanted: Callable[[], bool]) -> Tensor:
         """Average the normalised embeddings of every name's prompts: (N, E) float32."""
         prompts = [template.format(name) for name in names for template in TEMPLATES]
         tokens_PT = self._tokenizer(prompts)
@@ -130,6 +143,8 @@ class TextEncoder:
         device = tower.text_projection.device
         embeddings_PE = torch.empty(len(prompts), tower.text_projection.shape[1])
         for batch in lengths_P.argsort(stable=True).split(PROMPTS_PER_BATCH):
+            if not is_wanted():
+                raise Superseded('the names are no longer wanted')
             length = int(lengths_P[batch].max())
             embeddings_BE = tower(tokens_PT[batch, :length].to(device))
             embeddings_PE[batch] = F.normalize(embeddings_BE.float(), dim=-1).cpu()
@@ -149,6 +164,10 @@ def _untrained_tokens(table_VC: Tensor) -> frozenset[int]:
     row = table_VC[int((group_V == largest).nonzero()[0])]
     tokens = (table_VC == row).all(dim=1).nonzero().flatten().tolist()
     return frozenset(tokens) if len(tokens) > 1 else frozenset()
+
+
+def _always() -> bool:
+    return True
 
 
 def _embedding_space(tower: CLIPTextTower) -> str:

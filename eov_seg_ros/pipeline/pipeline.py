@@ -99,6 +99,7 @@ class Pipeline:
         """End the threads and destroy the publishers."""
         for stream in self._streams.values():
             stream.unsubscribe()
+        self._requests.latest.is_superseded.set()
         workers = (self._texts, self._frames)
         for worker in workers:
             worker.stop(0)      # both shall know before the first one is waited for

@@ -23,6 +23,7 @@ from typing import Any
 
 from std_msgs.msg import Header
 
+from eov_seg_core.inference.options import Superseded
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_ros.class_ids import ClassIds, LabelSpace
 from eov_seg_ros.pipeline.stream import Stream
@@ -36,11 +37,13 @@ class RequestedWords:
         vocabulary: The words.
         labels: Their published class ids.
         has_failed: Set by the text thread if they cannot be encoded.
+        is_superseded: Set by the executor when newer words were asked for, or none will be used.
     """
 
     vocabulary: Vocabulary
     labels: LabelSpace
     has_failed: threading.Event = field(default_factory=threading.Event)
+    is_superseded: threading.Event = field(default_factory=threading.Event)
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,10 @@ class WordRequests:
         """
         if vocabulary == self.latest.vocabulary and not self.latest.has_failed.is_set():
             return
-        self.latest = self._number(vocabulary)
-        self._submit(self.latest)
+        newest = self._number(vocabulary)
+        self.latest.is_superseded.set()
+        self.latest = newest
+        self._submit(newest)
 
     def _number(self, vocabulary: Vocabulary) -> RequestedWords:
         return RequestedWords(vocabulary, self._class_ids.assign(vocabulary.names))
@@ -115,7 +120,10 @@ class WordEncoder:
         requested, = waiting.values()
         started_s = time.monotonic()
         try:
-            prepared = self._segmenter.prepare_vocabulary(requested.vocabulary)
+            prepared = self._segmenter.prepare_vocabulary(
+                requested.vocabulary, is_wanted=lambda: not requested.is_superseded.is_set())
+        except Superseded:
+            return      # the newer words wait already
         except Exception as error:  # noqa: BLE001  the words in use must go on
             requested.has_failed.set()
             self._on_failure(error)

@@ -13,6 +13,7 @@ import torch
 from benchmarks.random_weights import random_model
 import eov_seg_core
 from eov_seg_core import EOVSeg, Segmenter, Vocabulary
+from eov_seg_core.inference.options import Superseded
 
 
 @pytest.fixture(scope='module')
@@ -284,6 +285,15 @@ def test_a_vocabulary_is_prepared_beside_running_frames(segmenter):
     segmenter.use_vocabulary(prepared[0])
     assert {segment.name for segment in segmenter(picture(40, 50)).segments} <= set(new.names)
     segmenter.set_vocabulary(old)
+
+
+def test_a_vocabulary_that_is_no_longer_wanted_is_given_up(segmenter):
+    before = segmenter.vocabulary
+    with pytest.raises(Superseded):
+        segmenter.prepare_vocabulary(Vocabulary([f'unheard {i}' for i in range(300)]),
+                                     is_wanted=lambda: False)
+    assert segmenter.vocabulary is before
+    segmenter.prepare_vocabulary(before, is_wanted=lambda: False)     # known words take no time
 
 
 def test_the_text_tower_can_be_released(tiny_model, tmp_path):

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 import sys
 import time
@@ -14,6 +15,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
+from eov_seg_core.inference.options import Superseded
 from eov_seg_core.results.result import PanopticResult, Segment
 from eov_seg_core.vocabulary import Vocabulary
 
@@ -45,14 +47,21 @@ class FakeSegmenter:
         self.batches = []
         self.warm_ups = []
         self.encodings = 0
+        self.given_up = 0
         self.thresholds = []
         self._delay_s = delay_s
-        self._encode_delay_s = encode_delay_s
+        self.encode_delay_s = encode_delay_s
         self._vocabulary = None
 
-    def prepare_vocabulary(self, vocabulary: Vocabulary) -> Prepared:
+    def prepare_vocabulary(self, vocabulary: Vocabulary,
+                           is_wanted: Callable[[], bool] = lambda: True) -> Prepared:
         self.encodings += 1
-        time.sleep(self._encode_delay_s)
+        deadline_s = time.monotonic() + self.encode_delay_s
+        while time.monotonic() < deadline_s:
+            if not is_wanted():
+                self.given_up += 1
+                raise Superseded
+            time.sleep(0.01)
         if 'cannot be encoded' in vocabulary.names:
             raise RuntimeError('the fake tower refuses')
         return Prepared(vocabulary)

@@ -67,6 +67,23 @@ def test_change_under_load_loses_no_frame_and_mixes_none(client, start_node):
         assert by_stamp.get(message.header.stamp.sec, expected) == expected
 
 
+def test_newer_words_do_not_wait_for_those_that_they_replace(client, start_node):
+    """4000 new words that were replaced at once held up the newest ones for half a minute."""
+    segmenter = FakeSegmenter()
+    start_node(segmenter, **WORDS)
+    client.listen('label_info')
+    client.wait_for(lambda: client.received['label_info'])
+    segmenter.encode_delay_s = 60.0
+    assert client.set(vocabulary__things=['never', 'wanted'])[0].successful
+    client.wait_for(lambda: segmenter.encodings == 2)
+    segmenter.encode_delay_s = 0.0
+    assert client.set(vocabulary__things=['cup'])[0].successful
+    client.wait_for(lambda: 'cup' in class_map(client.received['label_info'][-1]).values())
+    maps = [set(class_map(message).values()) for message in client.received['label_info']]
+    assert not any('never' in names for names in maps)
+    assert segmenter.given_up == 1
+
+
 def test_200_changes_under_load_mix_no_frame_and_lose_none(client, start_node):
     from rcl_interfaces.srv import SetParametersAtomically
 

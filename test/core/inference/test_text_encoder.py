@@ -3,6 +3,7 @@
 """The text tower against open_clip's own, short contexts against the full one, and the cache."""
 
 import logging
+import random
 import subprocess
 import sys
 
@@ -12,8 +13,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from eov_seg_core.inference import text_encoder
 from eov_seg_core.inference.embedding_cache import EmbeddingCache
-from eov_seg_core.inference.text_encoder import TEMPLATES, TextEncoder
+from eov_seg_core.inference.options import Superseded
+from eov_seg_core.inference.text_encoder import PROMPTS_PER_BATCH, TEMPLATES, TextEncoder
 from eov_seg_core.network.text_tower import CLIPTextTower
 
 SIZES = {'embed_dim': 24, 'width': 32, 'heads': 4, 'layers': 2, 'quick_gelu': True}
@@ -203,3 +206,95 @@ def test_two_processes_share_a_folder(tmp_path):
     assert abs(sums[0] - sums[1]) < 1e-3
     assert len(list(tmp_path.rglob('*.safetensors'))) == 20
     assert not list(tmp_path.rglob('*.tmp'))
+
+
+# What the cache takes from a file that somebody else may have written
+
+def write_entry(cache, space, name, tensor):
+    """Write what looks like an entry of the cache in all but its values."""
+    EmbeddingCache(cache).put(space, {name: tensor})
+
+
+CRAFTED = {'short': torch.ones(1), 'matrix': torch.full((1, 24), 24 ** -0.5),
+           'not a number': torch.full((24,), float('nan')), 'zero': torch.zeros(24),
+           'infinite': torch.full((24,), float('inf')), 'too long': torch.ones(24),
+           'half': torch.full((24,), 24 ** -0.5).half(), 'none': torch.zeros(0)}
+
+
+@pytest.mark.parametrize('kind', CRAFTED)
+def test_an_entry_that_is_no_embedding_is_made_again(tower, tmp_path, kind, caplog):
+    encoder = TextEncoder(tower, EmbeddingCache(tmp_path / 'own'))
+    expected = encoder.encode(['cat'], tower)
+    write_entry(tmp_path / 'crafted', encoder._space, 'cat', CRAFTED[kind])
+    for complaints in (1, 0):       # it heals
+        caplog.clear()
+        again = TextEncoder(tower, EmbeddingCache(tmp_path / 'crafted')).encode(['cat'], tower)
+        assert torch.equal(again, expected)
+        assert caplog.text.count('damaged') == complaints
+
+
+def test_embeddings_do_not_change_with_their_files(tower, tmp_path):
+    expected = TextEncoder(tower, EmbeddingCache(tmp_path)).encode(['cat'], tower)
+    later = EmbeddingCache(tmp_path)
+    found = TextEncoder(tower, later).encode(['cat'], None)
+    for path in tmp_path.rglob('*.safetensors'):
+        with path.open('r+b') as file:
+            file.write(bytes(path.stat().st_size))
+            file.truncate(0)        # reading a mapped page of it now would end the process
+    assert torch.equal(found, expected)
+    assert torch.equal(TextEncoder(tower, later).encode(['cat'], None), expected)
+
+
+def test_no_damage_to_a_file_of_the_cache_goes_further(tower, tmp_path):
+    """1000 cut, flipped and mixed-up files: an embedding is the right one or made anew."""
+    cache = EmbeddingCache(tmp_path)
+    encoder = TextEncoder(tower, cache)
+    right = dict(zip(['cat', 'dog'], encoder.encode(['cat', 'dog'], tower)))
+    files = {name: cache._path(encoder._space, name) for name in right}
+    contents = {name: path.read_bytes() for name, path in files.items()}
+    rng = random.Random(0)
+    for _ in range(1000):
+        files['cat'].write_bytes(damaged(contents['cat'], contents['dog'], rng))
+        for tensor in EmbeddingCache(tmp_path).get(encoder._space, ['cat'], 24).values():
+            assert torch.equal(tensor, right['cat'])
+
+
+def damaged(content, other, rng):
+    """Cut a file, flip bits in it, or give it the head of another one."""
+    changed = bytearray(content)
+    kind = rng.randrange(4)
+    if kind == 0:
+        return bytes(changed[:rng.randrange(len(changed))])
+    if kind == 1:
+        cut = rng.randrange(min(len(content), len(other)))
+        return other[:cut] + content[cut:]
+    for _ in range(rng.randrange(1, 9)):
+        position = rng.randrange(8 if kind == 2 else len(changed))
+        changed[position] ^= 1 << rng.randrange(8)
+    return bytes(changed)
+
+
+# Giving way to newer words
+
+def test_an_encoding_that_is_no_longer_wanted_ends_soon_and_keeps_what_is_done(
+        tmp_path, monkeypatch):
+    monkeypatch.setattr(text_encoder, 'NAMES_PER_PORTION', 20)
+    tower = CountingTower()
+    encoder = TextEncoder(tower, EmbeddingCache(tmp_path))
+    names = [f'name {i}' for i in range(200)]
+    with pytest.raises(Superseded):
+        encoder.encode(names, tower, lambda: tower.texts < 30 * len(TEMPLATES))
+    assert tower.texts <= 30 * len(TEMPLATES) + PROMPTS_PER_BATCH
+    before = tower.texts
+    encoder.encode(names[:20], tower)
+    assert tower.texts == before, 'the first portion was kept'
+    assert encoder.encode(['cat'], tower, lambda: True).shape == (1, 24)
+    encoder.encode(['cat'], tower, lambda: False)    # known: nothing to give up
+
+
+def test_portions_give_what_names_give_that_are_encoded_together(tower, tmp_path, monkeypatch):
+    names = [f'name {i}' for i in range(40)]
+    whole = TextEncoder(tower, EmbeddingCache(tmp_path / 'a')).encode(names, tower)
+    monkeypatch.setattr(text_encoder, 'NAMES_PER_PORTION', 7)
+    parts = TextEncoder(tower, EmbeddingCache(tmp_path / 'b')).encode(names, tower)
+    torch.testing.assert_close(parts, whole, atol=1e-6, rtol=1e-5)
