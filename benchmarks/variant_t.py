@@ -20,7 +20,7 @@ import torch
 from eov_seg_core import Segmenter
 from eov_seg_core.visualization import draw_overlay
 from training.data.samples import PanopticSample, Target
-from training.run.panels import truth_of
+from training.run.callbacks.panels import truth_of
 from training.world.benchmark import WorldBenchmark
 
 SPLITS = ('base', 'novel', 'pairs')

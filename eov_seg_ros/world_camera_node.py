@@ -25,7 +25,7 @@ from eov_seg_ros.class_ids import ClassIds, LabelSpace
 from eov_seg_ros.conversions import image_message, label_info
 from eov_seg_ros.parameters import declare, Spec
 from eov_seg_ros.pipeline.outputs import output_qos, QOS_OVERRIDES
-from eov_seg_ros.run import run_node
+from eov_seg_ros.process.run import run_node
 
 SPECS = (
     Spec('rate_hz', 10.0, 'Images per second; fewer where rendering takes longer.',

@@ -20,7 +20,7 @@ import warnings
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from training.recipe_file import read_recipe
-from training.run.bad_steps import DivergedError
+from training.run.callbacks.bad_steps import DivergedError
 from training.run.engine import RunSettings, train
 
 

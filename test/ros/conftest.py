@@ -249,7 +249,7 @@ def spin_node(ros: None) -> Iterator[Callable[[Callable[[], Any]], Any]]:
     """Return a function that makes a node and runs it in a thread."""
     from rclpy.executors import ExternalShutdownException
 
-    from eov_seg_ros.executor import EnduringExecutor
+    from eov_seg_ros.process.executor import EnduringExecutor
 
     running = []
 

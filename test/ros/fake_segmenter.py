@@ -105,7 +105,7 @@ class FakeSegmenter:
 
 
 if __name__ == '__main__':
-    from eov_seg_ros.run import end_process
+    from eov_seg_ros.process.run import end_process
     from eov_seg_ros.segment_node import run
 
     delay_s = float(sys.argv[1]) if len(sys.argv) > 1 and sys.argv[1] != '--ros-args' else 0.0

@@ -111,7 +111,7 @@ def test_a_parameter_file_for_another_node_is_named(start_process, tmp_path):
     ('/**', True), ('/**/eov_seg', True), ('eov_seg', False), ('/robot/eov_seg', True),
     ('/*/eov_seg', True), ('/robot/*', True), ('/*', False), ('/robot/other', False)])
 def test_sections_as_ros_reads_them(tmp_path, section, is_used):
-    from eov_seg_ros.given_parameters import unused_files
+    from eov_seg_ros.process.given_parameters import unused_files
 
     path = tmp_path / 'p.yaml'
     path.write_text(f'{section}:\n  ros__parameters: {{}}\n')
@@ -124,8 +124,8 @@ def test_a_fatal_error_ends_the_process_with_a_message_and_code_1(start_process)
     process = start_process('-c', """
 import sys
 from rclpy.node import Node
-from eov_seg_ros.executor import FatalError
-from eov_seg_ros.run import run_node
+from eov_seg_ros.process.executor import FatalError
+from eov_seg_ros.process.run import run_node
 def fail():
     raise FatalError('nothing to be done')
 def make():

@@ -27,11 +27,12 @@ from training.data.samples import TrainingExample
 from training.data.stream import ExampleStream, make_loader, StepPositions
 from training.recipe import BUILTIN, Recipe
 from training.recipe_file import read_recipe, RecipeError, resume_conflicts, write_recipe
-from training.run.averaging import AveragedWeights
-from training.run.bad_steps import BadSteps, DivergedError, not_finite
+from training.run.callbacks.averaging import AveragedWeights
+from training.run.callbacks.bad_steps import BadSteps, DivergedError, not_finite
+from training.run.callbacks.panels import Panels
+from training.run.callbacks.reporting import Report
+from training.run.callbacks.validation import Validation
 from training.run.module import TrainingModule
-from training.run.panels import Panels
-from training.run.reporting import Report
 from training.run.saving import (
     checkpoint_step,
     CheckpointFiles,
@@ -41,7 +42,6 @@ from training.run.saving import (
 )
 from training.run.sources import training_data, validation_data
 from training.run.sync_batch_norm import SyncBatchNorms
-from training.run.validation import Validation
 
 _LOGGER = logging.getLogger(__name__)
 _PRECISIONS: dict[str, Literal['32-true', 'bf16-mixed', '16-mixed']] = {

@@ -19,7 +19,7 @@ import torch
 
 from eov_seg_core.io.files import replacing
 from training.recipe import CheckpointConfig
-from training.run.bad_steps import DivergedError, not_finite
+from training.run.callbacks.bad_steps import DivergedError, not_finite
 from training.run.module import TrainingModule
 
 _LOGGER = logging.getLogger(__name__)

@@ -16,11 +16,11 @@ from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.vocabulary import Vocabulary
 from training.data.samples import Target, TrainingBatch
 from training.recipe import Recipe, ScheduleConfig
-from training.run.averaging import AveragedWeights
+from training.run.callbacks.averaging import AveragedWeights
+from training.run.callbacks.panels import draw_panel, truth_of
 from training.run.engine import initial_model
 from training.run.module import TrainingModule
 from training.run.optimization import lr_factor
-from training.run.panels import draw_panel, truth_of
 from training.run.saving import checkpoint_step, CheckpointFiles, checkpoints
 from training.run.sync_batch_norm import CPUSyncBatchNorm
 

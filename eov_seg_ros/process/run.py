@@ -16,7 +16,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 
-from eov_seg_ros.executor import EnduringExecutor, FatalError
+from eov_seg_ros.process.executor import EnduringExecutor, FatalError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

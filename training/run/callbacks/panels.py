@@ -19,8 +19,8 @@ from eov_seg_core.vocabulary import Vocabulary
 from training.data.samples import Target, TrainingBatch, TrainingData
 from training.data.stream import panel_generator
 from training.recipe import ReportConfig
+from training.run.callbacks.prediction import predicting
 from training.run.module import TrainingModule
-from training.run.prediction import predicting
 
 
 def truth_of(target: Target, size: tuple[int, int], vocabulary: Vocabulary) -> PanopticResult:

@@ -16,8 +16,8 @@ from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.quality import PanopticMap, PanopticQuality, Segment
 from training.data.samples import PanopticData
 from training.recipe import ValidationConfig
+from training.run.callbacks.prediction import predicting
 from training.run.module import TrainingModule
-from training.run.prediction import predicting
 
 
 def measure(model: EOVSeg, data: PanopticData, config: ValidationConfig) -> dict[str, float]:
