@@ -8,6 +8,8 @@
 # CONTRIBUTING.md, "DDS stays at home".
 
 export ROS_AUTOMATIC_DISCOVERY_RANGE=LOCALHOST
+# Humble knows only the older variable, about which the others warn.
+if [ "${ROS_DISTRO:-}" = humble ]; then export ROS_LOCALHOST_ONLY=1; else unset ROS_LOCALHOST_ONLY; fi
 export FASTRTPS_DEFAULT_PROFILES_FILE="$PWD/config/fastdds_loopback.xml"
 export FASTDDS_DEFAULT_PROFILES_FILE="$FASTRTPS_DEFAULT_PROFILES_FILE"
 # Two runs at the same time shall not hear each other: a domain of this shell's own, 1..101.
@@ -18,7 +20,7 @@ mkdir -p "$ROS_LOG_DIR"
 # What a sourced ROS installation leaves in the environment.
 if [ -n "${ROS_DISTRO:-}" ]; then unset LD_LIBRARY_PATH; fi
 unset PYTHONPATH PYTHONHOME COLCON_PREFIX_PATH CMAKE_PREFIX_PATH RMW_IMPLEMENTATION ROS_DISTRO \
-    ROS_LOCALHOST_ONLY ROS_STATIC_PEERS
+    ROS_STATIC_PEERS
 # Set by the wheels in the python that they restart; a child that inherited it would not find them.
 unset _ROS_WHEELS_BOOTSTRAP_COMPLETE
 export AMENT_PREFIX_PATH="$PWD/.venv"

@@ -121,7 +121,7 @@ def _resize(image: npt.NDArray[np.uint8], input_size: int | None,
         size = resized_size(height, width, input_size, max_input_size)
         if size != (height, width):
             image = np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(
-                size[::-1], Image.Resampling.BILINEAR))
+                size[::-1], Image.BILINEAR))
     # PyTorch takes no negative strides and warns about read-only memory: copies where needed
     return np.require(image, requirements=['C', 'W'])
 

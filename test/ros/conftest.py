@@ -38,6 +38,8 @@ ISOLATION = {
     'FASTRTPS_DEFAULT_PROFILES_FILE': str(CHECKOUT / 'config/fastdds_loopback.xml'),
     'FASTDDS_DEFAULT_PROFILES_FILE': str(CHECKOUT / 'config/fastdds_loopback.xml'),
 }
+if os.environ.get('ROS_DISTRO') == 'humble':     # does not know the first variable
+    ISOLATION['ROS_LOCALHOST_ONLY'] = '1'
 HEIGHT, WIDTH = 48, 64
 OUTPUTS = ('panoptic', 'semantic', 'instance', 'confidence', 'overlay', 'detections')
 

@@ -135,24 +135,55 @@ def test_documentation_lists_every_argument(launch_module):
 
 
 @pytest.mark.parametrize(('argument', 'value', 'reason'), [
-    ('dds_profile', 'fast', 'loopback'), ('rviz', 'maybe', "'true' or 'false'"),
+    ('params_file', 'no_such.yaml', 'params_file names a file that is not there'),
     ('vocabulary_file', 'no_such.yaml', 'no_such.yaml')])
 def test_wrong_arguments_are_refused(launch_module, argument, value, reason):
     from launch import LaunchContext
 
     context = LaunchContext()
-    for name, (default, _) in launch_module.ARGUMENTS.items():
-        context.launch_configurations[name] = value if name == argument else default
+    for name, declared in launch_module.ARGUMENTS.items():
+        context.launch_configurations[name] = value if name == argument else declared.default
     with pytest.raises((ValueError, OSError), match=reason):
         launch_module._actions(context)
 
 
-def test_rviz_and_profile_add_their_actions(launch_module):
+@pytest.mark.parametrize(('argument', 'value'), [
+    ('dds_profile', 'fast'), ('rviz', 'maybe'), ('variant', 'x'), ('image_transport', 'jpeg'),
+    ('autostart', '1'), ('log_level', 'loud')])
+def test_what_is_none_of_the_choices_is_refused(launch_module, argument, value):
     from launch import LaunchContext
 
     context = LaunchContext()
-    for name, (default, _) in launch_module.ARGUMENTS.items():
-        context.launch_configurations[name] = default
+    context.launch_configurations[argument] = value
+    with pytest.raises(RuntimeError, match=argument):
+        launch_module.ARGUMENTS[argument].declare(argument).execute(context)
+
+
+def test_without_rviz_the_node_starts_alone_and_says_so(launch_module):
+    from launch.actions import LogInfo
+
+    values = {name: declared.default for name, declared in launch_module.ARGUMENTS.items()}
+    assert isinstance(launch_module._rviz(values), LogInfo)
+
+
+def test_arguments_that_are_not_declared_are_named(launch_module):
+    def warned(*words):
+        return launch_module._undeclared(['ros2', 'launch', *words])
+
+    assert warned('eov_seg_ros', 'segment.launch.py', 'image:=a', 'rviz:=true') == []
+    assert 'did you mean image_transport?' in warned('robot.launch.py', 'image_transprt:=raw')[0]
+    assert 'params_file:=FILE' in warned('robot.launch.py', 'score_threshold:=0.5')[0]
+    assert '--show-args' in warned('segment.launch.py', 'unheard_of:=1')[0]
+    assert warned('demo.launch.py', 'seed:=3', 'rate_hz:=5.0', 'width:=64', 'height:=48') == []
+
+
+def test_rviz_and_profile_add_their_actions(launch_module, monkeypatch):
+    from launch import LaunchContext
+
+    monkeypatch.setattr(launch_module, 'get_package_prefix', lambda name: name)
+    context = LaunchContext()
+    for name, declared in launch_module.ARGUMENTS.items():
+        context.launch_configurations[name] = declared.default
     assert len(launch_module._actions(context)) == 1
     context.launch_configurations.update(rviz='true', dds_profile='loopback')
     assert len(launch_module._actions(context)) == 5

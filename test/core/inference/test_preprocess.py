@@ -51,7 +51,7 @@ def test_resize_equals_pillow_and_padding_is_zero(height, width, input_size):
     batch = run([image], input_size=input_size, max_input_size=160)
     new_height, new_width = resized_size(height, width, input_size, 160)
     expected = np.asarray(Image.fromarray(image).resize((new_width, new_height),
-                                                        Image.Resampling.BILINEAR))
+                                                        Image.BILINEAR))
     assert batch.network_sizes == [(new_height, new_width)]
     assert batch.output_sizes == [(height, width)]
     assert batch.padded_size == tuple(batch.pixels_BCHW.shape[2:])
