@@ -43,11 +43,14 @@ class DataConfig:
         name: A data set of docs/datasets.md, a folder in COCO's panoptic format, or `world`.
         root: Folder that holds the published data sets.
         split: Part of the data set.
+        allow_unknown_words: Train although the weights' text tower never learned some names,
+            which therefore look alike to it; variant `t` knows the built-in world's names only.
     """
 
     name: str = 'coco_panoptic'
     root: str = _free('datasets')
     split: str = 'train'
+    allow_unknown_words: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,8 +23,9 @@ from eov_seg_core.pretrained import load_pretrained
 from eov_seg_core.weights.builtin import has_builtin_weights
 from eov_seg_core.weights.checkpoint import CheckpointError
 from training.ablation import ablate
-from training.data.samples import TrainingExample
+from training.data.samples import TrainingData, TrainingExample
 from training.data.stream import ExampleStream, make_loader, StepPositions
+from training.data.training_data import PanopticTrainingData
 from training.recipe import BUILTIN, Recipe
 from training.recipe_file import read_recipe, RecipeError, resume_conflicts, write_recipe
 from training.run.callbacks.averaging import AveragedWeights
@@ -112,6 +113,7 @@ def _train(recipe: Recipe, settings: RunSettings) -> int | None:
     model = initial_model(recipe)
     ablate(model, recipe.ablate)
     module = TrainingModule(recipe, model)
+    _check_words(recipe, module, stream.data)
     stopping = Checkpoints(settings.output / 'checkpoints', recipe.checkpoint)
     average = None if recipe.ema_decay is None else AveragedWeights(recipe.ema_decay)
     callbacks: list[lightning.Callback] = [] if average is None else [average]
@@ -156,6 +158,20 @@ def initial_model(recipe: Recipe) -> EOVSeg:
                    if has_builtin_weights(recipe.variant) else '')
         raise ValueError(f'{error}; or set init_checkpoint to a file that holds trained CLIPs'
                          f'{builtin}') from error
+
+
+def _check_words(recipe: Recipe, module: TrainingModule, data: TrainingData) -> None:
+    """Refuse names that the text tower cannot tell apart, unless the recipe wants them."""
+    if recipe.data.allow_unknown_words or not isinstance(data, PanopticTrainingData):
+        return      # the world draws names that its text tower knows
+    unknown, names = module.unknown_words(data.vocabulary), data.vocabulary.synonyms
+    if unknown:
+        raise ValueError(
+            f'the text tower of these weights never learned {len(unknown)} of the {len(names)} '
+            f'names of {recipe.data.name}, first {", ".join(map(repr, unknown[:5]))}. They look '
+            'alike to it, so the training cannot tell them apart. Start from other weights '
+            '(init_checkpoint), use names of the vocabulary preset '
+            f'{module.model.config.training_vocabulary}, or set data.allow_unknown_words: true')
 
 
 def _check_folder(recipe: Recipe, output: Path) -> None:

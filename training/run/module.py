@@ -67,6 +67,10 @@ class TrainingModule(lightning.LightningModule):
         for name, values in (('mean_C11', PIXEL_MEAN), ('std_C11', PIXEL_STD)):
             self.register_buffer(name, torch.tensor(values).view(-1, 1, 1), persistent=False)
 
+    def unknown_words(self, vocabulary: Vocabulary) -> tuple[str, ...]:
+        """Return the names that the text tower never learned, and which look alike to it."""
+        return self._encoder.unknown_words(vocabulary.synonyms)
+
     def training_step(self, batch: TrainingBatch, batch_idx: int) -> dict[str, Any]:
         """Return the loss to minimise, and its `terms`: name -> scalar."""
         self._statistics = [buffer.clone() for buffer in self._trained_buffers()]

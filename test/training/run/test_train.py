@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 import math
 import os
 import signal
@@ -16,9 +17,12 @@ from training_case import crowded_room, empty_room, floor_only, room, Runs
 
 from eov_seg_core.quality import PanopticMap, PanopticQuality, Segment
 from eov_seg_core.segmenter import Segmenter
-from training.data import open_dataset
-from training.recipe import Recipe
+from eov_seg_core.vocabulary import Vocabulary
+from training.data import open_dataset, PanopticTrainingData
+from training.recipe import DataConfig, Recipe
 from training.recipe_file import write_recipe
+from training.run.engine import _check_words, initial_model
+from training.run.module import TrainingModule
 from training.train import main
 
 STEPS = 6
@@ -162,6 +166,7 @@ def rooms_recipe(tmp_path):
     (['init_checkpoint=nothing.pth'], 'checkpoint nothing.pth is not a file'),
     (['variant=s'], "holds variant 't'"),
     (['init_checkpoint=null'], 'or to builtin for the weights that the package has'),
+    (['init_checkpoint=builtin'], 'never learned 1 of the 6 names of'),
     (['init_checkpoint=builtin', 'variant=s'], 'variant s has no built-in weights; only t has'),
     (['--devices', '0'], '--devices must be at least 1, got 0'),
     (['--devices', '3', 'batch_size=4'], '3 processes cannot share a batch_size of 4 evenly'),
@@ -171,6 +176,21 @@ def test_refusals(rooms_recipe, tmp_path, capsys, overrides, message):
                    '--accelerator', 'cpu'])
     assert status == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(('recipe', 'names', 'is_refused'), [
+    ({}, ['chair', 'elephant'], True), ({}, ['chair', 'couch'], False),
+    ({'allow_unknown_words': True}, ['chair', 'elephant'], False)])
+def test_words_that_look_alike_to_the_text_tower_are_refused(recipe, names, is_refused):
+    class Rooms(PanopticTrainingData):
+        def __init__(self):
+            self.vocabulary = Vocabulary(names)
+
+    recipe = Recipe(variant='t', data=DataConfig(name='rooms', **recipe))
+    module = TrainingModule(recipe, initial_model(Recipe(variant='t', init_checkpoint='builtin')))
+    message = "1 of the 2 names of rooms, first 'elephant'.*data.allow_unknown_words"
+    with pytest.raises(ValueError, match=message) if is_refused else nullcontext():
+        _check_words(recipe, module, Rooms())
 
 
 def test_another_recipe_in_the_same_folder_is_refused(rooms_recipe, tmp_path, capsys):
