@@ -8,10 +8,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 import fcntl
 import json
+import logging
 import os
 from pathlib import Path
 import secrets
 from typing import Any
+
+_LOGGER = logging.getLogger(__name__)
+_LARGE_BYTES = 20 << 20
 
 
 @contextmanager
@@ -40,12 +44,15 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Read a JSON file.
+    """Read a JSON file; a large one, which takes seconds, is announced in the log.
 
     Raises:
         OSError: The file cannot be read.
         ValueError: It is no JSON, or is nested too deep; the message names it.
     """
+    size = path.stat().st_size
+    if size >= _LARGE_BYTES:
+        _LOGGER.info('reading %s, %d MB', path, size >> 20)
     try:
         return json.loads(path.read_bytes())
     except ValueError as error:   # no JSON, or no text at all

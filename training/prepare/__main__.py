@@ -1,11 +1,15 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command `python -m training.prepare`: make the files of a data set, or check them all."""
+"""The command `python -m training.prepare`: make the files of a data set, or check them all.
+
+With `--from` the data set is your own, made from the export of an annotation tool.
+"""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+import logging
 import os
 from pathlib import Path
 import sys
@@ -13,6 +17,7 @@ import sys
 from training.data import data_sets, open_dataset
 from training.data.catalogue import SPLITS
 from training.prepare import ade20k, cityscapes, pascal
+from training.prepare.exports.command import add_export_options, prepare_export
 from training.prepare.steps import Task, work_on
 
 _PREPARATIONS: dict[str, Callable[[Task], None]] = {
@@ -31,10 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status: 0, 1 for unusable files, 130 when stopped."""
     parser = argparse.ArgumentParser(
         prog='python -m training.prepare',
-        description='Make the files that a published data set needs.  It can be stopped at any '
-                    'moment; run again, it goes on.')
+        description='Make the files that a published data set needs, or a data set of the export '
+                    'of an annotation tool.  It can be stopped at any moment; run again, it goes '
+                    'on.')
     parser.add_argument('name', metavar='NAME', help=f'{", ".join(data_sets())}; or, with '
-                        '--check, a folder in COCO panoptic format')
+                        '--check, a folder in COCO panoptic format; or, with --from, a new one')
     parser.add_argument('--root', type=Path, metavar='DIR',
                         help='folder that holds the published data sets')
     parser.add_argument('--split', nargs='+', choices=SPLITS, default=SPLITS,
@@ -43,10 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
                         help='threads (default: as many as the machine runs at once)')
     parser.add_argument('--check', action='store_true',
                         help='make nothing; read every image, and list what is broken')
+    add_export_options(parser)
     options = parser.parse_args(arguments)
     if options.jobs < 1:
         parser.error(f'--jobs must be at least 1, got {options.jobs}')
+    logging.basicConfig(level=logging.INFO, format='%(message)s')
     try:
+        if prepare_export(options, parser):
+            return 0
         for split in _splits(options.name, options.split, options.check):
             if options.check:
                 _check(options.name, options.root, split, options.jobs)

@@ -124,16 +124,19 @@ class PanopticTarget(NamedTuple):
         folder: Folder of the PNGs.
         vocabulary: The classes.
         category_ids: Category id of each class.
+        names: What the JSON calls each class; (): its first name.
     """
 
     json: Path
     folder: Path
     vocabulary: Vocabulary
     category_ids: Sequence[int]
+    names: Sequence[str] = ()
 
 
 def write_panoptic(target: PanopticTarget, names: Sequence[str],
-                   make: Callable[[str], PanopticImage], jobs: int) -> None:
+                   make: Callable[[str], PanopticImage], jobs: int,
+                   stamps: Mapping[str, str] | None = None) -> None:
     """Write the PNGs that are missing, and then the JSON of all.
 
     What the JSON will say of finished PNGs is kept beside it, line by line, until it is written.
@@ -143,6 +146,8 @@ def write_panoptic(target: PanopticTarget, names: Sequence[str],
         names: Of all PNGs.
         make: Makes the truth of an image from the name of its PNG.
         jobs: Number of threads.
+        stamps: For each name what its image's entry has as `stamp`; with another stamp a PNG is
+            made again.
 
     Raises:
         OSError: A file cannot be read or written.
@@ -151,8 +156,10 @@ def write_panoptic(target: PanopticTarget, names: Sequence[str],
     journal = target.json.with_name(f'.{target.json.name}.unfinished')
     entries = _entries_of(target.json) | _lines_of(journal)
     present = _listed(target.folder)
-    lacking = [name for name in names if name not in entries or name not in present]
-    if not lacking and target.json.exists() and not journal.exists():
+    lacking = [name for name in names if name not in entries or name not in present
+               or (stamps and entries[name]['image'].get('stamp') != stamps[name])]
+    if not lacking and target.json.exists() and not journal.exists() and (
+            not stamps or len(entries) == len(names)):
         return
 
     def write(name: str) -> dict[str, Any]:
@@ -163,6 +170,10 @@ def write_panoptic(target: PanopticTarget, names: Sequence[str],
 
     with journal.open('a', encoding='utf-8') as file:
         file.write('\n')    # ends a line of which only half was written
+        if stamps and target.json.exists():     # it no longer says what the PNGs show
+            file.writelines(json.dumps(entry) + '\n' for entry in entries.values())
+            file.flush()
+            target.json.unlink()
         for name, entry in work_on(lacking, write, str(target.folder), jobs):
             entries[name] = entry
             file.write(json.dumps(entry) + '\n')
@@ -171,8 +182,9 @@ def write_panoptic(target: PanopticTarget, names: Sequence[str],
         'images': [entries[name]['image'] for name in names],
         'annotations': [entries[name]['annotation'] for name in names],
         'categories': [
-            {'id': key, 'name': category.name, 'isthing': int(category.is_thing)}
-            for key, category in zip(target.category_ids, target.vocabulary.categories)]}
+            {'id': key, 'name': name, 'isthing': int(is_thing)} for key, name, is_thing in zip(
+                target.category_ids, target.names or target.vocabulary.names,
+                target.vocabulary.is_thing)]}
     ).encode())
     journal.unlink()
 

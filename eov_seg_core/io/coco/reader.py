@@ -63,7 +63,7 @@ def read_panoptic_file(path: Path) -> PanopticFile:
         OSError: The file cannot be read.
         ValueError: It is no such JSON; the message names file and entry.
     """
-    content = read_json(path)
+    content = _read(path)
     images: dict[int | str, str] = {}
     for index, entry in enumerate(_list_of(content, 'images', path)):
         image_id, file_name = _parsed(_image, entry, path, f'image {index}')
@@ -84,7 +84,19 @@ def read_annotations(path: Path) -> dict[int | str, Annotation]:
         OSError: The file cannot be read.
         ValueError: It is no such JSON; the message names file and image.
     """
-    return _annotations(read_json(path), path)
+    return _annotations(_read(path), path)
+
+
+def _read(path: Path) -> Any:
+    """Read the JSON; recognise the other format of COCO, which annotation tools export."""
+    content = read_json(path)
+    entries = content.get('annotations') if isinstance(content, dict) else None
+    first = entries[0] if isinstance(entries, list) and entries else None
+    if isinstance(first, dict) and 'segmentation' in first and 'segments_info' not in first:
+        raise ValueError(
+            f'{path} is a COCO instances file, with an annotation for each object; expected COCO '
+            f'panoptic format. `python -m training.prepare NEW_FOLDER --from {path}` makes it')
+    return content
 
 
 def _annotations(content: Any, path: Path) -> dict[int | str, Annotation]:
@@ -105,7 +117,7 @@ def read_categories(path: Path) -> dict[int, bool]:
         OSError: The file cannot be read.
         ValueError: It is no such JSON, or an id occurs twice; the message names the file.
     """
-    return _categories(read_json(path), path)
+    return _categories(_read(path), path)
 
 
 def read_category_names(path: Path) -> dict[int, str]:
