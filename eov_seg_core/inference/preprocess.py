@@ -28,6 +28,8 @@ PIXEL_STD = (58.395, 57.12, 57.375)
 """Standard deviation that R, G and B are divided by, in grey levels."""
 SIZE_DIVISOR = 32
 """The padded size is a multiple of this: the coarsest stride of the network."""
+_BILINEAR = 2
+"""`PIL.Image.Resampling.BILINEAR`, which has no such name in Pillow 9.0 of Ubuntu 22.04."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,7 @@ def _resize(image: npt.NDArray[np.uint8], input_size: int | None,
         size = resized_size(height, width, input_size, max_input_size)
         if size != (height, width):
             image = np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(
-                size[::-1], Image.BILINEAR))
+                size[::-1], _BILINEAR))
     # PyTorch takes no negative strides and warns about read-only memory: copies where needed
     return np.require(image, requirements=['C', 'W'])
 
