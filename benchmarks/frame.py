@@ -24,6 +24,7 @@ import torch
 
 from benchmarks.random_weights import random_model
 from eov_seg_core import EOVSeg, Segmenter, Vocabulary
+from eov_seg_core.config import VARIANTS
 import eov_seg_core.segmenter as segmenter_module
 
 PARTS = ('cnn', 'vit', 'aggregator', 'decoder')
@@ -73,7 +74,7 @@ def split_times(segmenter: Segmenter) -> Iterator[dict[str, list[float]]]:
 def main() -> None:
     """Print load time, memory, frame time and split."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
-    parser.add_argument('--variant', default='s', choices=['t', 's', 'm', 'l'])
+    parser.add_argument('--variant', default='s', choices=VARIANTS)
     parser.add_argument('--checkpoint', type=Path)
     parser.add_argument('--threads', type=int, default=2)
     parser.add_argument('--rounds', type=int, default=5)

@@ -23,7 +23,7 @@ from typing import Any
 
 import torch
 
-from eov_seg_core.config import variant_config
+from eov_seg_core.config import variant_config, VARIANTS
 from eov_seg_core.device.precision import resolve_device
 from eov_seg_core.io.files import replace_file
 from eov_seg_core.segmenter import Segmenter
@@ -211,7 +211,7 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument('--skip-broken', action='store_true',
                       help='leave out and count images that cannot be used, instead of stopping')
     weights = parser.add_argument_group('weights')
-    weights.add_argument('--variant', required=True, choices=('t', 's', 'm', 'l'))
+    weights.add_argument('--variant', required=True, choices=VARIANTS)
     weights.add_argument('--checkpoint', type=Path, metavar='FILE',
                          help='a published .pth or our .safetensors')
     weights.add_argument('--fine-tuned', action='store_true',

@@ -18,6 +18,7 @@ import sys
 import rclpy
 from rclpy.executors import ExternalShutdownException
 
+from eov_seg_core.config import VARIANTS
 from eov_seg_ros.demo.pictures import run_pictures
 from eov_seg_ros.demo.processes import NodeSettings
 from eov_seg_ros.demo.world import run_world
@@ -55,7 +56,7 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
                         'built-in camera')
     parser.add_argument('--checkpoint', default='', help='weights: a published .pth or our '
                         '.safetensors')
-    parser.add_argument('--variant', choices=('t', 's', 'm', 'l'), help='default: t for the '
+    parser.add_argument('--variant', choices=VARIANTS, help='default: t for the '
                         'built-in camera, s for pictures')
     parser.add_argument('--device', default='auto')
     parser.add_argument('--input-size', type=int, help="short side of the network's input in "

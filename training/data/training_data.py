@@ -13,7 +13,7 @@ from eov_seg_core.vocabulary import Vocabulary
 from training.data.samples import PanopticData, PanopticSample, TrainingBatch, TrainingExample
 
 _MAX_BROKEN = 10
-_logger = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 Augmentation = Callable[[PanopticSample, torch.Generator], TrainingExample]
 
@@ -70,7 +70,7 @@ class PanopticTrainingData:
             try:
                 return self._data[candidate % len(self._data)]
             except ValueError as error:
-                _logger.warning('skipped a broken image: %s', error)
+                _log.warning('skipped a broken image: %s', error)
                 reason = error
         raise ValueError(f'{_MAX_BROKEN} images in a row are broken; find all with `python -m '
                          f'training.prepare ... --check`.  The last one: {reason}') from reason

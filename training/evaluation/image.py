@@ -108,14 +108,14 @@ class ImageEvaluator:
             OSError: The prediction cannot be saved.
         """
         clock = _Clock()
-        with _blaming_the_image():
+        with _errors_as_broken_image():
             sample = self._data[index]
             _check_size(sample)
             png = None if self._png_folder is None else self._png_folder / png_name(sample.name)
         clock.lap('read')
         result = self._predictor(sample.image_rgb)
         clock.lap('segment')
-        with _blaming_the_image():
+        with _errors_as_broken_image():
             record = self._compare(index, sample, result)
         clock.lap('score')
         if png is not None and 'panoptic' in self._tasks:
@@ -162,7 +162,7 @@ def png_name(name: str) -> PurePosixPath:
 
 
 @contextmanager
-def _blaming_the_image() -> Iterator[None]:
+def _errors_as_broken_image() -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError) as error:

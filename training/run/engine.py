@@ -44,7 +44,7 @@ from training.run.saving import (
 from training.run.sources import training_data, validation_data
 from training.run.sync_batch_norm import SyncBatchNorms
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 _PRECISIONS: dict[str, Literal['32-true', 'bf16-mixed', '16-mixed']] = {
     '32': '32-true', 'bf16': 'bf16-mixed', '16': '16-mixed'}
 _MOST_BAD_STEPS = {'32': 5, 'bf16': 5, '16': 25}
@@ -131,7 +131,7 @@ def _train(recipe: Recipe, settings: RunSettings) -> int | None:
     if not trainer.is_global_zero:  # Lightning takes another status of theirs for a failure
         return None
     if bad_steps.total:
-        _LOGGER.warning('%d of %d steps were left out, since their gradient was not finite',
+        _log.warning('%d of %d steps were left out, since their gradient was not finite',
                         bad_steps.total, trainer.global_step)
     with nullcontext() if average is None else average.in_place(module):
         _export(module.model, settings.weights)
@@ -235,4 +235,4 @@ def _export(model: EOVSeg, path: Path) -> None:
         raise DivergedError(f'the weights are not finite ({wrong[0]} and {len(wrong) - 1} more); '
                             'nothing is exported. Lower optimizer.lr')
     model.save(path)
-    _LOGGER.info('weights: %s', path)
+    _log.info('weights: %s', path)

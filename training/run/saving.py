@@ -22,7 +22,7 @@ from training.recipe import CheckpointConfig
 from training.run.callbacks.bad_steps import DivergedError, not_finite
 from training.run.module import TrainingModule
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
 _UNFINISHED = f'.{"[0-9a-f]" * 16}.tmp'
@@ -92,7 +92,7 @@ def newest_usable(folder: Path) -> Path | None:
         try:
             _check_usable(path)
         except ValueError as error:
-            _LOGGER.warning('%s; looking for the one before', error)
+            _log.warning('%s; looking for the one before', error)
             continue
         return path
     if found:

@@ -13,7 +13,7 @@ from eov_seg_core.world.furnishing.paint import Paint
 from eov_seg_core.world.reproducible import RandomStream
 from eov_seg_core.world.shapes import Solid
 
-Place = Literal['free', 'by_wall', 'on_wall', 'flat']
+Placement = Literal['free', 'by_wall', 'on_wall', 'flat']
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class ObjectType:
 
     names: tuple[str, ...]
     build: Callable[[RandomStream, Paint], list[Solid]]
-    place: Place = 'free'
+    place: Placement = 'free'
     is_thing: bool = True
     carries: bool = False
     portable: bool = False

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from training.run.module import TrainingModule
 
-_LOGGER = logging.getLogger(__name__)
+_log = logging.getLogger(__name__)
 
 
 class DivergedError(RuntimeError):
@@ -57,7 +57,7 @@ class BadSteps(lightning.Callback):
         loss = float(outputs['loss'])
         names = ', '.join(self._name_of(position) for position in batch.positions)
         step = trainer.global_step
-        _LOGGER.warning('step %d is left out: its gradient is not finite (loss %g, images %s)',
+        _log.warning('step %d is left out: its gradient is not finite (loss %g, images %s)',
                         step, loss, names)
         if self._in_a_row >= self._most:
             raise DivergedError(
