@@ -23,6 +23,7 @@ from eov_seg_core.io.media import MAX_MEGAPIXELS
 from eov_seg_core.visualization import draw_overlay
 from eov_seg_ros.class_ids import LabelSpace, UNLABELED
 from eov_seg_ros.image_bridge import CvBridge, make_bridge
+from eov_seg_ros.pixel_layouts import WHITE
 
 if TYPE_CHECKING:
     from eov_seg_core.results.result import PanopticResult, Segment
@@ -32,19 +33,22 @@ RGB = npt.NDArray[np.uint8]
 _DTYPES = {'mono8': np.uint8, 'mono16': np.uint16, '32SC1': np.int32}
 
 
-def image_to_rgb(message: Image | CompressedImage, max_megapixels: float = MAX_MEGAPIXELS) -> RGB:
+def image_to_rgb(message: Image | CompressedImage, max_megapixels: float = MAX_MEGAPIXELS,
+                 mono16_max: int = WHITE) -> RGB:
     """Return the image of a message as (H, W, 3) uint8 RGB.
 
     Args:
         message: Raw or compressed.
         max_megapixels: A larger compressed image is refused before it is decoded.
+        mono16_max: The sample of `mono16` that is white.
 
     Raises:
         ValueError: It cannot be decoded, or contradicts itself; says how.
     """
     if isinstance(message, CompressedImage):
-        return make_bridge().compressed_imgmsg_to_cv2(message, 'rgb8', max_megapixels)
-    return make_bridge().imgmsg_to_cv2(message, 'rgb8')
+        return make_bridge().compressed_imgmsg_to_cv2(message, 'rgb8', max_megapixels,
+                                                      mono16_max=mono16_max)
+    return make_bridge().imgmsg_to_cv2(message, 'rgb8', mono16_max=mono16_max)
 
 
 def image_message(header: Header, pixels: Pixels, encoding: str) -> Image:

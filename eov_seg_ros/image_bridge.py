@@ -10,26 +10,21 @@ the same pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from fractions import Fraction
 import functools
 import logging
 import re
 import sys
-from typing import Any, cast, NamedTuple
+from typing import Any
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
 from eov_seg_core.io.media.pictures import load_picture, MAX_MEGAPIXELS, stored_samples, to_rgb
+from eov_seg_ros.pixel_layouts import deep_gray_to_rgb, Layout, LAYOUTS, Pixels, RGB, WHITE
 
 _log = logging.getLogger(__name__)
-
-Pixels = npt.NDArray[Any]
-RGB = npt.NDArray[np.uint8]
 
 JPEG_QUALITY = 90
 PNG_LEVEL = 1
@@ -44,79 +39,24 @@ _TOLERANCE = 1
 """Largest difference of a sample that counts as the same result: 16 bits are rounded to 8."""
 
 
-class _Layout(NamedTuple):
-    """How an encoding stores its pixels.
-
-    Attributes:
-        samples: Samples per pixel in a row.
-        to_rgb: Turns the rows, (rows, width * samples), into (H, W, 3) uint8 RGB.
-        sample_bytes: Bytes per sample.
-        rows: Rows of data per row of the image (planar chroma adds half as many).
-        even: Both sides must be even, or the width, or neither.
-    """
-
-    samples: int
-    to_rgb: Callable[[Pixels], RGB]
-    sample_bytes: int = 1
-    rows: Fraction = Fraction(1)
-    even: str = ''
-
-
-def _convert(image: Pixels, code: int) -> RGB:
-    return cast(RGB, cv2.cvtColor(image, code))
-
-
-def _color(samples: int, code: int | None) -> _Layout:
-    def to_rgb(rows: Pixels) -> RGB:
-        image = rows.reshape(rows.shape[0], -1, samples) if samples > 1 else rows
-        return image if code is None else _convert(image, code)
-
-    return _Layout(samples, to_rgb)
-
-
-def _to_8_bits(pixels: Pixels) -> Pixels:
-    """Scale 16 bits to 8."""
-    return cv2.convertScaleAbs(pixels, alpha=255 / 65535)
-
-
-def _deep_gray_to_rgb(rows: Pixels) -> RGB:
-    return _convert(_to_8_bits(rows), cv2.COLOR_GRAY2RGB)
-
-
-_GRAY = _color(1, cv2.COLOR_GRAY2RGB)
-_BGR = _color(3, cv2.COLOR_BGR2RGB)
-_BGRA = _color(4, cv2.COLOR_BGRA2RGB)
-_UYVY = _color(2, cv2.COLOR_YUV2RGB_UYVY)._replace(even='width')
-_YUYV = _color(2, cv2.COLOR_YUV2RGB_YUY2)._replace(even='width')
-_NV12 = _color(1, cv2.COLOR_YUV2RGB_NV12)._replace(rows=Fraction(3, 2), even='width and height')
-_NV21 = _color(1, cv2.COLOR_YUV2RGB_NV21)._replace(rows=Fraction(3, 2), even='width and height')
-
-_LAYOUTS = {
-    'rgb8': _color(3, None), 'bgr8': _BGR, 'rgba8': _color(4, cv2.COLOR_RGBA2RGB), 'bgra8': _BGRA,
-    'mono8': _GRAY, 'mono16': _Layout(1, _deep_gray_to_rgb, sample_bytes=2),
-    # Without a colour order in the name these are taken as OpenCV and RViz take them.
-    '8UC1': _GRAY, '8UC3': _BGR, '8UC4': _BGRA,
-    # ROS names a mosaic by its first row, OpenCV by the second row from its second pixel on.
-    'bayer_rggb8': _color(1, cv2.COLOR_BayerBG2RGB),
-    'bayer_bggr8': _color(1, cv2.COLOR_BayerRG2RGB),
-    'bayer_gbrg8': _color(1, cv2.COLOR_BayerGR2RGB),
-    'bayer_grbg8': _color(1, cv2.COLOR_BayerGB2RGB),
-    'yuv422': _UYVY, 'uyvy': _UYVY, 'yuv422_yuy2': _YUYV, 'yuyv': _YUYV,
-    'nv12': _NV12, 'nv21': _NV21,
-}
-
-ENCODINGS = tuple(_LAYOUTS)
+ENCODINGS = tuple(LAYOUTS)
 """The encodings of images that are taken."""
 
 
 class CvBridge:
     """What we need of cv_bridge, under its names."""
 
-    def imgmsg_to_cv2(self, img_msg: Image, desired_encoding: str = 'rgb8') -> RGB:
+    def imgmsg_to_cv2(self, img_msg: Image, desired_encoding: str = 'rgb8', *,
+                      mono16_max: int = WHITE) -> RGB:
         """Return the image of a message as (H, W, 3) uint8 RGB.
 
         Padded rows and big-endian samples are honoured; alpha is dropped; 16 bits are scaled to 8.
         For `rgb8` with packed rows the array shares the message's memory.
+
+        Args:
+            img_msg: The message.
+            desired_encoding: `rgb8`.
+            mono16_max: The sample of `mono16` that is white, for cameras of 10 to 14 bits.
 
         Raises:
             ValueError: The encoding is not one of `ENCODINGS`, the image is empty, or its sizes
@@ -124,7 +64,10 @@ class CvBridge:
         """
         _check_desired(desired_encoding)
         layout = _layout(img_msg.encoding)
-        return np.ascontiguousarray(layout.to_rgb(_packed_rows(img_msg, layout)))
+        rows = _packed_rows(img_msg, layout)
+        if img_msg.encoding == 'mono16':
+            return deep_gray_to_rgb(rows, mono16_max)
+        return np.ascontiguousarray(layout.to_rgb(rows))
 
     def cv2_to_imgmsg(self, cvim: Pixels, encoding: str, header: Header | None = None) -> Image:
         """Return an image message with packed rows.
@@ -144,7 +87,8 @@ class CvBridge:
 
     def compressed_imgmsg_to_cv2(self, cmprs_img_msg: CompressedImage,
                                  desired_encoding: str = 'rgb8',
-                                 max_megapixels: float = MAX_MEGAPIXELS) -> RGB:
+                                 max_megapixels: float = MAX_MEGAPIXELS, *,
+                                 mono16_max: int = WHITE) -> RGB:
         """Return the image of a compressed message as (H, W, 3) uint8 RGB.
 
         The pixels are those that `eov_seg_core.io.media` reads from such a file, turned upright if
@@ -156,6 +100,7 @@ class CvBridge:
             cmprs_img_msg: A JPEG or PNG, told by its first bytes.
             desired_encoding: `rgb8`.
             max_megapixels: A larger image is refused before it is decoded.
+            mono16_max: As in `imgmsg_to_cv2`.
 
         Raises:
             ValueError: It is no JPEG or PNG, damaged, cut off or too large, or its format names an
@@ -171,7 +116,8 @@ class CvBridge:
                              max_megapixels=max_megapixels)
         if encoding == 'mono16' or encoding.startswith('bayer_'):
             samples = stored_samples(image)
-            return _named_samples(np.asarray(image) if samples is None else samples, encoding)
+            return _named_samples(np.asarray(image) if samples is None else samples, encoding,
+                                  mono16_max)
         rgb = to_rgb(image, source)
         # the file's channels are swapped, as old versions wrote it
         return np.ascontiguousarray(rgb[..., ::-1]) if 'compressed rgb' in stored else rgb
@@ -206,10 +152,12 @@ class _InstalledBridge(CvBridge):
         self._installed = installed
         self._encodings = encodings
 
-    def imgmsg_to_cv2(self, img_msg: Image, desired_encoding: str = 'rgb8') -> RGB:
+    def imgmsg_to_cv2(self, img_msg: Image, desired_encoding: str = 'rgb8', *,
+                      mono16_max: int = WHITE) -> RGB:
         """Return the image of a message as (H, W, 3) uint8 RGB; see `CvBridge`."""
-        if img_msg.encoding not in self._encodings or not _is_plain(img_msg):
-            return super().imgmsg_to_cv2(img_msg, desired_encoding)
+        if (img_msg.encoding not in self._encodings or not _is_plain(img_msg)
+                or mono16_max != WHITE):
+            return super().imgmsg_to_cv2(img_msg, desired_encoding, mono16_max=mono16_max)
         return np.ascontiguousarray(self._installed.imgmsg_to_cv2(img_msg, desired_encoding))
 
 
@@ -229,7 +177,7 @@ def make_bridge() -> CvBridge:
 
 def sample_message(encoding: str) -> Image:
     """Return a message of 6 x 4 random pixels in an encoding."""
-    layout = _LAYOUTS[encoding]
+    layout = LAYOUTS[encoding]
     width, height = 6, 4
     step = width * layout.samples * layout.sample_bytes
     data = np.random.default_rng(0).integers(
@@ -260,26 +208,26 @@ def _is_plain(message: Image) -> bool:
 
     cv_bridge reckons the width from the step, and trusts what a message says about itself.
     """
-    layout = _LAYOUTS[message.encoding]
+    layout = LAYOUTS[message.encoding]
     row_bytes = message.width * layout.samples * layout.sample_bytes
     return (message.step == row_bytes and message.height > 0 and row_bytes > 0
             and not message.is_bigendian and not _is_odd(message, layout)
             and len(message.data) == int(message.height * layout.rows) * row_bytes)
 
 
-def _layout(encoding: str) -> _Layout:
-    if encoding not in _LAYOUTS:
+def _layout(encoding: str) -> Layout:
+    if encoding not in LAYOUTS:
         raise ValueError(f'image encoding {encoding[:80]!r} is not supported; accepted are '
                          f'{", ".join(ENCODINGS)}')
-    return _LAYOUTS[encoding]
+    return LAYOUTS[encoding]
 
 
-def _is_odd(message: Image, layout: _Layout) -> bool:
+def _is_odd(message: Image, layout: Layout) -> bool:
     return bool((layout.even and message.width % 2)
                 or (layout.even == 'width and height' and message.height % 2))
 
 
-def _packed_rows(message: Image, layout: _Layout) -> Pixels:
+def _packed_rows(message: Image, layout: Layout) -> Pixels:
     """Return the samples of a message as (rows, width * samples), without padding."""
     height, width, step = message.height, message.width, message.step
     what = f'{message.encoding} image of {width} x {height}'
@@ -288,6 +236,9 @@ def _packed_rows(message: Image, layout: _Layout) -> Pixels:
     if _is_odd(message, layout):
         raise ValueError(f'{what}: {layout.even} must be even')
     row_bytes = width * layout.samples * layout.sample_bytes
+    if layout.is_packed and step != row_bytes:
+        raise ValueError(f'{what}: step is {step}, expected {row_bytes}: rows of this encoding '
+                         'must not be padded')
     if step < row_bytes:
         raise ValueError(f'{what}: step is {step}, but a row has {row_bytes} bytes')
     rows = int(height * layout.rows)
@@ -301,11 +252,13 @@ def _packed_rows(message: Image, layout: _Layout) -> Pixels:
     return np.ascontiguousarray(data).view(dtype).astype(np.uint16, copy=False)
 
 
-def _named_samples(samples: Pixels, encoding: str) -> RGB:
+def _named_samples(samples: Pixels, encoding: str, mono16_max: int) -> RGB:
     """Turn the samples of a grey file into RGB, as those of a raw message of the encoding."""
     layout = _layout(encoding)
     if samples.ndim != 2 or samples.dtype.itemsize != layout.sample_bytes:
         raise ValueError(f'compressed image with the encoding {encoding} holds {samples.dtype} '
                          f'samples of the shape {samples.shape}; expected one channel of '
                          f'{8 * layout.sample_bytes} bits')
+    if encoding == 'mono16':
+        return deep_gray_to_rgb(samples, mono16_max)
     return np.ascontiguousarray(layout.to_rgb(samples))

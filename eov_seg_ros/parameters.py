@@ -103,6 +103,9 @@ class Parameters:
         0.5, 'Opacity of the colours in `~/overlay`.', bounds=(0.0, 1.0))
     detections_include_stuff: bool = _parameter(
         False, 'Put stuff segments into `~/detections` as well.')
+    mono16_max: int = _parameter(
+        65535, 'The sample of `mono16` images that is white: 1023 for a camera of 10 bits, 4095 '
+        'for 12, 16383 for 14.', bounds=(1, 65535))
     enabled: bool = _parameter(
         True, 'Process frames; false pauses, as the service `~/set_enabled` does.')
 

@@ -123,7 +123,8 @@ class FrameProcessor:
     def _decode(self, stream: Stream, message: Message) -> _Input | None:
         waiting_ms, started_s = self._age_ms(message.header), time.monotonic()
         try:
-            image_rgb = image_to_rgb(message, self._parameters.max_megapixels)
+            image_rgb = image_to_rgb(message, self._parameters.max_megapixels,
+                                     self._parameters.mono16_max)
         except Exception as error:  # noqa: BLE001
             self._drop(stream, error)
             return None

@@ -98,13 +98,22 @@ YUV_ENCODERS = {  # luma, then two chroma planes at half the width, to rows of b
     'yuyv': lambda y, u, v: np.stack([y[:, ::2], u, y[:, 1::2], v], -1),
     'nv12': lambda y, u, v: np.concatenate([y, np.stack([u, v], -1)[::2].reshape(-1, y.shape[1])]),
     'nv21': lambda y, u, v: np.concatenate([y, np.stack([v, u], -1)[::2].reshape(-1, y.shape[1])]),
+    'nv24': lambda y, u, v: np.concatenate(
+        [y, np.stack([u, v], -1).repeat(2, axis=1).reshape(-1, y.shape[1])]),
+    'i420': lambda y, u, v: np.concatenate(
+        [y, *(plane[::2].reshape(-1, y.shape[1]) for plane in (u, v))]),
 }
+YUV_ENCODERS['yuv420p'] = YUV_ENCODERS['i420']
 
 
 @pytest.mark.parametrize('encoding', sorted(YUV_ENCODERS))
 @pytest.mark.parametrize('padding', [0, 6])
 def test_yuv(encoding, padding):
-    height, width = 6, 8
+    height, width = 8, 8
+    if padding and encoding in ('nv24', 'i420', 'yuv420p'):
+        with pytest.raises(ValueError, match='must not be padded'):
+            image_to_rgb(message_of(np.zeros((24, 8), np.uint8), encoding, 8, 8, padding))
+        return
     for color in ([255, 0, 0], [0, 255, 0], [0, 0, 255], [90, 90, 90], [240, 200, 40]):
         red, green, blue = (value / 255 for value in color)
         luma = 16 + 65.481 * red + 128.553 * green + 24.966 * blue  # BT.601, limited range
@@ -118,9 +127,38 @@ def test_yuv(encoding, padding):
 
 
 def test_every_accepted_encoding_is_tested_above():
-    tested = {*FROM_RGB, *YUV_ENCODERS, 'mono8', '8UC1', 'mono16', 'bayer_rggb8', 'bayer_bggr8',
-              'bayer_gbrg8', 'bayer_grbg8'}
+    bayer = {f'bayer_{mosaic}{bits}' for mosaic in ('rggb', 'bggr', 'gbrg', 'grbg')
+             for bits in (8, 16)}
+    tested = {*FROM_RGB, *YUV_ENCODERS, *DEEP_FROM_RGB, *bayer, 'mono8', '8UC1', 'mono16'}
     assert tested == set(ENCODINGS)
+
+
+DEEP_FROM_RGB = {'rgb16': (0, 1, 2), 'bgr16': (2, 1, 0), '16UC3': (2, 1, 0)}
+
+
+@pytest.mark.parametrize('encoding', DEEP_FROM_RGB)
+@pytest.mark.parametrize('big', [False, True])
+def test_16_bits_a_sample(encoding, big):
+    expected = picture(4, 5)
+    stored = (expected[..., DEEP_FROM_RGB[encoding]].astype(np.uint16) * 257).astype(
+        '>u2' if big else '<u2')
+    result = image_to_rgb(message_of(stored.reshape(4, 15), encoding, 4, 5, 4, int(big)))
+    np.testing.assert_array_equal(result, expected)
+
+
+@pytest.mark.parametrize('mosaic', ['rggb', 'bggr', 'gbrg', 'grbg'])
+def test_deep_mosaics_are_those_of_8_bits(mosaic):
+    stored = np.random.default_rng(0).integers(0, 256, (12, 16), dtype=np.uint8)
+    np.testing.assert_array_equal(
+        image_to_rgb(message_of(stored.astype('<u2') * 257, f'bayer_{mosaic}16', 12, 16)),
+        image_to_rgb(message_of(stored, f'bayer_{mosaic}8', 12, 16)))
+
+
+def test_mono16_of_fewer_bits_uses_the_whole_range():
+    stored = np.array([[0, 2048, 4095, 9000]], '<u2')
+    message = message_of(stored, 'mono16', 1, 4)
+    assert image_to_rgb(message, mono16_max=4095)[0, :, 0].tolist() == [0, 128, 255, 255]
+    assert image_to_rgb(message)[0, :, 0].tolist() == [0, 8, 16, 35]
 
 
 def test_packed_rgb_is_not_copied():
