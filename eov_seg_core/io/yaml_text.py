@@ -50,9 +50,12 @@ def parse_yaml(text: str) -> Any:
     """
     try:
         _check_structure(text)
-        return yaml.load(text, Loader=_LOADER)
-    except (yaml.YAMLError, ValueError) as error:    # ValueError: a date or number out of range
+    except yaml.YAMLError as error:
         raise ValueError(f'this is no valid YAML: {error}') from error
+    try:
+        return yaml.load(text, Loader=_LOADER)
+    except (yaml.YAMLError, ValueError) as error:    # an object of Python, an impossible date
+        raise ValueError(f'this YAML holds a value that cannot be read: {error}') from error
 
 
 def _check_structure(text: str) -> None:

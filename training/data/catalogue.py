@@ -18,14 +18,6 @@ SPLITS = ('train', 'val')
 FOLDERS = {'train': 'training', 'val': 'validation'}
 """Names of the splits in the folders of ADE20K and of what is prepared for PASCAL."""
 
-COCO_IDS = (*range(1, 12), *range(13, 26), 27, 28, *range(31, 45), *range(46, 66), 67, 70,
-            *range(72, 83), *range(84, 91), 92, 93, 95, 100, 107, 109, 112, 118, 119, 122, 125,
-            128, 130, 133, 138, 141, 144, 145, *range(147, 150), 151, 154, 155, 156, 159, 161,
-            166, 168, 171, *range(175, 179), 180, 181, *range(184, 201))
-"""Category id of each class of the vocabulary `coco_panoptic`."""
-CITYSCAPES_IDS = (7, 8, 11, 12, 13, 17, *range(19, 29), 31, 32, 33)
-"""Label id of each class of the vocabulary `cityscapes`."""
-
 DOWNLOADS = {
     'coco_panoptic': 'Download images and panoptic annotations of 2017 from cocodataset.org, and '
                      'unpack the PNGs as well',
@@ -112,20 +104,20 @@ def _making(name: str, root: Path) -> str:
 
 
 def _coco(root: Path, split: str) -> CocoPanopticFolder:
-    folder = root / 'coco'
+    folder, vocabulary = root / 'coco', Vocabulary.preset('coco_panoptic')
     return CocoPanopticFolder(
         folder / f'{split}2017', folder / 'annotations' / f'panoptic_{split}2017.json',
-        folder / f'panoptic_{split}2017', Vocabulary.preset('coco_panoptic'),
-        category_ids=COCO_IDS,
+        folder / f'panoptic_{split}2017', vocabulary,
+        category_ids=vocabulary.dataset_ids,
         remedies=Remedies(DOWNLOADS['coco_panoptic'], DOWNLOADS['coco_panoptic']))
 
 
 def _ade20k(root: Path, split: str) -> CocoPanopticFolder:
-    folder = root / 'ADEChallengeData2016'
+    folder, vocabulary = root / 'ADEChallengeData2016', Vocabulary.preset('ade20k_150')
     return CocoPanopticFolder(
         folder / 'images' / FOLDERS[split], folder / f'ade20k_panoptic_{split}.json',
-        folder / f'ade20k_panoptic_{split}', Vocabulary.preset('ade20k_150'),
-        category_ids=range(150), drop_covered=True,
+        folder / f'ade20k_panoptic_{split}', vocabulary,
+        category_ids=vocabulary.dataset_ids, drop_covered=True,
         remedies=Remedies(DOWNLOADS['ade20k_150'], _making('ade20k_150', root)))
 
 
@@ -146,11 +138,11 @@ def _ade20k_full(root: Path, split: str) -> SemanticFolder:
 
 
 def _cityscapes(root: Path, split: str) -> CocoPanopticFolder:
-    folder = root / 'cityscapes'
+    folder, vocabulary = root / 'cityscapes', Vocabulary.preset('cityscapes')
     return CocoPanopticFolder(
         folder / 'leftImg8bit' / split, folder / 'gtFine' / f'cityscapes_panoptic_{split}.json',
-        folder / 'gtFine' / f'cityscapes_panoptic_{split}', Vocabulary.preset('cityscapes'),
-        category_ids=CITYSCAPES_IDS, image_path=_in_city,
+        folder / 'gtFine' / f'cityscapes_panoptic_{split}', vocabulary,
+        category_ids=vocabulary.dataset_ids, image_path=_in_city,
         remedies=Remedies(DOWNLOADS['cityscapes'], _making('cityscapes', root)))
 
 

@@ -19,7 +19,7 @@ from eov_seg_core.io.coco import (
     read_panoptic_png,
 )
 from eov_seg_core.io.files import inside
-from eov_seg_core.vocabulary import Category, split_synonyms, Vocabulary
+from eov_seg_core.vocabulary import canonical_form, Category, split_synonyms, Vocabulary
 from training.data.files import advising, check_present, read_rgb, Remedies
 from training.data.samples import PanopticSample, SegmentLabel
 
@@ -193,9 +193,9 @@ def _classes_by_name(vocabulary: Vocabulary, categories: Sequence[CategoryEntry]
                      used: Container[int], path: Path) -> dict[int, int]:
     classes = {}
     for entry in categories:
-        names = {name.strip() for name in split_synonyms(entry.name)}
+        names = set(map(canonical_form, split_synonyms(entry.name)))
         fitting = [index for index, category in enumerate(vocabulary.categories)
-                   if not names.isdisjoint(category.names)]
+                   if not names.isdisjoint(map(canonical_form, category.names))]
         if len(fitting) > 1 and entry.id in used:
             raise ValueError(f'{path}: category {entry.id} ({entry.name!r}) fits '
                              f'{len(fitting)} classes of the vocabulary, '

@@ -59,7 +59,8 @@ def prepare_panoptic(task: Task) -> None:
                               'width': width}, ids, segments)
 
     target = PanopticTarget(folder / f'ade20k_panoptic_{task.split}.json',
-                            folder / f'ade20k_panoptic_{task.split}', vocabulary, range(150))
+                            folder / f'ade20k_panoptic_{task.split}', vocabulary,
+                            vocabulary.dataset_ids)
     write_panoptic(target, [f'{image.stem}.png' for image in images], make, task.jobs)
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from eov_seg_core.vocabulary import Vocabulary
-from training.data.catalogue import CITYSCAPES_IDS, DOWNLOADS
+from training.data.catalogue import DOWNLOADS
 from training.data.files import read_labels
 from training.prepare.steps import PanopticImage, PanopticTarget, Task, write_panoptic
 
@@ -27,11 +27,11 @@ def prepare_panoptic(task: Task) -> None:
         raise FileNotFoundError(f'{folder / task.split} holds no maps */*{_SOURCE}. '
                                 f'{DOWNLOADS["cityscapes"]}')
     vocabulary = Vocabulary.preset('cityscapes')
-    is_thing = dict(zip(CITYSCAPES_IDS, vocabulary.is_thing))
+    is_thing = dict(zip(vocabulary.dataset_ids, vocabulary.is_thing))
 
     def make(name: str) -> PanopticImage:
         ids = read_labels(sources[name])
-        ids[~np.isin(np.where(ids < 1000, ids, ids // 1000), CITYSCAPES_IDS)] = 0
+        ids[~np.isin(np.where(ids < 1000, ids, ids // 1000), vocabulary.dataset_ids)] = 0
         segments = {key: (key, is_thing[key]) if key < 1000 else (key // 1000, False)
                     for key in np.unique(ids).tolist() if key}
         image_id = name.removesuffix(_TARGET)
@@ -41,5 +41,5 @@ def prepare_panoptic(task: Task) -> None:
 
     target = PanopticTarget(folder / f'cityscapes_panoptic_{task.split}.json',
                             folder / f'cityscapes_panoptic_{task.split}', vocabulary,
-                            CITYSCAPES_IDS)
+                            vocabulary.dataset_ids)
     write_panoptic(target, list(sources), make, task.jobs)
