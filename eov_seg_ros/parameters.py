@@ -88,6 +88,10 @@ class Parameters:
     vocabulary_stuff: tuple[str, ...] = _parameter(
         (), 'Uncountable classes to look for, each `name,synonym,synonym`.',
         name='vocabulary.stuff')
+    vocabulary_file: str = _parameter(
+        '', 'File that both lists are read from when it is set: YAML, or a list with one '
+        '`name,synonym` a line. Given at the start, it is read if both lists are empty.',
+        name='vocabulary.file')
     vocabulary_preset: str = _parameter(
         'coco_panoptic', 'Published vocabulary that is used while both lists are empty.',
         name='vocabulary.preset')

@@ -39,6 +39,7 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool
 
+from eov_seg_ros.bond import start_bond
 from eov_seg_ros.diagnostics import status_name
 from eov_seg_ros.log_bridge import forward_logging
 from eov_seg_ros.parameters import declare, Parameters
@@ -50,6 +51,7 @@ from eov_seg_ros.process.executor import FatalError
 from eov_seg_ros.process.given_parameters import unknown_parameters, unused_files
 from eov_seg_ros.process.run import end_process, run_node
 from eov_seg_ros.text import describe, printable
+from eov_seg_ros.word_lists import consequences, FILE, STUFF, THINGS
 
 _NAMESAKE = ('another node has the same name, and both answer: end one of them, or start it in a '
              'namespace of its own')
@@ -94,6 +96,7 @@ class SegmentNode(LifecycleNode):
         self._loading: Loading | None = None
         self._failure = ''
         self._had_namesake = False
+        self._bond: Any = None
         self._resources = ExitStack()
         debug = self.get_logger().get_effective_level() == LoggingSeverity.DEBUG
         self._resources.enter_context(forward_logging(
@@ -119,7 +122,8 @@ class SegmentNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take the model that was loaded meanwhile, or load it now."""
         loading, self._loading = self._loading, None
-        model = self._load(Parameters.of_node(self)) if loading is None else loading.result()
+        model = (self._load(self._parameters_at_start()) if loading is None
+                 else loading.result())
         self._pipeline = Pipeline(self, model.parameters, model)
         self._pipeline.apply(Parameters.of_node(self))  # they may have changed meanwhile
         return super().on_configure(state)
@@ -130,12 +134,15 @@ class SegmentNode(LifecycleNode):
         result = super().on_activate(state)
         if self._pipeline is not None:
             self._pipeline.activate()
+        if not self.get_parameter('autostart').value:
+            self._bond = start_bond(self)
         self._warn_of_unknown_parameters(_QOS)  # declared with publishers and subscriptions
         return result
 
     @_reporting
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe, finish the frame in work, stop publishing; keep the model."""
+        self._end_bond()
         if self._pipeline is not None:
             self._pipeline.deactivate()
         return super().on_deactivate(state)
@@ -173,7 +180,13 @@ class SegmentNode(LifecycleNode):
         if why:
             self.get_logger().error(why)
 
+    def _end_bond(self) -> None:
+        bond, self._bond = self._bond, None
+        if bond is not None:
+            bond.shutdown()
+
     def _close_pipeline(self) -> None:
+        self._end_bond()
         self._loading = None
         if self._pipeline is not None:
             self._pipeline.close()
@@ -205,7 +218,7 @@ class SegmentNode(LifecycleNode):
     async def _load_meanwhile(self) -> None:
         """Load in a thread; `on_configure` takes the result, or raises its error."""
         try:
-            parameters = Parameters.of_node(self)
+            parameters = self._parameters_at_start()
         except ValueError:
             return      # on_configure will find the same, and say so
         self._loading = Loading(self, functools.partial(self._load, parameters))
@@ -257,24 +270,47 @@ class SegmentNode(LifecycleNode):
     def _follow_parameters(self) -> None:
         self.add_on_set_parameters_callback(self._check_parameters)
         self._changed = None
+        self._follow_up: dict[str, Parameter] = {}
         if hasattr(self, 'add_post_set_parameters_callback'):
             self.add_post_set_parameters_callback(lambda _: self._apply_parameters())
         else:  # Humble
             self._changed = self.create_guard_condition(self._apply_parameters)
 
+    def _parameters_at_start(self) -> Parameters:
+        """Read the parameters, and the words of `vocabulary.file` where no list is given."""
+        parameters = Parameters.of_node(self)
+        if parameters.vocabulary_file and not (parameters.vocabulary_things
+                                               or parameters.vocabulary_stuff):
+            result, = self.set_parameters([Parameter(FILE, value=parameters.vocabulary_file)])
+            if not result.successful:
+                raise ValueError(result.reason)
+            self._apply_parameters()
+        return Parameters.of_node(self)
+
     def _check_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
+        values = {change.name: change.value for change in changes}
         try:
-            parameters = Parameters.of_node(self, changes)
+            lists = {name: self.get_parameter(name).value for name in (THINGS, STUFF)
+                     if self.has_parameter(name)}
+            follow_up = {**{name: parameter for name, parameter in self._follow_up.items()
+                            if name not in values},
+                         **{name: Parameter(name, Parameter.Type.STRING_ARRAY, entries)
+                            for name, entries in consequences(lists, values).items()}}
+            parameters = Parameters.of_node(self, [*changes, *follow_up.values()])
             if self._pipeline is not None:
                 self._pipeline.check(parameters)
         except ValueError as error:
             return SetParametersResult(successful=False, reason=printable(str(error)))
+        self._follow_up = follow_up
         if self._changed is not None:
             self._changed.trigger()
         return SetParametersResult(successful=True)
 
     def _apply_parameters(self) -> None:
-        if self._pipeline is not None:
+        if self._follow_up:
+            follow_up, self._follow_up = list(self._follow_up.values()), {}
+            self.set_parameters_atomically(follow_up)   # comes back here
+        elif self._pipeline is not None:
             self._pipeline.apply(Parameters.of_node(self))
 
     def _on_set_enabled(self, request: SetBool.Request,

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
+import types
 
 from fake_segmenter import FakeSegmenter
 import pytest
@@ -156,6 +158,30 @@ def test_transition_that_the_state_does_not_allow_is_refused(client, start_node)
         request.transition.id = transition_id
         assert not client.call(ChangeState, 'eov_seg/change_state', request).success
     assert client.state() == 'unconfigured'
+
+
+def test_a_bond_while_a_manager_has_it_active(client, start_node, monkeypatch):
+    calls = []
+
+    class Bond:
+        def __init__(self, topic, name, node):
+            calls.append((topic, name))
+
+        def __getattr__(self, name):
+            return lambda *values: calls.append((name, *values))
+
+    monkeypatch.setitem(sys.modules, 'bondpy', types.ModuleType('bondpy'))
+    module = types.ModuleType('bondpy.bondpy')
+    module.Bond = Bond
+    monkeypatch.setitem(sys.modules, 'bondpy.bondpy', module)
+    start_node(FakeSegmenter(), **WORDS, autostart=False)
+    assert client.change_state('configure')
+    assert not calls
+    assert client.change_state('activate')
+    assert calls == [('bond', 'eov_seg'), ('set_heartbeat_period', 0.1),
+                     ('set_heartbeat_timeout', 4.0), ('start',)]
+    assert client.change_state('deactivate')
+    assert calls[4:] == [('shutdown',)]
 
 
 @pytest.fixture

@@ -169,7 +169,6 @@ def test_label_info_is_latched_for_late_subscribers_and_counts_versions(client, 
 
 @pytest.mark.parametrize(('values', 'reason'), [
     ({'vocabulary__things': ['a', '']}, 'empty'),
-    ({'vocabulary__things': ['floor']}, "'floor'"),
     ({'vocabulary__things': ['a', 'b', 'a']}, "'a'"),
     ({'vocabulary__things': ['x' * 201]}, '201'),
     ({'vocabulary__things': [f'name {n}' for n in range(4097)]}, '4096'),
@@ -255,6 +254,53 @@ def test_semantic_stays_mono8_for_a_life_of_many_names(client, start_node):
     result, = client.set(vocabulary__things=[f'{n}' for n in range(256)])
     assert not result.successful
     assert 'semantic_encoding: mono16' in result.reason
+
+
+@pytest.mark.parametrize('order', [('vocabulary__things', 'vocabulary__stuff'),
+                                   ('vocabulary__stuff', 'vocabulary__things')])
+def test_a_file_of_parameters_that_swaps_words_between_the_lists(client, start_node, order):
+    """What `ros2 param load` does: one request, one parameter after the other."""
+    start_node(FakeSegmenter(), vocabulary__things=['cup,mug', 'Floor'],
+               vocabulary__stuff=['wall', 'rug'])
+    client.listen('label_info')
+    client.wait_for(lambda: client.received['label_info'])
+    new = {'vocabulary__things': ['wall', 'chair'], 'vocabulary__stuff': ['floor', 'mug']}
+    results = client.set(**{name: new[name] for name in order})
+    assert all(result.successful for result in results), results
+    client.wait_for(lambda: list(class_map(client.received['label_info'][-1]).values()) == [
+        'unlabeled', 'wall', 'chair', 'floor', 'mug'])
+
+
+def test_the_list_that_is_set_later_takes_a_word_from_the_other(client, start_node):
+    node = start_node(FakeSegmenter(), vocabulary__things=['sofa,couch', 'cup'],
+                      vocabulary__stuff=['floor'])
+    client.wait_for(lambda: client.state() == 'active')
+    assert client.set(vocabulary__stuff=['floor', 'couch', 'cup'])[0].successful
+    assert node.get_parameter('vocabulary.things').value == ['sofa'], 'shown as it is used'
+    result, = client.set(atomically=True, vocabulary__things=['x'], vocabulary__stuff=['x'])
+    assert not result.successful, 'set together, it is a mistake'
+
+
+def test_the_file_sets_both_lists_at_the_start_and_later(client, start_node, tmp_path):
+    first, second, broken = (tmp_path / name for name in ('a.txt', 'b.yaml', 'c.txt'))
+    first.write_text('cup,mug\nstuff: floor\n')
+    second.write_text('things: [dog]\nstuff: [grass]\n')
+    broken.write_text('cup\ncup\n')
+    node = start_node(FakeSegmenter(), vocabulary__file=str(first))
+    client.listen('label_info')
+    client.wait_for(lambda: client.received['label_info'] and list(
+        class_map(client.received['label_info'][-1]).values()) == ['unlabeled', 'cup', 'floor'])
+    assert node.get_parameter('vocabulary.things').value == ['cup,mug']
+    assert client.set(vocabulary__file=str(second))[0].successful
+    client.wait_for(lambda: list(
+        class_map(client.received['label_info'][-1]).values()) == ['unlabeled', 'dog', 'grass'])
+    for path in (broken, tmp_path / 'none.txt'):
+        result, = client.set(vocabulary__file=str(path))
+        assert not result.successful
+        assert path.name in result.reason
+    assert node.get_parameter('vocabulary.things').value == ['dog']
+    result, = client.set(atomically=True, vocabulary__file=str(first), vocabulary__things=['x'])
+    assert 'cannot be set together' in result.reason
 
 
 def test_parameters_answer_while_a_frame_is_processed(client, start_node):
