@@ -106,6 +106,10 @@ def _add_segment(commands: Any) -> None:
                          help='stop after N pictures; a camera runs until Ctrl-C otherwise')
     options.add_argument('--max-megapixels', type=_megapixels, default=64.0, metavar='M',
                          help='refuse larger pictures before they are decoded (64)')
+    options.add_argument('--format', choices=('coco-panoptic', 'coco-instances'),
+                         default='coco-panoptic',
+                         help='coco-instances writes, besides, instances_polygons.json and '
+                              'instances_rle.json for CVAT and Label Studio')
     options.add_argument('--skip-existing', action='store_true',
                          help='go on with a folder: leave out what it has results of')
     parser.set_defaults(run=_segment)
@@ -224,7 +228,8 @@ def _segment(arguments: argparse.Namespace) -> int:
         vocabulary=commands.choose_vocabulary(
             arguments.vocabulary, arguments.things, arguments.stuff),
         max_frames=arguments.max_frames, skip_existing=arguments.skip_existing,
-        max_megapixels=arguments.max_megapixels), _report)
+        max_megapixels=arguments.max_megapixels,
+        instances=arguments.format == 'coco-instances'), _report)
     kept = f', {len(report.kept)} kept of earlier runs' if report.kept else ''
     skipped = f', {report.skipped} skipped' if report.skipped else ''
     failed = f', {report.failed} failed' if report.failed else ''

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from eov_seg_core.config import variant_config
 from eov_seg_core.device.precision import resolve_device, resolve_precision
-from eov_seg_core.io.coco import CocoWriter
+from eov_seg_core.io.coco import CocoWriter, write_instances
 from eov_seg_core.io.files import locked
 from eov_seg_core.io.media import (
     find_media,
@@ -76,6 +76,7 @@ class SegmentJob:
         max_frames: Pictures after which to stop; None: no limit.
         skip_existing: Leave out pictures whose results are in the folder.
         max_megapixels: Larger pictures are refused.
+        instances: Write COCO instances files as well.
     """
 
     inputs: Sequence[str]
@@ -85,6 +86,7 @@ class SegmentJob:
     max_frames: int | None = None
     skip_existing: bool = False
     max_megapixels: float = 64.0
+    instances: bool = False
 
 
 @dataclass
@@ -156,6 +158,8 @@ def segment(job: SegmentJob, report_problem: Callable[[str], None]) -> SegmentRe
             report.interruption = stop
         finally:
             _save(writer)
+        if job.instances:
+            write_instances(output)
     return report
 
 
