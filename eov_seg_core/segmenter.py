@@ -28,6 +28,7 @@ from eov_seg_core.inference.options import check_sizes
 from eov_seg_core.inference.preprocess import ImageBatch, preprocess
 from eov_seg_core.inference.runner import InferenceNetwork
 from eov_seg_core.inference.text_encoder import TextEncoder
+from eov_seg_core.inference.word_warnings import warn_of_words
 from eov_seg_core.network.classification import VocabularyEmbedding
 from eov_seg_core.network.model import EOVSeg, Prediction
 from eov_seg_core.pretrained import load_pretrained
@@ -206,7 +207,7 @@ class Segmenter:
                 vocabulary.synonyms, self.model.text_tower, is_wanted)
             embedding = self.model.embed_vocabulary(
                 text_NE, vocabulary.synonym_class_index, vocabulary.seen(training_names))
-            self._warn_of_words(self._encoder, vocabulary)
+            warn_of_words(self._encoder, vocabulary.synonyms, self.model.config)
         return PreparedVocabulary(vocabulary, embedding)
 
     def unknown_words(self, vocabulary: Vocabulary) -> tuple[str, ...]:
@@ -216,19 +217,6 @@ class Segmenter:
         `world_labels`.  () if the text tower was released before this segmenter was built.
         """
         return () if self._encoder is None else self._encoder.unknown_words(vocabulary.synonyms)
-
-    def _warn_of_words(self, encoder: TextEncoder, vocabulary: Vocabulary) -> None:
-        names, config = vocabulary.synonyms, self.model.config
-        unknown = encoder.unknown_words(names)
-        if unknown:
-            _log.warning(
-                'variant %s never learned %d of the %d names, and such names look alike to it: '
-                '%s. It knows the words of the vocabulary preset %s', config.variant,
-                len(unknown), len(names), _first(unknown), config.training_vocabulary)
-        for group in encoder.look_alikes(names):
-            _log.warning(
-                '%d names are the same to CLIP, which reads about 70 tokens of each: %s. Shorten '
-                'them', len(group), _first(group))
 
     def use_vocabulary(self, prepared: PreparedVocabulary) -> None:
         """Use a prepared vocabulary from the next image on; takes no time."""
@@ -337,9 +325,3 @@ class Segmenter:
         if self.keep_raw:
             result.raw = RawResult(log_probs_QK.cpu().numpy(), mask_logits_Qhw.cpu().numpy())
         return result
-
-
-def _first(names: Sequence[str]) -> str:
-    """Return the first names, quoted and cut, and how many more there are."""
-    shown = ', '.join(f'{name!r:.42}' for name in names[:8])
-    return shown if len(names) <= 8 else f'{shown} and {len(names) - 8} more'

@@ -45,6 +45,8 @@ PROMPTS_PER_BATCH = 128
 """Prompts encoded at once."""
 NAMES_PER_PORTION = 512
 """Names whose prompts are sorted by length together, and kept together."""
+_ROOMIEST = min(TEMPLATES, key=lambda template: template.index('{'))
+"""The prompt with the fewest words before the name."""
 _SURELY_READ_BYTES = 60
 """A name of no more bytes than this fits into every prompt: a token has at least one byte."""
 
@@ -120,8 +122,9 @@ class TextEncoder:
         groups: dict[bytes, dict[str, str]] = defaultdict(dict)
         for name in names:
             if len(name.encode()) > _SURELY_READ_BYTES:
-                prompts = self._tokenizer([template.format(name) for template in TEMPLATES])
-                groups[prompts.numpy().tobytes()].setdefault(canonical_form(name), name)
+                # what is cut alike here is so in prompts that leave a name less room
+                tokens_1T = self._tokenizer([_ROOMIEST.format(name)])
+                groups[tokens_1T.numpy().tobytes()].setdefault(canonical_form(name), name)
         return [tuple(group.values()) for group in groups.values() if len(group) > 1]
 
     def _follow(self, tower: CLIPTextTower) -> None:
