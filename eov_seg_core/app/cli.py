@@ -45,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return int(arguments.run(arguments))
     except KeyboardInterrupt as stop:
         return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
-    except (ValueError, RuntimeError, OSError) as error:
-        _report(' '.join(str(error).split()))
+    except (ValueError, RuntimeError, OSError, MemoryError) as error:
+        _report(' '.join(str(error).split()) or 'there is not enough memory')
         return 2
 
 
@@ -218,10 +218,10 @@ def _model_options(arguments: argparse.Namespace, **thresholds: float) -> ModelO
 
 def _segment(arguments: argparse.Namespace) -> int:
     from eov_seg_core.app import commands
-    from eov_seg_core.io.media import left_out
+    from eov_seg_core.io.media import describe_folders
     model = _model_options(arguments, score_threshold=arguments.score_threshold,
                            overlap_threshold=arguments.overlap_threshold)
-    for note in left_out(arguments.inputs):
+    for note in describe_folders(arguments.inputs):
         print(f'eov-seg: note: {_printable(note)}', file=sys.stderr)
     report = commands.segment(commands.SegmentJob(
         inputs=arguments.inputs, output=arguments.output, model=model,

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from eov_seg_core.io.media import (
+    describe_folders,
     find_media,
-    left_out,
     MediaError,
     open_video,
     read_image,
@@ -65,7 +65,8 @@ def prepare_pictures(inputs: Sequence[str], output: Path, limit: int) -> list[st
         resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
         save_picture(played / names[-1], np.asarray(resized, np.uint8))
     if not names:
-        raise ValueError(f'{", ".join(inputs)}: there is no picture or video that can be read')
+        raise ValueError(f'there is no picture or video in {", ".join(inputs)}; what is missing, '
+                         'damaged or of another kind is no picture and no video')
     return names
 
 
@@ -147,7 +148,7 @@ def _pictures(paths: Sequence[str], limit: int) -> Iterator[tuple[str, RGB]]:
     What cannot be read is said and left out.
     """
     found, problems = find_media(paths)
-    for problem in [*problems, *left_out(paths)]:
+    for problem in [*problems, *describe_folders(paths)]:
         print(problem)
     for path in found:
         try:

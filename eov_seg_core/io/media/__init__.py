@@ -12,9 +12,9 @@ from eov_seg_core.io.media.pictures import (
     to_rgb,
 )
 from eov_seg_core.io.media.sources import (
+    describe_folders,
     find_media,
     IMAGE_SUFFIXES,
-    left_out,
     name_sources,
     Picture,
     Source,
@@ -24,5 +24,5 @@ from eov_seg_core.io.media.video import open_video
 
 __all__ = [
     'IMAGE_SUFFIXES', 'MAX_MEGAPIXELS', 'VIDEO_SUFFIXES', 'MediaError', 'Picture', 'Source',
-    'find_media', 'left_out', 'load_picture', 'name_sources', 'open_video', 'picture_size',
+    'find_media', 'describe_folders', 'load_picture', 'name_sources', 'open_video', 'picture_size',
     'read_image', 'save_picture', 'to_rgb']

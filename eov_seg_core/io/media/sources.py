@@ -155,24 +155,30 @@ def find_media(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
     return paths, problems
 
 
-def left_out(inputs: Sequence[str]) -> list[str]:
-    """Say of each folder among the inputs what `find_media` leaves out, and why."""
+def describe_folders(inputs: Sequence[str]) -> list[str]:
+    """Say of each folder among the inputs what `find_media` takes, what it leaves out, and why."""
     notes = []
     for folder in (Path(entry) for entry in inputs if not stream_name(entry)):
         if not folder.is_dir():
             continue
-        reasons: Counter[str] = Counter()
+        taken: Counter[str] = Counter()
+        rest: Counter[str] = Counter()
         for path in folder.iterdir():
             if path.is_dir():
-                reasons['sub-folders (name them, too)'] += 1
-            elif not _is_media(path) and not path.name.startswith('.'):
-                reasons[f'files with the ending {path.suffix or "none"}'] += 1
-        if reasons:
-            listed = ', '.join(f'{number} {reason}' for reason, number in sorted(reasons.items()))
-            notes.append(f'{folder}: left out are {listed}; read are images '
-                         f'({" ".join(sorted(IMAGE_SUFFIXES))}) and videos '
-                         f'({" ".join(sorted(VIDEO_SUFFIXES))})')
+                rest['sub-folders (name them, too)'] += 1
+            elif not path.name.startswith('.'):
+                (taken if _is_media(path) else rest)[path.suffix or 'without an ending'] += 1
+        note = f'{folder}: read are {_listed(taken)}'
+        if rest:
+            note += (f'; left out are {_listed(rest)}, because images end in '
+                     f'{" ".join(sorted(IMAGE_SUFFIXES))} and videos in '
+                     f'{" ".join(sorted(VIDEO_SUFFIXES))}')
+        notes.append(note)
     return notes
+
+
+def _listed(counts: Mapping[str, int]) -> str:
+    return ', '.join(f'{number} {what}' for what, number in sorted(counts.items())) or 'no files'
 
 
 def name_sources(paths: Sequence[str], folder: str | Path,

@@ -11,7 +11,7 @@ from cli_case import make_video
 import cv2
 import pytest
 
-from eov_seg_core.io.media import find_media, left_out, MediaError, name_sources
+from eov_seg_core.io.media import describe_folders, find_media, MediaError, name_sources
 
 CONTAINERS = [('avi', 'MJPG'), ('avi', 'XVID'), ('mp4', 'mp4v'), ('mov', 'mp4v'), ('mkv', 'MJPG'),
               ('webm', 'VP80'), ('mpg', 'MPG2')]
@@ -37,11 +37,12 @@ def test_folders_say_what_they_leave_out(tmp_path):
     for name in ('a.heic', 'b.HEIC', 'c.png', 'd', '.hidden'):
         (tmp_path / name).write_bytes(b'')
     (tmp_path / 'e').mkdir()
-    (note,) = left_out([str(tmp_path), 'camera:0', 'http://host/x', str(tmp_path / 'c.png')])
-    assert '1 files with the ending .HEIC, 1 files with the ending .heic' in note
-    assert '1 files with the ending none' in note
-    assert '1 sub-folders' in note
-    assert left_out([str(tmp_path / 'e')]) == []
+    (note,) = describe_folders([
+        str(tmp_path), 'camera:0', 'http://host/x', str(tmp_path / 'c.png')])
+    assert ': read are 1 .png; left out are 1 .HEIC, 1 .heic, 1 sub-folders (name them' in note
+    assert ', 1 without an ending, because images end in .bmp' in note
+    assert describe_folders([str(tmp_path / 'e')]) == [f'{tmp_path / "e"}: read are no files']
+    assert describe_folders([]) == []
 
 
 @pytest.mark.parametrize(('paths', 'expected'), [
@@ -182,6 +183,33 @@ def test_a_trimmed_video_is_not_reported(tmp_path, shown, hidden):
     frames, error = frames_of(edited_video(tmp_path / 'clip.mp4', shown, hidden))
     assert error is None
     assert abs(frames - shown) <= 1
+
+
+def test_a_trimmed_video_that_is_cut_off_is_reported(tmp_path):
+    """The index lies in front, as in files that are meant for streaming."""
+    data = edited_video(tmp_path / 'clip.mp4', 25, 0).read_bytes()
+    boxes, start = {}, 0
+    while start < len(data):
+        size, kind = struct.unpack('>I4s', data[start:start + 8])
+        boxes[kind] = data[start:start + size]
+        start += size
+    moov = bytearray(boxes[b'moov'])
+    table = moov.index(b'stco') + 8
+    count, = struct.unpack_from('>I', moov, table)
+    for index in range(count):      # the frames come that much later
+        position = table + 4 + 4 * index
+        struct.pack_into('>I', moov, position,
+                         struct.unpack_from('>I', moov, position)[0] + len(moov))
+    whole = b''.join(boxes[kind] if kind != b'moov' else b'' for kind in (b'ftyp',)) + bytes(moov)
+    whole += b''.join(part for kind, part in boxes.items() if kind not in (b'ftyp', b'moov'))
+    path = tmp_path / 'stream.mp4'
+    path.write_bytes(whole)
+    frames, error = frames_of(path)
+    assert (abs(frames - 25) <= 1, error) == (True, None)
+    path.write_bytes(whole[:len(whole) // 2])
+    frames, error = frames_of(path)
+    assert 1 <= frames < 20
+    assert 'is damaged or cut off' in error
 
 
 def test_frames_shown_for_longer_are_not_missing(tmp_path):

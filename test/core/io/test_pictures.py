@@ -5,6 +5,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 
 import numpy as np
 from picture_case import CLOSE, EXACT, REFUSED, RGB, saved, tiff
@@ -104,3 +106,25 @@ def test_only_png_and_jpeg_are_written(tmp_path):
     np.testing.assert_array_equal(read_image(tmp_path / 'a.png'), RGB)
     with pytest.raises(ValueError, match=r'\.png or \.jpg'):
         save_picture(tmp_path / 'a.gif', RGB)
+
+
+@pytest.mark.skipif(sys.platform != 'linux', reason='a limit of the address space')
+@pytest.mark.parametrize('suffix', ['png', 'jpg'])
+def test_writing_where_memory_ends_is_an_error(checkout, tmp_path, suffix):
+    """OpenCV's encoder ended the process."""
+    done = subprocess.run([sys.executable, '-c', f"""
+import resource, sys
+import numpy as np
+from eov_seg_core.io.media import save_picture
+save_picture({str(tmp_path / f"small.{suffix}")!r}, np.zeros((8, 8, 3), np.uint8))
+picture = np.random.default_rng(0).integers(0, 255, (6000, 6000, 3), np.uint8)
+used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (150 << 20),) * 2)
+try:
+    save_picture({str(tmp_path / f"large.{suffix}")!r}, picture)
+except (MemoryError, OSError) as error:
+    print(type(error).__name__)
+"""], cwd=checkout, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() in ('MemoryError', 'OSError')
+    assert [path.name for path in tmp_path.iterdir()] == [f'small.{suffix}']

@@ -163,6 +163,25 @@ def test_pictures_are_found_numbered_and_made_smaller(pictures, tmp_path):
     assert len(list((output / 'played').iterdir())) == 1
 
 
+def test_one_broken_picture_does_not_end_the_demo(pictures, tmp_path, capsys):
+    (pictures / 'a0.jpg').write_bytes((pictures / 'a.jpg').read_bytes()[:200])
+    (pictures / 'new\nline.png').write_bytes((pictures / 'b.png').read_bytes())
+    names = demo_files.prepare_pictures([str(pictures)], tmp_path / 'out', 6)
+    assert names == ['00_a.png', '01_b.png', '02_new_line.png']
+    assert 'left out: ' in capsys.readouterr().out
+
+
+def test_the_demo_removes_its_own_pictures_only(pictures, tmp_path):
+    played = tmp_path / 'out' / 'played'
+    played.mkdir(parents=True)
+    (played / 'mine.png').write_bytes((pictures / 'b.png').read_bytes())
+    (played / '07_old.png').write_bytes(b'')
+    with pytest.raises(ValueError, match='lies in the folder'):
+        demo_files.prepare_pictures([str(played)], tmp_path / 'out', 6)
+    demo_files.prepare_pictures([str(pictures / 'a.jpg')], tmp_path / 'out', 6)
+    assert sorted(path.name for path in played.iterdir()) == ['00_a.png', 'mine.png']
+
+
 def test_video_is_sampled_evenly(tmp_path):
     path = tmp_path / 'video.avi'
     video = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*'MJPG'), 10, (64, 48))
