@@ -23,6 +23,11 @@ BUILTIN = 'builtin'
 
 _LARGEST = 1e18
 """Of factors: their product still fits into float32."""
+_LARGEST_SIDE = 16_384
+"""Pixels of a training image's side."""
+_MOST_PROCESSES = 1024
+_MOST_IMAGES = 65_536
+"""Of a batch, and of the panels."""
 
 
 def _free(default: Any) -> Any:
@@ -75,9 +80,12 @@ class AugmentationConfig:
         for side in self.size_hw:
             _check(side >= SIZE_DIVISOR and side % SIZE_DIVISOR == 0, 'size', self.size,
                    f'a positive multiple of {SIZE_DIVISOR}, or two of them (height, width)')
+            _check(side <= _LARGEST_SIDE, 'size', self.size, f'at most {_LARGEST_SIDE}')
         _check(0 < self.min_scale < math.inf, 'min_scale', self.min_scale, 'above 0')
         _check(self.min_scale <= self.max_scale < math.inf, 'max_scale', self.max_scale,
                f'at least min_scale ({self.min_scale})')
+        _check(self.max_scale * max(self.size_hw) <= _LARGEST_SIDE, 'max_scale', self.max_scale,
+               f'small enough for images of at most {_LARGEST_SIDE} pixels a side')
         _check(0 <= self.flip <= 1, 'flip', self.flip, 'in 0..1')
 
     @property
@@ -162,6 +170,8 @@ class ValidationConfig:
         """Refuse numbers below one."""
         for name in ('every', 'images', 'input_size'):
             _check(getattr(self, name) >= 1, name, getattr(self, name), 'at least 1')
+        _check(self.input_size <= _LARGEST_SIDE, 'input_size', self.input_size,
+               f'at most {_LARGEST_SIDE}')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,7 +192,7 @@ class ReportConfig:
         """Refuse intervals below one."""
         for name in ('scalars_every', 'panels_every'):
             _check(getattr(self, name) >= 1, name, getattr(self, name), 'at least 1')
-        _check(self.panels >= 0, 'panels', self.panels, 'at least 0')
+        _check(0 <= self.panels <= _MOST_IMAGES, 'panels', self.panels, f'in 0..{_MOST_IMAGES}')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -268,5 +278,9 @@ class Recipe:
             _check(getattr(self, name) >= 1, name, getattr(self, name), 'at least 1')
         for name in ('seed', 'workers'):
             _check(getattr(self, name) >= 0, name, getattr(self, name), 'at least 0')
+        _check(self.batch_size <= _MOST_IMAGES, 'batch_size', self.batch_size,
+               f'at most {_MOST_IMAGES}')
+        _check(self.workers <= _MOST_PROCESSES, 'workers', self.workers,
+               f'at most {_MOST_PROCESSES}')
         _check(self.ema_decay is None or 0 < self.ema_decay < 1, 'ema_decay', self.ema_decay,
                'between 0 and 1, or null')

@@ -19,6 +19,8 @@ from training.recipe import Recipe
 
 T = TypeVar('T')
 
+_TOO_LARGE = 1 << 63
+
 
 class RecipeError(ValueError):
     """A recipe cannot be used; the message names the file or override, and the field."""
@@ -138,11 +140,18 @@ def _convert(value: Any, hint: Any, source: str, name: str) -> Any:
     if hint is float and isinstance(value, (int, float, str)) and not isinstance(value, bool):
         try:
             return float(value)     # YAML reads 1e-4, without a point, as text
-        except ValueError:
+        except (ValueError, OverflowError):
             pass
     if hint in (bool, int, str) and type(value) is hint:
-        return value
+        return _checked_size(value, source, name)
     raise RecipeError(f'{source}: {name} must be {_described(hint)}, got {value!r}')
+
+
+def _checked_size(value: bool | int | str, source: str, name: str) -> bool | int | str:
+    if isinstance(value, int) and abs(value) >= _TOO_LARGE:
+        raise RecipeError(f'{source}: {name} must be below {_TOO_LARGE}, got a number of '
+                          f'{value.bit_length()} bits')
+    return value
 
 
 def _convert_to_any(value: Any, hints: tuple[Any, ...], source: str, name: str) -> Any:
@@ -167,6 +176,8 @@ def _described(hint: Any) -> str:
 
 
 def _plural(hint: Any) -> str:
+    if get_origin(hint) is Literal:
+        return f'names out of {", ".join(get_args(hint))}'
     return {int: 'whole numbers', float: 'numbers'}[hint]
 
 

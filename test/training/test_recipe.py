@@ -91,6 +91,30 @@ def test_null_switches_off(recipe_file):
     assert recipe.validation.split is None
 
 
+@pytest.mark.parametrize('override', [
+    'steps=1.5', 'steps=1e400', 'steps=1' + 30 * '0', 'steps=true', 'steps=null', 'steps=[1]',
+    'batch_size=1' + 19 * '0', 'batch_size=1000000', 'seed=-1', 'seed=1' + 30 * '0',
+    'workers=100000', 'workers=-1', 'optimizer.lr=.nan', 'optimizer.lr=.inf', 'optimizer.lr=1e39',
+    'optimizer.lr=1' + 400 * '0', 'optimizer.weight_decay=1e300', 'optimizer.betas=[1]',
+    'optimizer.betas=[.nan, 0.9]', 'optimizer.max_grad_norm=.nan', 'optimizer=3',
+    'loss.num_points=0', 'loss.num_points=99999999999', 'loss.oversampling=1e300',
+    'loss.cost.ce=.nan', 'loss.loss.mask=1e300', 'loss.void_weight=.inf',
+    'augmentation.size=999999968', 'augmentation.size=[64]', 'augmentation.max_scale=1e300',
+    'augmentation.min_scale=.nan', 'augmentation.flip=.nan', 'schedule.milestones=[1, 1]',
+    'schedule.milestones=[1' + 30 * '0' + ']', 'schedule.factor=.nan',
+    'auxiliary.dense_text_weight=.nan', 'auxiliary.dense_text_weight=1e300',
+    'auxiliary.ground_truth_queries=1' + 18 * '0', 'validation.input_size=999999',
+    'report.panels=999999999', 'checkpoint.keep=0', 'data=3', 'data.name=null', 'variant=[s]',
+    'precision=64', 'ema_decay=.nan', 'ema_decay=1', 'ablate=vas', 'ablate=[vit]', '__class__=3',
+    'data.__init__=3', '=3', 'a', 'steps: 3', 'steps=&a [*a]', 'steps=' + 5000 * '['])
+def test_hostile_values_are_refused_in_a_sentence(tmp_path, override):
+    path = tmp_path / 'recipe.yaml'
+    path.write_text('variant: t')
+    with pytest.raises(RecipeError) as refusal:
+        read_recipe(path, [override])
+    assert len(str(refusal.value)) < 6000
+
+
 @pytest.mark.parametrize(('text', 'overrides', 'message'), [
     ('learning_rate: 1', [], 'there is no field learning_rate'),
     ('batchsize: 8', [], 'no field batchsize; did you mean batch_size?'),

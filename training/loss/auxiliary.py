@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-import math
 from typing import NamedTuple
 
 import torch
@@ -26,7 +25,7 @@ from eov_seg_core.network.classification import VocabularyEmbedding
 from eov_seg_core.network.decoder import Decoder
 from training.data.samples import Target
 from training.loss.losses import PanopticLoss
-from training.loss.matcher import Matches
+from training.loss.matcher import LARGEST_WEIGHT, Matches
 from training.loss.point_sampling import UniformDraws
 
 _LOGIT = 4.0
@@ -54,8 +53,9 @@ class AuxiliaryConfig:
         """Refuse negative values."""
         for name in ('ground_truth_queries', 'ground_truth_weight', 'dense_text_weight'):
             value = getattr(self, name)
-            if not 0 <= value < math.inf:
-                raise ValueError(f'{name} must be at least 0, got {value!r}')
+            if not 0 <= value <= LARGEST_WEIGHT:
+                raise ValueError(f'{name} must be at least 0 and at most {LARGEST_WEIGHT:g}, got '
+                                 f'{value!r}')
 
 
 class DecoderInputs(NamedTuple):

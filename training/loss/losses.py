@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-import math
 from typing import NamedTuple
 
 import torch
@@ -20,7 +19,7 @@ import torch.nn.functional as F
 
 from eov_seg_core.network.decoder import StageOutput
 from training.data.samples import Target
-from training.loss.matcher import match, Matches, matching_cost, TermWeights
+from training.loss.matcher import LARGEST_WEIGHT, match, Matches, matching_cost, TermWeights
 from training.loss.point_sampling import (
     draw_uniform,
     image_by_image,
@@ -63,13 +62,14 @@ class LossConfig:
     def __post_init__(self) -> None:
         """Refuse values that train nothing."""
         for name, value, low, high in (
-                ('num_points', self.num_points, 1, math.inf),
-                ('oversampling', self.oversampling, 1, math.inf),
+                ('num_points', self.num_points, 1, 1_000_000),
+                ('oversampling', self.oversampling, 1, 100),
                 ('importance', self.importance, 0, 1)):
             if not low <= value <= high:
                 raise ValueError(f'{name} must lie in {low}..{high}, got {value}')
-        if not 0 < self.void_weight < math.inf:
-            raise ValueError(f'void_weight must be above 0, got {self.void_weight}')
+        if not 0 < self.void_weight <= LARGEST_WEIGHT:
+            raise ValueError(f'void_weight must be above 0 and at most {LARGEST_WEIGHT:g}, got '
+                             f'{self.void_weight}')
 
 
 class Loss(NamedTuple):

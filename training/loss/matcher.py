@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-import math
 from typing import NamedTuple
 
 from scipy.optimize import linear_sum_assignment
@@ -15,7 +14,9 @@ import torch.nn.functional as F
 
 IMPOSSIBLE_COST = 1e8
 """Stands for a cost that is no number, so that half precision may overflow: the loss is then not
-finite either, and a gradient scaler skips the step."""
+finite either, and the step is skipped."""
+LARGEST_WEIGHT = 1e9
+"""Of a term of a loss or a cost; the sum of such terms still fits into float32."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,9 @@ class TermWeights:
         """Refuse weights that turn a term around."""
         for name in ('ce', 'mask', 'dice'):
             value = getattr(self, name)
-            if not 0 <= value < math.inf:
-                raise ValueError(f'weight {name} must be finite and at least 0, got {value}')
+            if not 0 <= value <= LARGEST_WEIGHT:
+                raise ValueError(f'weight {name} must be finite and at least 0, at most '
+                                 f'{LARGEST_WEIGHT:g}, got {value}')
 
 
 class Matches(NamedTuple):
