@@ -38,6 +38,11 @@ class LabelSpace:
     ids: tuple[int, ...]
     semantic_encoding: str = 'mono16'
 
+    @property
+    def max_id(self) -> int:
+        """The highest id in use; 0 without names."""
+        return max(self.ids, default=0)
+
     def id_of(self, segment: Segment) -> int:
         """Return the published id of a segment's class."""
         return self.ids[segment.class_id - 1]

@@ -17,7 +17,8 @@ import re
 from typing import Any, TYPE_CHECKING
 
 from eov_seg_core.config import VARIANTS
-from eov_seg_core.vocabulary import Vocabulary
+from eov_seg_core.vocabulary import canonical_form, Vocabulary
+from eov_seg_ros.class_ids import UNLABELED
 
 if TYPE_CHECKING:
     from rcl_interfaces.msg import ParameterDescriptor
@@ -178,7 +179,9 @@ class Parameters:
         if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', self.device):
             raise ValueError(f'device must be auto, cpu, cuda or cuda:N, got {self.device!r}')
         _check_camera_names(self.camera_names)
-        self.vocabulary  # noqa: B018  refuses what it cannot build
+        if canonical_form(UNLABELED) in map(canonical_form, self.vocabulary.names):
+            raise ValueError(f'no class may be called {UNLABELED!r}: that is the name of class 0, '
+                             'which stands where nothing was found; choose another name')
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

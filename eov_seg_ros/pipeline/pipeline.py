@@ -130,6 +130,7 @@ class Pipeline:
             'variant': self._segmenter.model.config.variant, 'device': device,
             'precision': self._segmenter.precision, 'gpu_memory_mb': gpu_memory_mb(device) or 0,
             'vocabulary_version': self._words.version, 'classes': len(self._words.labels.names),
+            'highest_class_id': self._words.labels.max_id,
             'fallbacks': self._segmenter.fallbacks or 'none',
             'failed_callbacks': getattr(self._node.executor, 'failures', 0)}
         is_active = self._is_active and self._parameters.enabled

@@ -77,6 +77,7 @@ def test_shipped_vocabularies_are_valid(path):
     ({'device': 'cuda:'}, 'cuda:N'),
     ({'vocabulary.things': ['a', 'a']}, "'a'"),
     ({'vocabulary.things': [True]}, 'strings'),
+    ({'vocabulary.stuff': ['Unlabeled']}, 'class 0'),
     ({'vocabulary.things': None}, r'\[\]'),
     ({'vocabulary.things': 'a'}, 'list of strings'),
     ({'vocabulary.things': ['a'], 'vocabulary.preset': 'no_such'}, 'no_such'),
