@@ -96,13 +96,14 @@ def write_labelme(folder, shapes, name='a'):
     return folder
 
 
-def write_palette(path, values):
-    """Write a label map with a palette, as VOC has them."""
+def write_palette(path, values, colors=None):
+    """Write a label map with a palette, as VOC has them; the default colours say nothing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     image = Image.fromarray(np.asarray(values, np.uint8), mode=None)
     image = image.convert('P')
     image.putdata(np.asarray(values).ravel().tolist())
-    image.putpalette([(7 * index) % 256 for index in range(768)])
+    image.putpalette([(7 * index) % 256 for index in range(768)] if colors is None
+                     else np.ravel(colors).tolist())
     image.save(path)
 
 

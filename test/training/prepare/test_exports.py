@@ -132,6 +132,19 @@ def test_roboflow_keeps_splits_and_drops_the_super_category(tmp_path, capsys):
     assert (tmp_path / 'out/train/look.jpg').is_file()
 
 
+def test_the_annotations_of_coco_itself(tmp_path):
+    """Instances lie beside captions and panoptic files; each split has its folder of pictures."""
+    for index, split in enumerate(('train2017', 'val2017')):
+        save(tmp_path / f'coco/{split}/{index}.jpg', photo())
+        write_coco(tmp_path / f'coco/annotations/instances_{split}.json',
+                   [annotation(1, 1, 1, box(1, 1, 9, 9))], pictures=[f'{index}.jpg'])
+        (tmp_path / f'coco/annotations/captions_{split}.json').write_text('{')
+        write_coco(tmp_path / f'coco/annotations/panoptic_{split}.json', [{'segments_info': []}])
+    assert prepare(tmp_path / 'out', tmp_path / 'coco') == 0
+    assert [open_dataset(tmp_path / 'out', split=split)[0].name for split in ('train', 'val')] == [
+        '0.jpg', '1.jpg']
+
+
 def test_one_file_of_one_split(tmp_path):
     source = write_roboflow(tmp_path / 'robo') / 'valid/_annotations.coco.json'
     assert prepare(tmp_path / 'out', source) == 0
@@ -254,13 +267,17 @@ def test_voc_masks(tmp_path):
     assert (len(objects(sample, CHAIR)), len(objects(sample, FLOOR))) == (2, 1)
 
 
-def test_voc_masks_in_the_colours_of_cvat(tmp_path):
+@pytest.mark.parametrize('has_palette', [False, True])
+def test_voc_masks_in_the_colours_of_cvat(tmp_path, has_palette):
     classes, numbers = voc_maps()
     colors = np.zeros((256, 3), np.uint8)
     colors[1], colors[2], colors[255] = (250, 50, 83), (0, 128, 10), (224, 224, 192)
     source = tmp_path / 'voc'
     save(source / 'JPEGImages/a.jpg', photo())
-    save(source / 'SegmentationClass/a.png', colors[classes])
+    if has_palette:
+        write_palette(source / 'SegmentationClass/a.png', classes, colors)
+    else:
+        save(source / 'SegmentationClass/a.png', colors[classes])
     save(source / 'SegmentationObject/a.png', colors[numbers])
     (source / 'ImageSets/Segmentation').mkdir(parents=True)
     (source / 'ImageSets/Segmentation/train.txt').write_text('a\n')

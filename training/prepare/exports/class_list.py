@@ -30,6 +30,7 @@ class ClassList:
 
     Attributes:
         names: Of the classes, in order.
+        is_by_color: Whether colours stand for classes, also those of a palette.
     """
 
     def __init__(self, names_of_values: dict[int, str], wanted: Iterable[str], path: Path
@@ -38,6 +39,7 @@ class ClassList:
         self._labels = {value: None if name in void else name
                         for value, name in names_of_values.items()}
         self._path = path
+        self.is_by_color = max(names_of_values, default=0) >= _COLOR
         self.names = tuple(dict.fromkeys(name for name in self._labels.values() if name))
         if not self.names:
             raise ValueError(f'{path} names no class')

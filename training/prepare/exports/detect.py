@@ -72,18 +72,20 @@ def _annotation_files(source: Path) -> list[tuple[str, Path, Any]]:
     paths = [source] if source.is_file() else [
         path for path in files_below(source)
         if path.suffix.lower() == '.json' and not path.name.startswith(_OTHER_COCO)]
-    found, others = [], []
+    found, others, panoptic = [], [], []
     for path in paths:
         content = read_json(path)
         if _is_panoptic(content):
-            raise ValueError(f'{path} is in COCO panoptic format already; see "A folder of your '
-                             'own" in docs/datasets.md for where it belongs')
-        if is_instances(content):
+            panoptic.append(path)
+        elif is_instances(content):
             found.append(('coco', path, content))
         elif is_labelme(content):
             found.append(('labelme', path, content))
         else:
             others.append(path)
+    if panoptic and not found:
+        raise ValueError(f'{panoptic[0]} is in COCO panoptic format already; see "A folder of '
+                         'your own" in docs/datasets.md for where it belongs')
     if others and not found and source.is_file():
         raise ValueError(f"{source} is no export of a known kind: a COCO instances file has the "
                          "lists 'images', 'annotations' and 'categories', labelme's has 'shapes' "

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Label maps: VOC's SegmentationClass and SegmentationObject, or any PNGs with a list of classes.
 
-Values of a palette count, not its colours; maps in true colour need a list that states colours.
+Values of a palette count, unless the list of classes states colours, which true colour needs.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class _Painter:
         self._path, self._objects, self._classes, self._is_thing = path, objects, classes, is_thing
 
     def __call__(self, size: Size) -> list[Shape]:
-        values = _values(self._path, size)
+        values = _values(self._path, size, self._classes.is_by_color)
         objects = (np.zeros(size, np.int32) if self._objects is None
                    else _values(self._objects, size))
         shapes = []
@@ -139,9 +139,11 @@ def _objects_of(label: str, mask: npt.NDArray[np.bool_], objects: npt.NDArray[np
     return shapes + [Shape(label, of_mask(regions == key)) for key in range(1, count)]
 
 
-def _values(path: Path, size: Size) -> npt.NDArray[np.int32]:
+def _values(path: Path, size: Size, is_by_color: bool = False) -> npt.NDArray[np.int32]:
     """Return the values of a map; colours as 2**24 + R + 256 G + 65536 B, black as 0."""
     image = load_picture(path.read_bytes(), str(path))
+    if is_by_color and image.mode == 'P':
+        image = image.convert('RGB')
     if image.mode in ('RGB', 'RGBA'):
         channels = np.asarray(image)[..., :3].astype(np.int32)
         packed = channels @ np.array([1, 1 << 8, 1 << 16], np.int32)
