@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, Field, field, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 import json
 import re
 from typing import Any, TYPE_CHECKING
@@ -179,9 +179,7 @@ class Parameters:
         if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', self.device):
             raise ValueError(f'device must be auto, cpu, cuda or cuda:N, got {self.device!r}')
         _check_camera_names(self.camera_names)
-        if canonical_form(UNLABELED) in map(canonical_form, self.vocabulary.names):
-            raise ValueError(f'no class may be called {UNLABELED!r}: that is the name of class 0, '
-                             'which stands where nothing was found; choose another name')
+        self.vocabulary  # noqa: B018  refuses what it cannot build
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
@@ -190,10 +188,7 @@ class Parameters:
         Raises:
             ValueError: A name is refused, or there is no such preset.
         """
-        preset = Vocabulary.preset(self.vocabulary_preset)
-        if self.vocabulary_things or self.vocabulary_stuff:
-            return Vocabulary(self.vocabulary_things, self.vocabulary_stuff)
-        return preset
+        return _vocabulary(self.vocabulary_things, self.vocabulary_stuff, self.vocabulary_preset)
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Parameters:
@@ -215,6 +210,17 @@ class Parameters:
         values = {spec.name: node.get_parameter(spec.name).value for spec in specs()}
         values.update((change.name, change.value) for change in changes)
         return cls.from_values(values)
+
+
+@lru_cache(maxsize=2)
+def _vocabulary(things: tuple[str, ...], stuff: tuple[str, ...], preset_name: str) -> Vocabulary:
+    """Build a vocabulary; kept, because thousands of words take half a second of the executor."""
+    preset = Vocabulary.preset(preset_name)
+    vocabulary = Vocabulary(things, stuff) if things or stuff else preset
+    if canonical_form(UNLABELED) in map(canonical_form, vocabulary.names):
+        raise ValueError(f'no class may be called {UNLABELED!r}: that is the name of class 0, '
+                         'which stands where nothing was found; choose another name')
+    return vocabulary
 
 
 def _check_camera_names(names: tuple[str, ...]) -> None:
