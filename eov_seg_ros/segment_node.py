@@ -206,6 +206,8 @@ class SegmentNode(LifecycleNode):
     async def _on_change_state(self, request: ChangeState.Request,
                                response: ChangeState.Response) -> ChangeState.Response:
         """Load before a transition to configure; the others take no time."""
+        if not request.transition.label.isprintable():      # rcl would log it as it is
+            raise ValueError('the label of a transition has control characters')
         is_configure = request.transition.label == 'configure' or (
             not request.transition.label
             and request.transition.id == Transition.TRANSITION_CONFIGURE)
@@ -289,6 +291,8 @@ class SegmentNode(LifecycleNode):
 
     def _check_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
         values = {change.name: change.value for change in changes}
+        if '' in values:        # rclpy would accept and keep it
+            return SetParametersResult(successful=False, reason='a parameter has no name')
         try:
             lists = {name: self.get_parameter(name).value for name in (THINGS, STUFF)
                      if self.has_parameter(name)}

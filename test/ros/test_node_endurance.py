@@ -35,6 +35,24 @@ def test_a_value_of_an_unknown_type_is_refused(client, start_node, atomically):
     assert client.state() == 'active'
 
 
+def test_a_parameter_without_a_name_and_a_label_that_forges_a_line(client, start_node):
+    from lifecycle_msgs.srv import ChangeState
+    from rcl_interfaces.msg import Parameter, ParameterValue
+    from rcl_interfaces.srv import SetParameters
+
+    start_node(FakeSegmenter(), **WORDS)
+    client.wait_for(lambda: client.state() == 'active')
+    request = SetParameters.Request(
+        parameters=[Parameter(name='', value=ParameterValue(type=4, string_value='x'))])
+    result, = client.call(SetParameters, 'eov_seg/set_parameters', request).results
+    assert (result.successful, result.reason) == (False, 'a parameter has no name')
+    request = ChangeState.Request()
+    request.transition.label = 'x\n[FATAL] forged'
+    assert not client.call(ChangeState, 'eov_seg/change_state', request).success
+    client.wait_for(lambda: 'control characters' in client.log)
+    assert 'forged' not in client.log
+
+
 def test_errors_of_callbacks_are_counted_and_logged_seldom(client, spin_node):
     from rclpy.node import Node
     from std_msgs.msg import String
