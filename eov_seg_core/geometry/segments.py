@@ -192,12 +192,14 @@ def _segment_box(segment: Segment, view: _View, spilled: Mask, options: BoxOptio
         return None
     points = view.points(kept, window)
     box = fit_box(points)
-    rest = view.points(valid & ~kept, window)
-    aside = np.abs(box.to_own_axes(rest)[:, :2]) - np.array(box.size[:2]) / 2
-    below = (aside <= _FOOTPRINT_M).all(axis=1)
-    if below.any():
-        points = np.concatenate([points, rest[below]])
-        box = fit_box(points)
+    rest = valid & ~kept
+    if rest.any():
+        taken = view.points(rest, window)
+        aside = np.abs(box.to_own_axes(taken)[:, :2]) - np.array(box.size[:2]) / 2
+        below = (aside <= _FOOTPRINT_M).all(axis=1)
+        if below.any():
+            points = np.concatenate([points, taken[below]])
+            box = fit_box(points)
     return SegmentBox(box, points, view.is_cut(segment))
 
 

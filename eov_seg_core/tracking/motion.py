@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from eov_seg_core.geometry import CameraModel, invert, transform
+from eov_seg_core.geometry import CameraModel, invert
 
 Labels = npt.NDArray[np.int32]
 Mask = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float32]
 Matrix = npt.NDArray[np.float64]
 
 _DEPTH_M, _DEPTH_PART = 0.05, 0.02
@@ -48,19 +49,36 @@ def warp_labels(labels: Labels, before: Space, now: Space) -> tuple[Labels, Mask
         Labels of this frame's pixels, 0 where both frames do not see the same surface; and where
         they do.
     """
-    points = transform(invert(before.camera_in_map) @ now.camera_in_map,
-                       now.camera.back_project(now.depth_m))
-    pixels = before.camera.project(points)
-    limits = np.array([before.camera.width - .5, before.camera.height - .5])
+    to_before = (invert(before.camera_in_map) @ now.camera_in_map).astype(np.float32)
+    x, y = now.camera.rays
+    with np.errstate(invalid='ignore', divide='ignore'):
+        right, down, own = (now.depth_m * (row[0] * x + (row[1] * y + row[2])) + row[3]
+                            for row in to_before[:3])
+        columns, rows = _pixels(before.camera, right, down, own)
+        inside = ((columns > -.5) & (columns < before.camera.width - .5) & (rows > -.5)
+                  & (rows < before.camera.height - .5) & (own > 0))
+    there = np.flatnonzero(inside)
+    source = (np.rint(rows.ravel()[there]).astype(np.intp) * before.camera.width
+              + np.rint(columns.ravel()[there]).astype(np.intp))
+    own = own.ravel()[there]
     with np.errstate(invalid='ignore'):
-        inside: Mask = np.asarray(((pixels > -.5) & (pixels < limits)).all(axis=-1))
-    columns, rows = np.moveaxis(np.where(inside[..., None], pixels, 0).round().astype(np.intp),
-                                -1, 0)
-    own = points[..., 2]
-    with np.errstate(invalid='ignore'):
-        apart = np.abs(before.depth_m[rows, columns] - own)
-        both: Mask = inside & (apart <= _DEPTH_M + _DEPTH_PART * own)
-    return np.where(both, labels[rows, columns], 0).astype(np.int32), both
+        same = (np.abs(before.depth_m.ravel()[source] - own)
+                <= _DEPTH_M + _DEPTH_PART * own)
+    moved = np.zeros(now.depth_m.shape, np.int32)
+    both = np.zeros(now.depth_m.shape, np.bool_)
+    moved.ravel()[there[same]] = labels.ravel()[source[same]]
+    both.ravel()[there[same]] = True
+    return moved, both
+
+
+def _pixels(camera: CameraModel, right: Floats, down: Floats, ahead: Floats
+            ) -> tuple[Floats, Floats]:
+    """Return the columns and rows that show points given by their three coordinates."""
+    if camera.distortion:
+        pixels = camera.project(np.stack([right, down, ahead], axis=-1)).astype(np.float32)
+        return pixels[..., 0], pixels[..., 1]
+    return (right / ahead * np.float32(camera.fx) + np.float32(camera.cx),
+            down / ahead * np.float32(camera.fy) + np.float32(camera.cy))
 
 
 def shift_between(before: npt.NDArray[np.float32], now: npt.NDArray[np.float32]

@@ -11,6 +11,8 @@ from eov_seg_core.geometry import Box, fit_box
 
 _VOXEL_M = 0.02
 _MOST_POINTS = 2000
+_POINTS_OF_VIEW = 500
+_TRUSTED_PART = 0.25    # of the views of the voxel that was seen most
 _NEW_PART = 0.1     # of new points, from which on the box is fitted again
 _OFFSET = 1 << 20
 
@@ -24,7 +26,6 @@ class ObjectPoints:
 
     def __init__(self) -> None:
         self._voxel_m = _VOXEL_M
-        self._keys: npt.NDArray[np.int64] = np.zeros(0, np.int64)
         self._views: npt.NDArray[np.int32] = np.zeros(0, np.int32)
         self._points: npt.NDArray[np.float32] = np.zeros((0, 3), np.float32)
         self._added = 0
@@ -34,26 +35,28 @@ class ObjectPoints:
     def add(self, points_in_map: npt.NDArray[np.float64]) -> None:
         """Add the (N, 3) points of one view, N >= 1."""
         self._added += 1
-        before = len(self._keys)
-        points = points_in_map.astype(np.float32)
-        self._merge(np.concatenate([self._points, points]),
-                    np.concatenate([self._views, np.zeros(len(points), np.int32)]))
-        fresh = np.unique(self._keys_of(points))
-        self._views[np.searchsorted(self._keys, fresh)] += 1
-        self._unfitted += max(len(self._keys) - before, 0)
-        while len(self._keys) > _MOST_POINTS:
+        before = len(self._views)
+        step = max(len(points_in_map) // _POINTS_OF_VIEW, 1)
+        fresh = points_in_map[::step].astype(np.float32)
+        self._merge(np.concatenate([self._points, fresh]),
+                    np.concatenate([self._views, np.zeros(len(fresh), np.int32)]), before)
+        self._unfitted += len(self._views) - before
+        while len(self._views) > _MOST_POINTS:
             self._voxel_m *= 2
-            self._merge(self._points, self._views)
-        if self._added <= 5 or self._unfitted > _NEW_PART * len(self._keys):
+            self._merge(self._points, self._views, len(self._views))
+        if self._added <= 5 or self._unfitted > _NEW_PART * len(self._views):
             self._box = None
 
-    def _merge(self, points: npt.NDArray[np.float32], views: npt.NDArray[np.int32]) -> None:
-        """Keep the first point of each voxel, and the most views."""
+    def _merge(self, points: npt.NDArray[np.float32], views: npt.NDArray[np.int32], old: int
+               ) -> None:
+        """Keep the first point of each voxel; points from `old` on are those of a new view."""
         keys = self._keys_of(points)
         order = np.argsort(keys, kind='stable')
-        self._keys, starts = np.unique(keys[order], return_index=True)
+        keys = keys[order]
+        starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
         self._points = points[order[starts]]
-        self._views = np.maximum.reduceat(views[order], starts)
+        self._views = (np.maximum.reduceat(views[order], starts)
+                       + np.logical_or.reduceat(order >= old, starts))
 
     def _keys_of(self, points: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
         cells = np.floor(points / np.float32(self._voxel_m)).astype(np.int64) + _OFFSET
@@ -61,10 +64,9 @@ class ObjectPoints:
 
     @property
     def reliable(self) -> npt.NDArray[np.float32]:
-        """(N, 3) points in the map that enough views agree on; all of them in the first views."""
-        needed = 1 if self._added < 5 else 2 if self._added < 20 else 3
-        trusted = self._views >= needed
-        return self._points[trusted] if np.count_nonzero(trusted) >= 10 else self._points
+        """(N, 3) points in the map that enough views agree on; in the first views all of them."""
+        trusted = self._views >= np.ceil(_TRUSTED_PART * self._views.max())
+        return np.asarray(self._points[trusted])
 
     @property
     def box(self) -> Box:

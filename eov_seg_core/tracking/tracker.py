@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -96,6 +97,14 @@ class _Picture:
     space: Space | None
 
 
+class _Prediction(NamedTuple):
+    """Where the tracks of the last frame are in this one."""
+
+    labels: Labels
+    comparable: Mask        # what both frames see
+    shift_px: tuple[int, int] | None    # right and down, of the whole image; None in space
+
+
 class Tracker:
     """Gives the segments of one camera's frames ids that last.
 
@@ -172,11 +181,12 @@ class Tracker:
             return None
         things = result.things
         picture = _picture(result, things, space)
-        partner = self._match(picture, things)
+        prediction = None if self._last is None else _predict(self._last, picture)
+        partner = self._match(prediction, picture, things)
         self._recall(things, views, partner)
         track_ids = self._keep(things, partner, result, stamp_s)
         boxes = self._remember(things, views, track_ids, picture, stamp_s)
-        self._carry(picture, things, track_ids, stamp_s)
+        self._carry(prediction, picture, things, track_ids, stamp_s)
         return self._frame(result, track_ids, boxes, in_space=space is not None)
 
     def _look(self, result: PanopticResult, depth_m: npt.NDArray[np.float32] | None,
@@ -205,12 +215,13 @@ class Tracker:
                         if stamp_s - track.seen_s <= self._options.track_lost_s}
         return True
 
-    def _match(self, picture: _Picture, things: Sequence[Segment]) -> dict[int, int]:
+    def _match(self, prediction: _Prediction | None, picture: _Picture,
+               things: Sequence[Segment]) -> dict[int, int]:
         """Find the tracks of segments in the image: index of the thing -> track id."""
         tracks = list(self._tracks.values())
-        if self._last is None or not tracks or not things:
+        if prediction is None or not tracks or not things:
             return {}
-        moved, comparable, shift = _predict(self._last, picture)
+        moved, comparable, shift = prediction
         row_of = np.zeros(1 + max(int(moved.max()), *self._tracks), np.int32)
         row_of[[track.id for track in tracks]] = range(1, len(tracks) + 1)
         scores = overlaps(row_of[moved], picture.labels, comparable, (len(tracks), len(things)))
@@ -311,14 +322,14 @@ class Tracker:
         return {number: self.memory.box(number)
                 for number in {merged.get(number, number) for number in found}}
 
-    def _carry(self, picture: _Picture, things: Sequence[Segment],
-               track_ids: Mapping[int, int], stamp_s: float) -> None:
+    def _carry(self, prediction: _Prediction | None, picture: _Picture,
+               things: Sequence[Segment], track_ids: Mapping[int, int], stamp_s: float) -> None:
         """Keep the labels for the next frame, and those of tracks that this frame lacks."""
         table = np.array([0, *(track_ids[item.id] for item in things)], np.int32)
         labels = table[picture.labels]
-        if self._last is not None and len(self._tracks) > len(things):
-            moved, _, _ = _predict(self._last, picture)
-            lost = [track.id for track in self._tracks.values() if track.seen_s < stamp_s]
+        lost = [track.id for track in self._tracks.values() if track.seen_s < stamp_s]
+        if prediction is not None and lost:
+            moved = prediction.labels
             labels = np.where((labels == 0) & np.isin(moved, lost), moved, labels)
         self._last = replace(picture, labels=labels)
 
@@ -349,14 +360,14 @@ def _picture(result: PanopticResult, things: Sequence[Segment], space: Space | N
     return _Picture(look_up(index, small), borders(small), step, space)
 
 
-def _predict(last: _Picture, now: _Picture) -> tuple[Labels, Mask, tuple[int, int] | None]:
-    """Return the last labels where they are now, comparable pixels, and the shift if in 2D."""
+def _predict(last: _Picture, now: _Picture) -> _Prediction:
     if last.space is not None and now.space is not None:
-        return *warp_labels(last.labels, last.space, now.space), None
+        return _Prediction(*warp_labels(last.labels, last.space, now.space), None)
     if last.labels.shape != now.labels.shape:
-        return np.zeros_like(now.labels), np.zeros(now.labels.shape, np.bool_), (0, 0)
+        return _Prediction(np.zeros_like(now.labels), np.zeros(now.labels.shape, np.bool_), (0, 0))
     right, down = shift_between(last.borders, now.borders)
-    return *shift_labels(last.labels, (right, down)), (right * now.step, down * now.step)
+    return _Prediction(*shift_labels(last.labels, (right, down)),
+                       (right * now.step, down * now.step))
 
 
 def _prefer_older(partner: dict[int, int], scores: Scores, least: float,

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-from truth_case import spread, truth_result
 
 from eov_seg_core.geometry import (
     Box,
@@ -20,6 +19,7 @@ from eov_seg_core.geometry import (
 from eov_seg_core.geometry.segments import spilled_border
 from eov_seg_core.results.result import PanopticResult
 from eov_seg_core.world import Camera, generate_scene, render
+from training.world.video import spread, truth_result
 
 NOTHING = PanopticResult(np.zeros((30, 40), np.int32), [])
 SMALL = CameraModel(40, 30, 50, 50, 19.5, 14.5)

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from truth_case import camera_model, truth_result, WORLD
 
 from eov_seg_core.results.result import PanopticResult, Segment
 from eov_seg_core.tracking import ObjectMemory, Tracker, TrackingOptions
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_core.world import camera_path, generate_scene, render
+from training.world.video import camera_model, truth_result, WORLD
 
 FRAMES = 24     # of a lap: 15 degrees from one to the next
 
