@@ -39,7 +39,6 @@ from rclpy.parameter import Parameter
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool
 
-from eov_seg_ros.bond import start_bond
 from eov_seg_ros.diagnostics import status_name
 from eov_seg_ros.log_bridge import forward_logging
 from eov_seg_ros.parameters import declare, Parameters
@@ -47,11 +46,12 @@ from eov_seg_ros.pipeline.loading import load_model, LoadedModel, Loading
 from eov_seg_ros.pipeline.outputs import QOS_OVERRIDES
 from eov_seg_ros.pipeline.pipeline import Pipeline
 from eov_seg_ros.pipeline.segmenter_factory import free_memory, load_segmenter
+from eov_seg_ros.pipeline.word_lists import consequences, FILE, STUFF, THINGS
+from eov_seg_ros.process.bond import start_bond
 from eov_seg_ros.process.executor import FatalError
 from eov_seg_ros.process.given_parameters import unknown_parameters, unused_files
 from eov_seg_ros.process.run import end_process, run_node
 from eov_seg_ros.text import describe, printable
-from eov_seg_ros.word_lists import consequences, FILE, STUFF, THINGS
 
 _NAMESAKE = ('another node has the same name, and both answer: end one of them, or start it in a '
              'namespace of its own')

@@ -21,8 +21,8 @@ from eov_seg_ros.conversions import label_info
 from eov_seg_ros.diagnostics import judge_stamp, Monitor, StampFault
 from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.pipeline.outputs import create_publisher, input_qos, Outputs, QOS_OVERRIDES
+from eov_seg_ros.pipeline.transport import advice
 from eov_seg_ros.text import printable
-from eov_seg_ros.transport import advice
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks

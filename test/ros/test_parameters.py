@@ -19,7 +19,7 @@ from eov_seg_ros import log_bridge
 from eov_seg_ros.class_ids import ClassIds, MAX_CLASS_ID
 from eov_seg_ros.log_bridge import forward_logging
 from eov_seg_ros.parameters import markdown_table, Parameters, specs
-from eov_seg_ros.transport import advice
+from eov_seg_ros.pipeline.transport import advice
 
 CHECKOUT = Path(__file__).parents[2]
 
