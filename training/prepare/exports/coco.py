@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-import json
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from training.prepare.exports.export import (
     Pictures,
     split_named,
     split_of,
+    stamp_of,
 )
 from training.prepare.exports.shapes import of_polygons, of_run_lengths, Shape, Size
 
@@ -130,8 +130,8 @@ def _pictures(entries: Sequence[Any], shapes: dict[Any, list[_Entry]], path: Pat
         found = shapes.pop(key, [])
         yield LabelledPicture(
             pictures.named(name, path, split), split, path,
-            json.dumps([[names[shape['category_id']], shape.get('iscrowd'),
-                         shape['segmentation']] for shape in found]),
+            stamp_of([[names[shape['category_id']], shape.get('iscrowd'), shape['segmentation']]
+                      for shape in found]),
             _Painter(entry, found, names))
 
 

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-import hashlib
-import json
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +15,7 @@ from eov_seg_core.vocabulary import Category, split_synonyms, Vocabulary
 from training.data.coco_folder import CocoPanopticFolder
 from training.data.files import read_rgb
 from training.prepare.exports.contact_sheet import draw_contact_sheet
-from training.prepare.exports.export import Export, LabelledPicture
+from training.prepare.exports.export import Export, LabelledPicture, stamp_of
 from training.prepare.exports.painting import paint
 from training.prepare.steps import PanopticImage, PanopticTarget, write_panoptic
 
@@ -136,9 +134,8 @@ def _jobs(pictures: Sequence[LabelledPicture], vocabulary: Vocabulary) -> Iterat
             stem = f'{parents.pop().strip("/") or "root"}_{stem}'
         taken.add(stem.casefold())
         status = picture.path.stat()
-        stamp = hashlib.sha256(json.dumps([
-            picture.stamp, words, str(picture.path.name), status.st_size, status.st_mtime_ns]
-        ).encode()).hexdigest()[:32]
+        stamp = stamp_of([picture.stamp, words, picture.path.name, status.st_size,
+                          status.st_mtime_ns])
         yield _Job(picture, stem + picture.path.suffix, stamp)
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+import hashlib
+import json
 import os
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -52,6 +54,11 @@ class Export:
     classes: Mapping[str, bool | None]
     pictures: Sequence[LabelledPicture]
     notes: Counter[str] = field(default_factory=Counter)
+
+
+def stamp_of(content: object) -> str:
+    """Return a text that differs when a content of lists, mappings, texts and numbers does."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
 def split_named(*names: str) -> str | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import base64
 from collections import Counter
 from collections.abc import Sequence
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,13 @@ import numpy as np
 
 from eov_seg_core.io.media import load_picture
 from training.prepare.exports.coco import NO_SHAPE
-from training.prepare.exports.export import Export, LabelledPicture, Pictures, split_of
+from training.prepare.exports.export import (
+    Export,
+    LabelledPicture,
+    Pictures,
+    split_of,
+    stamp_of,
+)
 from training.prepare.exports.shapes import (
     of_circle,
     of_mask,
@@ -64,7 +69,7 @@ def read_labelme(files: Sequence[tuple[Path, Any]], root: Path, pictures: Pictur
         if not isinstance(name, str):
             raise ValueError(f'{path}: imagePath must be the name of a picture, got {name!r:.60}')
         found.append(LabelledPicture(
-            pictures.named(name, path, split), split, path, json.dumps(kept), _Painter(kept)))
+            pictures.named(name, path, split), split, path, stamp_of(kept), _Painter(kept)))
     return Export('labelme', dict.fromkeys(sorted(labels - VOID_LABELS)), found, notes)
 
 

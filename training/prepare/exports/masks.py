@@ -24,6 +24,7 @@ from training.prepare.exports.export import (
     Pictures,
     split_named,
     split_of,
+    stamp_of,
 )
 from training.prepare.exports.shapes import of_mask, Shape, Size
 
@@ -80,7 +81,7 @@ def read_maps(maps: Sequence[Path], root: Path, pictures: Pictures, classes: Cla
             notes['label maps without a map of objects, of which each connected region of a '
                   'thing became one object'] += 1
         files = [file for file in (path, objects) if file is not None]
-        stamp = repr([(str(file), file.stat().st_size, file.stat().st_mtime_ns)
+        stamp = stamp_of([(str(file), file.stat().st_size, file.stat().st_mtime_ns)
                       for file in files])
         found.append(LabelledPicture(pictures.of_stem(stem, path, split, no_pictures),
                                      split, path, stamp,
