@@ -1,0 +1,296 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The tables of docs/space_time.md: identity, boxes, memory and time, in the built-in world.
+
+    python -m benchmarks.space_time identity [--seeds 101 102 103] [--variant-t]
+    python -m benchmarks.space_time boxes
+    python -m benchmarks.space_time memory [--picture FILE.png]
+    python -m benchmarks.space_time cost
+
+The camera turns 30 degrees a second at 5 frames a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+import statistics
+import time
+
+import cv2
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from eov_seg_core.geometry import Box, box_iou, labelled_cloud, segment_boxes
+from eov_seg_core.results.result import look_up, PanopticResult
+from eov_seg_core.tracking import ObjectMemory, Tracker
+from eov_seg_core.tracking.association import overlaps
+from eov_seg_core.visualization import class_color
+from eov_seg_core.world import generate_scene, Scene
+from training.evaluation.box_quality import compare_boxes, NamedBox
+from training.evaluation.tracking_quality import IdentityCounts, PanopticFrame, TrackingQuality
+from training.world.video import truth_result, VideoFrame, VideoOptions, WORLD, world_video
+
+SEEDS = (101, 102, 103)     # other rooms were used to choose thresholds
+SEEN_OFTEN = 3              # frames that show an object, for the memory to be asked for it
+Segment = Callable[[VideoFrame], PanopticResult]
+
+
+def main() -> None:
+    """Print one table."""
+    parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
+    parser.add_argument('table', choices=('identity', 'boxes', 'memory', 'cost'))
+    parser.add_argument('--seeds', type=int, nargs='+', default=SEEDS, metavar='N')
+    parser.add_argument('--variant-t', action='store_true', help='its masks instead of true ones')
+    parser.add_argument('--picture', type=Path, help='memory: draw it from above, to this file')
+    options = parser.parse_args()
+    cv2.setNumThreads(1)
+    segment = variant_t() if options.variant_t else lambda frame: frame.result
+    if options.table == 'identity':
+        identity(options.seeds, segment, plain=options.variant_t)
+    elif options.table == 'boxes':
+        boxes(options.seeds)
+    elif options.table == 'memory':
+        memory(options.seeds, segment, options.picture, plain=options.variant_t)
+    else:
+        cost(options.seeds)
+
+
+def variant_t() -> Segment:
+    """Return what segments frames with variant `t`; the frames of a lap that come again once."""
+    from eov_seg_core import Segmenter
+    segmenter = Segmenter.from_pretrained('t', device='cpu')
+    segmenter.set_vocabulary(WORLD)
+    known: dict[int, tuple[VideoFrame, PanopticResult]] = {}
+
+    def segment(frame: VideoFrame) -> PanopticResult:
+        if id(frame.truth) not in known:
+            known[id(frame.truth)] = frame, segmenter(frame.truth.rgb)
+        return known[id(frame.truth)][1]
+
+    return segment
+
+
+@dataclass
+class Named:
+    """Ids and classes that one way to name segments gives to a frame."""
+
+    instance: np.ndarray
+    semantic: np.ndarray
+
+
+def identity(seeds: Sequence[int], segment: Segment, *, plain: bool) -> None:
+    """Print how well ids last."""
+    print(f'{"":44}{"AQ":>7}{"STQ":>7}{"switches":>10}{"ids/object":>12}{"kept":>7}')
+    rows: list[tuple[str, VideoOptions, str]] = [
+        ('ids of each frame', VideoOptions(), 'frame'),
+        ('perfect ids for these masks', VideoOptions(), 'perfect'),
+        ('without depth', VideoOptions(), '2d'), ('depth and pose', VideoOptions(), '3d')]
+    if not plain:
+        rows += [
+            ('1 Hz', VideoOptions(rate_hz=1), '3d'),
+            ('60 deg/s', VideoOptions(lap_s=6), '3d'),
+            ('1 px spill, depth noise .0015 z2',
+             VideoOptions(spill_px=1, depth_noise=.0015), '3d'),
+            ('  and pose noise 1 cm, 0.5 deg', VideoOptions(
+                spill_px=1, depth_noise=.0015, pose_noise_m=.01, pose_noise_deg=.5), '3d'),
+            ('  and pose noise 5 cm, 2 deg', VideoOptions(
+                spill_px=1, depth_noise=.0015, pose_noise_m=.05, pose_noise_deg=2), '3d'),
+            ('15 % of things dropped, without depth', VideoOptions(dropped=.15), '2d'),
+            ('15 % of things dropped', VideoOptions(dropped=.15), '3d'),
+            ('  perfect ids for these masks', VideoOptions(dropped=.15), 'perfect')]
+    for title, options, way in rows:
+        print(f'{title:44}' + identity_row(seeds, segment, options, way), flush=True)
+
+
+def identity_row(seeds: Sequence[int], segment: Segment, options: VideoOptions, way: str) -> str:
+    """Return the figures of one way to name segments."""
+    quality, counts = TrackingQuality(WORLD.is_thing), []
+    for seed in seeds:
+        counts.append(IdentityCounts())
+        for frame, named, true_class, true_id in name_frames(seed, segment, options, way):
+            quality.add(PanopticFrame(true_class, true_id),
+                        PanopticFrame(named.semantic - 1, named.instance), seed)
+            is_thing = np.array([*WORLD.is_thing, False])
+            counts[-1].add(np.where(is_thing[true_class], true_id, 0),
+                           np.where(is_thing[named.semantic - 1], named.instance, 0),
+                           frame.stamp_s)
+    figures, identities = quality.compute(), [count.compute() for count in counts]
+    kept = [item['kept'] for item in identities if item['kept'] is not None]
+    return (f'{figures["aq"]:7.3f}{figures["stq_labeled"]:7.3f}'
+            f'{sum(item["switches"] for item in identities):10}'
+            f'{statistics.mean(item["ids_per_object"] for item in identities):12.2f}'
+            f'{statistics.mean(kept) if kept else 0:7.2f}')
+
+
+def name_frames(seed: int, segment: Segment, options: VideoOptions, way: str
+                ) -> Iterator[tuple[VideoFrame, Named, np.ndarray, np.ndarray]]:
+    """Yield frames with found ids and classes, and the true ones."""
+    tracker = Tracker(WORLD)
+    for number, frame in enumerate(world_video(seed, options)):
+        result = segment(frame)
+        truth, objects = truth_result(frame.truth, frame.truth.ids)
+        table = np.array([[-1, 0], *([item.class_id - 1, objects[item.id].id]
+                                     for item in truth.segments)])
+        true_class, true_id = table[truth.instance, 0], table[truth.instance, 1]
+        if way in ('2d', '3d'):
+            space = {'depth_m': frame.depth_m, 'pose': frame.pose, 'camera': frame.camera}
+            tracked = tracker.update(result, stamp_s=frame.stamp_s,
+                                     **(space if way == '3d' else {}))
+            named = Named(tracked.instance, tracked.semantic)
+        elif way == 'frame':
+            named = Named(result.instance + 1000 * number, result.semantic)
+        else:
+            named = Named(perfect_ids(result, true_id), result.semantic)
+        yield frame, named, true_class, true_id
+
+
+def perfect_ids(result: PanopticResult, true_id: np.ndarray) -> np.ndarray:
+    """Give every segment the id of the true thing that it overlaps most, each id once."""
+    things = [int(number) for number in np.unique(true_id) if number]
+    index = np.zeros(int(true_id.max()) + 1, np.int32)
+    index[things] = range(1, len(things) + 1)
+    scores = overlaps(index[true_id], result.instance, np.ones(true_id.shape, np.bool_),
+                      (len(things), len(result.segments)))
+    table = 1000 + np.arange(1 + len(result.segments), dtype=np.int32)
+    for row, column in zip(*linear_sum_assignment(scores, maximize=True)):
+        if scores[row, column] > 0:
+            table[column + 1] = things[row]
+    return look_up(table, result.instance)
+
+
+def boxes(seeds: Sequence[int]) -> None:
+    """Print how well single views give boxes."""
+    print(f'{"":30}{"median IoU":>12}{"> .25":>8}{"centre, cm":>12}{"views":>8}')
+    for noise in (0.0, .0015):
+        for spill in range(4):
+            options = VideoOptions(laps=1, rate_hz=2, spill_px=spill, depth_noise=noise)
+            pairs = [pair for seed in seeds for frame in world_video(seed, options)
+                     for pair in view_boxes(frame)]
+            ious = np.array([box_iou(*pair) for pair in pairs])
+            apart = [np.linalg.norm(np.subtract(found.center, true.center))
+                     for found, true in pairs]
+            print(f'spill {spill} px, depth noise {noise:6.4f}{np.median(ious):12.2f}'
+                  f'{(ious > .25).mean():8.2f}{100 * np.median(apart):12.1f}{len(pairs):8}',
+                  flush=True)
+
+
+def view_boxes(frame: VideoFrame) -> Iterator[tuple[Box, Box]]:
+    """Yield found and true box of each thing that the border of the image does not cut."""
+    found = segment_boxes(frame.result, frame.depth_m, frame.camera, frame.pose)
+    ids = {item.id: item for item in frame.truth.objects}
+    for number, view in found.items():
+        owners = np.bincount(frame.truth.ids[frame.result.instance == number])
+        wanted = next(item for item in frame.result.segments if item.id == number)
+        named = [owner for owner in np.argsort(-owners).tolist()
+                 if owners[owner] and ids[owner].name == wanted.name]
+        if not view.is_cut and named:
+            yield view.box, true_box(ids[named[0]])
+
+
+def true_box(item: object) -> Box:
+    """Return the box of an object of the world."""
+    return Box(item.box.center, item.box.size, item.box.yaw_rad)
+
+
+def memory(seeds: Sequence[int], segment: Segment, picture: Path | None, *, plain: bool) -> None:
+    """Print what is remembered after two laps, and draw the first room from above."""
+    print(f'{"":44}{"found":>8}{"invented":>10}{"median IoU":>12}{"centre, cm":>12}')
+    rows = [('masks as they are', VideoOptions(laps=2))]
+    if not plain:
+        rows += [('1 px spill, depth noise .0015 z2',
+                  VideoOptions(laps=2, spill_px=1, depth_noise=.0015)),
+                 ('  and pose noise 1 cm, 0.5 deg', VideoOptions(
+                     laps=2, spill_px=1, depth_noise=.0015, pose_noise_m=.01,
+                     pose_noise_deg=.5))]
+    for title, options in rows:
+        recalls, wrong, known, ious, apart = [], 0, 0, [], []
+        for seed in seeds:
+            remembered, often = walk(seed, segment, options)
+            scene = generate_scene(seed)
+            found = [NamedBox(item.name, item.box) for item in remembered.objects()]
+            things = [item for item in scene.objects if item.is_thing]
+            truth = [NamedBox(item.name, true_box(item)) for item in things]
+            all_of_it = compare_boxes(truth, found, reach=.5)
+            partners = {row for row, _ in all_of_it.pairs}
+            recalls += [row in partners for row, item in enumerate(things) if item.id in often]
+            wrong, known = wrong + len(found) - len(all_of_it.pairs), known + len(found)
+            ious += [all_of_it.ious[row] for row, _ in all_of_it.pairs]
+            apart += all_of_it.center_errors_m
+            if picture is not None and seed == seeds[0] and (title, options) == rows[0] \
+                    and not cv2.imwrite(str(picture), draw_from_above(scene, remembered)):
+                raise OSError(f'{picture} could not be written')
+        print(f'{title:44}{np.mean(recalls):8.2f}{wrong / max(known, 1):10.2f}'
+              f'{np.median(ious):12.2f}{100 * np.median(apart):12.1f}   '
+              f'({len(recalls)} objects)', flush=True)
+
+
+def walk(seed: int, segment: Segment, options: VideoOptions) -> tuple[ObjectMemory, set[int]]:
+    """Return the memory after a way, and the true things that three frames showed."""
+    tracker, shown = Tracker(WORLD), np.zeros(1000, np.int64)
+    for frame in world_video(seed, options):
+        tracker.update(segment(frame), frame.depth_m, frame.pose, stamp_s=frame.stamp_s,
+                       camera=frame.camera)
+        _, objects = truth_result(frame.truth, frame.truth.ids)
+        shown[[item.id for item in objects.values() if item.is_thing]] += 1
+    return tracker.memory, set(np.flatnonzero(shown >= SEEN_OFTEN).tolist())
+
+
+def draw_from_above(scene: Scene, remembered: ObjectMemory) -> np.ndarray:
+    """Return (H, W, 3) uint8 BGR: the truth filled, the memory as lines with names and ids."""
+    scale, edge = 110.0, 30
+    width, depth, _ = scene.room.size
+    size = np.array([width, depth]) * scale + 2 * edge
+
+    def place(box: Box) -> np.ndarray:
+        corners = box.corners[[0, 2, 6, 4], :2]
+        across = (corners[:, 0] + width / 2) * scale + edge
+        return np.stack([across, (depth / 2 - corners[:, 1]) * scale + edge], 1).astype(np.int32)
+
+    image = np.full((int(size[1]), int(size[0]), 3), 255, np.uint8)
+    cv2.rectangle(image, (edge, edge), tuple((size - edge).astype(int).tolist()), (60,) * 3, 2)
+    for item in sorted(scene.objects, key=lambda one: one.box.center[2]):
+        color = tuple((np.array(class_color(item.name)[::-1]) // 2 + 127).tolist())
+        cv2.fillPoly(image, [place(true_box(item))], color)
+    for item in remembered.objects():
+        corners = place(item.box)
+        cv2.polylines(image, [corners], True, (0, 0, 0), 2, cv2.LINE_AA)
+        cv2.putText(image, f'{item.id} {item.name}', (int(corners[:, 0].min()),
+                                                      int(corners[:, 1].min()) - 4),
+                    cv2.FONT_HERSHEY_SIMPLEX, .45, (0, 0, 0), 1, cv2.LINE_AA)
+    return image
+
+
+def cost(seeds: Sequence[int]) -> None:
+    """Print milliseconds of one core for a frame of 640 x 480."""
+    times: dict[str, list[float]] = {'tracking': [], 'boxes': [], 'cloud': []}
+    things = []
+    for seed in seeds:
+        tracker = Tracker(WORLD)
+        for frame in world_video(seed, VideoOptions(laps=1, rate_hz=2, width=640)):
+            semantic = frame.result.semantic
+            marks = [time.process_time()]
+            for part in (
+                    lambda: tracker.update(frame.result, frame.depth_m, frame.pose,  # noqa: B023
+                                           stamp_s=frame.stamp_s, camera=frame.camera),  # noqa: B023
+                    lambda: segment_boxes(frame.result, frame.depth_m, frame.camera,  # noqa: B023
+                                          frame.pose),  # noqa: B023
+                    lambda: labelled_cloud(frame.depth_m, frame.camera, frame.truth.rgb,  # noqa: B023
+                                           semantic, frame.result.instance)):  # noqa: B023
+                part()
+                marks.append(time.process_time())
+            update, box, cloud = np.diff(marks).tolist()
+            times['tracking'].append(update - box)      # it makes the boxes itself
+            times['boxes'].append(box)
+            times['cloud'].append(cloud)
+            things.append(len(frame.result.things))
+    print(f'milliseconds of processor time, {np.mean(things):.1f} things a frame')
+    for name, values in times.items():
+        print(f'{name:10} median {1e3 * np.median(values):6.1f}   '
+              f'95 % below {1e3 * np.percentile(values, 95):6.1f}')
+
+
+if __name__ == '__main__':
+    main()
