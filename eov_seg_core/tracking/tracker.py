@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,19 +22,17 @@ from eov_seg_core.results.result import look_up, PanopticResult, Segment
 from eov_seg_core.tracking.association import assign, box_overlaps, overlaps, Scores
 from eov_seg_core.tracking.identity import ClassVotes
 from eov_seg_core.tracking.memory import MappedObject, ObjectMemory
-from eov_seg_core.tracking.motion import (
-    borders,
-    Labels,
-    Mask,
-    shift_between,
-    shift_labels,
-    Space,
-    warp_labels,
-)
+from eov_seg_core.tracking.motion import Space
 from eov_seg_core.tracking.options import TrackingOptions
+from eov_seg_core.tracking.picture import (
+    Picture,
+    predict,
+    Prediction,
+    step_of,
+    take_picture,
+)
 from eov_seg_core.vocabulary import Vocabulary
 
-_ENOUGH_WIDTH = 160     # labels are compared at about this width
 _SURE = 0.5             # segments of this score are matched first
 _JUMP_S = 0.1
 
@@ -87,24 +84,6 @@ class _Track:
     hits: int = 1
 
 
-@dataclass(frozen=True, eq=False)
-class _Picture:
-    """What is kept of a frame: its things at a low resolution."""
-
-    labels: Labels          # of segments while the frame is new, then of tracks
-    borders: npt.NDArray[np.float32]
-    step: int
-    space: Space | None
-
-
-class _Prediction(NamedTuple):
-    """Where the tracks of the last frame are in this one."""
-
-    labels: Labels
-    comparable: Mask        # what both frames see
-    shift_px: tuple[int, int] | None    # right and down, of the whole image; None in space
-
-
 class Tracker:
     """Gives the segments of one camera's frames ids that last.
 
@@ -130,7 +109,7 @@ class Tracker:
         self.memory = memory or ObjectMemory(self._options)
         self._tracks: dict[int, _Track] = {}
         self._stuff: dict[str, int] = {}
-        self._last: _Picture | None = None
+        self._last: Picture | None = None
         self._stamp_s: float | None = None
         self.set_vocabulary(vocabulary)
 
@@ -180,8 +159,8 @@ class Tracker:
         if not self._begin(stamp_s):
             return None
         things = result.things
-        picture = _picture(result, things, space)
-        prediction = None if self._last is None else _predict(self._last, picture)
+        picture = take_picture(result, things, space)
+        prediction = None if self._last is None else predict(self._last, picture)
         partner = self._match(prediction, picture, things)
         self._recall(things, views, partner)
         track_ids = self._keep(things, partner, result, stamp_s)
@@ -196,7 +175,7 @@ class Tracker:
             return None, {}
         matrix = as_matrix(pose)
         views = segment_boxes(result, depth_m, camera, matrix)
-        step = _step(result.instance)
+        step = step_of(result.instance)
         grid = np.s_[step // 2::step, step // 2::step]
         return Space(depth_m[grid], camera.subsampled(step), matrix), views
 
@@ -215,7 +194,7 @@ class Tracker:
                         if stamp_s - track.seen_s <= self._options.track_lost_s}
         return True
 
-    def _match(self, prediction: _Prediction | None, picture: _Picture,
+    def _match(self, prediction: Prediction | None, picture: Picture,
                things: Sequence[Segment]) -> dict[int, int]:
         """Find the tracks of segments in the image: index of the thing -> track id."""
         tracks = list(self._tracks.values())
@@ -297,7 +276,7 @@ class Tracker:
         return self.memory.ids.draw(taken)
 
     def _remember(self, things: Sequence[Segment], views: Mapping[int, SegmentBox],
-                  track_ids: dict[int, int], picture: _Picture, stamp_s: float
+                  track_ids: dict[int, int], picture: Picture, stamp_s: float
                   ) -> dict[int, Box]:
         """Show the memory what was seen; return the boxes of it."""
         if picture.space is None:
@@ -322,7 +301,7 @@ class Tracker:
         return {number: self.memory.box(number)
                 for number in {merged.get(number, number) for number in found}}
 
-    def _carry(self, prediction: _Prediction | None, picture: _Picture,
+    def _carry(self, prediction: Prediction | None, picture: Picture,
                things: Sequence[Segment], track_ids: Mapping[int, int], stamp_s: float) -> None:
         """Keep the labels for the next frame, and those of tracks that this frame lacks."""
         table = np.array([0, *(track_ids[item.id] for item in things)], np.int32)
@@ -345,29 +324,6 @@ class Tracker:
         return TrackedFrame(result, segments,
                             {item.id: track_ids[item.id] for item in result.segments}, boxes,
                             in_space)
-
-
-def _step(instance: Labels) -> int:
-    return max(round(int(instance.shape[1]) / _ENOUGH_WIDTH), 1)
-
-
-def _picture(result: PanopticResult, things: Sequence[Segment], space: Space | None) -> _Picture:
-    step = _step(result.instance)
-    small = result.instance[step // 2::step, step // 2::step]
-    index = np.zeros(1 + max((item.id for item in result.segments), default=0), np.int32)
-    for number, item in enumerate(things, 1):
-        index[item.id] = number
-    return _Picture(look_up(index, small), borders(small), step, space)
-
-
-def _predict(last: _Picture, now: _Picture) -> _Prediction:
-    if last.space is not None and now.space is not None:
-        return _Prediction(*warp_labels(last.labels, last.space, now.space), None)
-    if last.labels.shape != now.labels.shape:
-        return _Prediction(np.zeros_like(now.labels), np.zeros(now.labels.shape, np.bool_), (0, 0))
-    right, down = shift_between(last.borders, now.borders)
-    return _Prediction(*shift_labels(last.labels, (right, down)),
-                       (right * now.step, down * now.step))
 
 
 def _prefer_older(partner: dict[int, int], scores: Scores, least: float,
