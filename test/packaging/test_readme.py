@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
 CHECKOUT = Path(__file__).parents[2]
 PAGES = sorted(str(path.relative_to(CHECKOUT))
@@ -93,7 +94,7 @@ def test_parameters_exist_and_have_the_type_that_is_set(checkout) -> None:
     changes = [words for words in commands(checkout) if words[:3] == ['ros2', 'param', 'set']]
     assert changes
     for *_, name, text in changes:
-        value = ast.literal_eval(text.capitalize() if text in ('true', 'false') else text)
+        value = yaml.safe_load(text)    # as ros2 param set reads it
         assert type_of[name] is (tuple if isinstance(value, list) else type(value)), name
 
 
