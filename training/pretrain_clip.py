@@ -16,12 +16,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 import json
 import math
 import os
 from pathlib import Path
 import random
+import sys
 import time
 from typing import Any
 
@@ -32,12 +34,15 @@ from torch.utils.data import DataLoader
 from torch.utils.tensorboard import SummaryWriter
 from tqdm import tqdm
 
-from eov_seg_core.io.files import replacing
+from eov_seg_core.device.precision import resolve_device
+from eov_seg_core.io.files import locked
 from eov_seg_core.network.model import EOVSeg
 from training.clip.accuracy import dense_accuracy
 from training.clip.captions import caption_groups, CaptionGroup
 from training.clip.trainer import ClipTrainer
 from training.clip.views import ClipViews, View
+from training.run.callbacks.bad_steps import DivergedError, not_finite
+from training.run.saving import CheckpointFiles
 from training.world.distractors import distractor_names
 from training.world.frames import CachedFrames, CLIP_FRAMES, DEFAULT_CACHE
 
@@ -117,7 +122,10 @@ def _step(module: nn.Module, trainer: ClipTrainer, optimizer: torch.optim.Optimi
     losses = module(views, groups)
     optimizer.zero_grad()
     (losses['cnn'] + 0.5 * losses['vit']).backward()
-    nn.utils.clip_grad_norm_(trainer.parameters(), 1.0)
+    # of all processes, so that they come to the same end
+    if not nn.utils.clip_grad_norm_(trainer.parameters(), 1.0).isfinite():
+        raise DivergedError(f'the gradient of step {step + 1} is not finite; last.ckpt is kept as '
+                            'it was saved before. Choose another --seed or --batch-size')
     optimizer.step()
     trainer.model.clip_logit_scale.data.clamp_(max=_MAX_LOGIT_SCALE)
     return {name: loss.item() for name, loss in losses.items()}
@@ -156,7 +164,10 @@ def _restore(output: Path, recipe: ClipRecipe, trainer: ClipTrainer,
     path = output / 'last.ckpt'
     if not path.exists():
         return 0
-    state = torch.load(path, map_location='cpu', weights_only=True)
+    state = CheckpointFiles().load_checkpoint(path)
+    entries = {'recipe', 'trainer', 'optimizer', 'step'}
+    if not (isinstance(state, dict) and state.keys() >= entries):
+        raise ValueError(f'{path} is no checkpoint of this training; remove it to begin again')
     if state['recipe'] != asdict(recipe):
         raise ValueError(f'{path} was trained with {state["recipe"]}, not with {asdict(recipe)}; '
                          'give the same options, or another --output')
@@ -167,9 +178,13 @@ def _restore(output: Path, recipe: ClipRecipe, trainer: ClipTrainer,
 
 def _save(output: Path, recipe: ClipRecipe, trainer: ClipTrainer,
           optimizer: torch.optim.Optimizer, step: int) -> None:
-    with replacing(output / 'last.ckpt') as temporary:
-        torch.save({'recipe': asdict(recipe), 'trainer': trainer.state_dict(),
-                    'optimizer': optimizer.state_dict(), 'step': step}, temporary)
+    wrong = not_finite(trainer.state_dict().items())
+    if wrong:
+        raise DivergedError(f'after step {step} the weights are not finite ({wrong[0]} and '
+                            f'{len(wrong) - 1} more); they are not saved')
+    CheckpointFiles().save_checkpoint(
+        {'recipe': asdict(recipe), 'trainer': trainer.state_dict(),
+         'optimizer': optimizer.state_dict(), 'step': step}, output / 'last.ckpt')
 
 
 def _export(trainer: ClipTrainer, path: Path) -> None:
@@ -187,8 +202,8 @@ def _log(output: Path, step: int, values: dict[str, float]) -> None:
     tqdm.write(f'step {step}: {figures}')
 
 
-def main() -> None:
-    """Run the command."""
+def main() -> int:
+    """Run the command; return its exit status."""
     defaults = ClipRecipe()
     parser = argparse.ArgumentParser(description='Train the CLIP of variant t on the world.')
     parser.add_argument('--output', type=Path, default=Path('runs/t_clip'))
@@ -201,9 +216,17 @@ def main() -> None:
     parser.add_argument('--workers', type=int, default=1, help='processes that read frames')
     options = parser.parse_args()
     recipe = ClipRecipe(steps=options.steps, batch_size=options.batch_size, seed=options.seed)
-    train(options.output, recipe, options.cache, torch.device(options.device),
-          options.validate_every, options.workers)
+    try:
+        options.output.mkdir(parents=True, exist_ok=True)
+        is_first = os.environ.get('RANK', '0') == '0'
+        with locked(options.output, 'training') if is_first else nullcontext():
+            train(options.output, recipe, options.cache, resolve_device(options.device),
+                  options.validate_every, options.workers)
+    except (DivergedError, OSError, ValueError) as error:
+        sys.stderr.write(f'training.pretrain_clip: {error}\n')
+        return 1
+    return 0
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

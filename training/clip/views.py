@@ -1,11 +1,15 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Views of the world for CLIP's training: zoomed windows, and what is where in them.
+"""Views of rendered rooms for CLIP's training, and where each region is in them.
 
-Of novel things only the box reaches the training.  Base things are boxed half of the time: the box
-of a table is mostly floor, so that boxes alone teach a table to look like floor, and masks of base
-things alone would teach that what has a box around it is novel.  Floor, wall, ceiling and rug
-always have their mask: their boxes are the whole view.
+A view is a window of a rendered frame, enlarged.  A region is given by the cells of a grid that
+its mask covers, or by those that its bounding box covers:
+
+- Things of novel categories: always the box, since no training may see their masks.
+- Things of base categories: the box for half of them, the mask for the others.  With boxes alone,
+  the training would take floor for a table, because most of a table's box shows floor.  With masks
+  alone, a box would be a sign of novel categories.
+- Floor, wall, ceiling and rug: always the mask, because their box is the whole view.
 """
 
 from __future__ import annotations
@@ -32,12 +36,12 @@ from training.world.split import NOVEL, STUFF, THINGS
 
 VIEW_HEIGHT, VIEW_WIDTH = 288, 384
 _ZOOMS = (1.2, 2.4)
-"""Pixels of a view for each pixel of the frame, along an axis."""
+"""Smallest and largest enlargement of the frame, along each axis."""
 _LEAST_VISIBLE = 0.4
-"""Share of a thing's visible pixels that must be in the window."""
+"""Share of a thing's pixels in the frame that must be in the window, else it is left out."""
 _BRIGHTNESS = 0.25
 _BOXED = 0.5
-"""Share of base things of which the box is shown."""
+"""Share of the base things that are given by their box."""
 
 CATEGORIES = (*THINGS, *STUFF)
 
@@ -75,7 +79,7 @@ class View(NamedTuple):
 
 
 class ClipViews(Dataset[View]):
-    """The endless seeded stream of views; every place of it is always the same view.
+    """A seeded sequence of views; the same position always gives the same view.
 
     Args:
         frames: Rendered frames.
@@ -92,7 +96,7 @@ class ClipViews(Dataset[View]):
         return self._length
 
     def __getitem__(self, position: int) -> View:
-        """Return the view at a place of the stream."""
+        """Return the view at a position of the sequence."""
         rng = np.random.default_rng((self._seed, position))
         view = None
         while view is None:

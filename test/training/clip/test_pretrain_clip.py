@@ -3,16 +3,19 @@
 """The training of variant t's CLIP: loss, resumption, and what comes out."""
 
 from dataclasses import replace
+import sys
 
 import open_clip
 import pytest
 import torch
 
+from eov_seg_core.io.files import locked
 from eov_seg_core.network.model import EOVSeg
 from training import pretrain_clip
 from training.clip import accuracy as clip_accuracy
 from training.clip.trainer import ClipTrainer, contrastive_loss
 from training.pretrain_clip import ClipRecipe, train
+from training.run.callbacks.bad_steps import DivergedError
 from training.world.frames import FrameSet
 
 RECIPE = ClipRecipe(steps=2, batch_size=2, warmup=1)
@@ -108,3 +111,35 @@ def test_the_towers_fit_into_a_clip_of_open_clip():
     clip.eval()
     with torch.no_grad():
         torch.testing.assert_close(clip.encode_text(texts), model.text_tower(texts))
+
+
+def test_a_step_that_is_not_finite_ends_the_run_and_keeps_the_checkpoint(
+        tmp_path, small_world, monkeypatch):
+    run(tmp_path, tmp_path / 'cache', replace(RECIPE, steps=1))
+    before = (tmp_path / 'last.ckpt').read_bytes()
+    (tmp_path / 'clip.safetensors').unlink()
+    forward = ClipTrainer.forward
+    monkeypatch.setattr(ClipTrainer, 'forward', lambda self, *inputs: {
+        name: loss * torch.nan for name, loss in forward(self, *inputs).items()})
+    other = tmp_path / 'other'
+    with pytest.raises(DivergedError, match='the gradient of step 1 is not finite'):
+        run(other, tmp_path / 'cache')
+    assert not (other / 'last.ckpt').exists()
+    assert not (other / 'clip.safetensors').exists()
+    assert (tmp_path / 'last.ckpt').read_bytes() == before
+
+
+@pytest.mark.parametrize('content', [b'', b'no checkpoint'])
+def test_a_damaged_checkpoint_is_a_sentence(tmp_path, monkeypatch, capsys, content):
+    (tmp_path / 'last.ckpt').write_bytes(content)
+    monkeypatch.setattr(sys, 'argv', ['pretrain_clip', '--output', str(tmp_path), '--device',
+                                      'cpu', '--cache', str(tmp_path / 'cache')])
+    assert pretrain_clip.main() == 1
+    assert 'last.ckpt is damaged' in capsys.readouterr().err
+
+
+def test_a_second_run_in_the_same_folder_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(sys, 'argv', ['pretrain_clip', '--output', str(tmp_path)])
+    with locked(tmp_path, 'training'):
+        assert pretrain_clip.main() == 1
+    assert 'another training is writing to' in capsys.readouterr().err
