@@ -61,6 +61,9 @@ class TextConfig:
     quick_gelu: bool
     """OpenAI's weights were trained with x * sigmoid(1.702 x), LAION's with the exact GELU."""
     context_length: int = 77
+    """Most tokens of a text, start and end included."""
+    vocab_size: int = 49408
+    """Tokens of the byte-pair encoding."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -88,7 +88,8 @@ class EOVSeg(nn.Module):
         text = config.text
         self.text_tower: CLIPTextTower | None = CLIPTextTower(
             embed_dim=config.embed_dim, width=text.width, heads=text.heads, layers=text.layers,
-            context_length=text.context_length, quick_gelu=text.quick_gelu)
+            context_length=text.context_length, vocab_size=text.vocab_size,
+            quick_gelu=text.quick_gelu)
         self.cnn = build_cnn(config.cnn, config.embed_dim)
         self.clip_logit_scale = nn.Parameter(torch.tensor(INITIAL_LOGIT_SCALE))
         self.vit = ViTFirstBlock(config.vit)

@@ -2,33 +2,29 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading and writing weights: published `.pth` files and our own safetensors.
 
-Nothing here executes pickled code: `.pth` files are read with PyTorch's weights-only unpickler,
-which admits tensors and plain containers.  Nothing here knows a network: a file becomes a
+Nothing here executes pickled code, nothing is mapped, and nothing is allocated because a file says
+that it is large (`tensor_files`, `pickled`).  Nothing here knows a network: a file becomes a
 `Checkpoint`, names and tensors, and `EOVSeg.load` takes what it selects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 import hashlib
-import math
 from pathlib import Path
-import zipfile
 
-from safetensors import safe_open, SafetensorError
 from safetensors.torch import save
 import torch
 from torch import Tensor
 
 from eov_seg_core.config import Variant, variant_config, VARIANTS
 from eov_seg_core.weights.compact import compact, expand
-from eov_seg_core.weights.names import is_unused, official_name
+from eov_seg_core.weights.names import is_official, is_unused, official_name, plain_name
+from eov_seg_core.weights.tensor_files import printable, read_tensors
 
 FORMAT = 'eov_seg'
 """Value of the metadata entry `format` of our safetensors files."""
-_PORTION = 1 << 25
-"""Numbers that are copied out of one mapping of a file: 128 MiB in float32."""
 _SHOWN = 5
 """Offenders that an error message names."""
 _VOID = 'void_embedding.weight'
@@ -73,7 +69,14 @@ class Checkpoint:
         """
         names = {name: official_name(name) if self.official else name for name in wanted}
         self._check_entries({names[name]: tensor for name, tensor in wanted.items()})
-        return {name: self.state[names[name]].to(tensor.dtype) for name, tensor in wanted.items()}
+        selected, storages = {}, set()
+        for name, tensor in wanted.items():
+            value = self.state[names[name]].to(tensor.dtype).contiguous()
+            # entries may share memory in a file, those of a network must not
+            is_shared = value.untyped_storage().data_ptr() in storages
+            selected[name] = value.clone() if is_shared else value
+            storages.add(selected[name].untyped_storage().data_ptr())
+        return selected
 
     def _check_entries(self, wanted: Mapping[str, Tensor]) -> None:
         missing = [name for name in wanted if name not in self.state]
@@ -116,7 +119,7 @@ def _misfit(name: str, value: object, wanted: Tensor) -> str | None:
 
 def _shown(names: list[str]) -> str:
     more = f', and {len(names) - _SHOWN} more' if len(names) > _SHOWN else ''
-    return ', '.join(names[:_SHOWN]) + more
+    return printable(', '.join(names[:_SHOWN])) + more
 
 
 def from_official(state_dict: Mapping[str, Tensor], source: str = 'state dict') -> Checkpoint:
@@ -128,17 +131,22 @@ def from_official(state_dict: Mapping[str, Tensor], source: str = 'state dict') 
     if not isinstance(state_dict, Mapping):
         raise CheckpointError(f'{source} is a {type(state_dict).__name__}, expected a dictionary '
                               'of tensors')
-    void = state_dict.get(_VOID)
+    return Checkpoint(source, _variant_of(state_dict, source), state_dict, official=True)
+
+
+def _variant_of(state: Mapping[str, Tensor], source: str) -> Variant:
+    """Tell the variant by the one entry that all have, under one name, in different sizes."""
+    void = state.get(_VOID)
     if not isinstance(void, Tensor) or void.dim() != 2:
         raise CheckpointError(
             f'{source} is no EOV-Seg checkpoint: it has no entry {_VOID!r} of shape (1, E); '
-            f'its first entries are {_shown([str(name) for name in state_dict]) or "none"}')
+            f'its first entries are {_shown([str(name) for name in state]) or "none"}')
     sizes = {variant_config(variant).embed_dim: variant for variant in VARIANTS}
     if void.shape[1] not in sizes:
         raise CheckpointError(
             f'{source}: {_VOID} has {void.shape[1]} channels; known are '
             f'{", ".join(f"{size} (variant {name})" for size, name in sizes.items())}')
-    return Checkpoint(source, sizes[void.shape[1]], state_dict, official=True)
+    return sizes[void.shape[1]]
 
 
 def to_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -147,11 +155,12 @@ def to_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint file of either kind.
+    """Read a checkpoint file, whatever its name ends in.
 
     Args:
-        path: Our `.safetensors`, or an official file in detectron2's dictionary form or as a bare
-            state dict.
+        path: Our safetensors; or a `.pth` or a safetensors file with the published names, as they
+            are or below `model` or `state_dict`, also with the prefixes `module.` and
+            `_orig_mod.` of parallel and of compiled models.
 
     Raises:
         CheckpointError: The file is missing, truncated, damaged or no checkpoint.
@@ -159,91 +168,38 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f'checkpoint {path} is not a file; check the path')
-    if path.suffix == '.safetensors':
-        return _read_safetensors(path)
-    return from_official(_read_pickle(path), source=str(path))
-
-
-def _read_safetensors(path: Path) -> Checkpoint:
     try:
-        with safe_open(path, framework='pt') as file:
-            metadata = file.metadata() or {}
-            sizes = {name: math.prod(file.get_slice(name).get_shape())
-                     for name in file.keys()}  # noqa: SIM118
-        state: dict[str, Tensor] = {}
-        for portion in _portions(sizes):
-            with safe_open(path, framework='pt') as file:
-                state.update({name: file.get_tensor(name).clone() for name in portion})
-    except (SafetensorError, OSError) as error:
-        raise CheckpointError(f'{path} is truncated or no safetensors file ({error}); '
-                              'fetch or convert it again') from error
+        found = read_tensors(path, lambda name: not is_unused(plain_name(name)))
+    except Exception as error:  # a damaged file makes its reader raise whatever it comes to
+        raise CheckpointError(f'{path} is damaged or no checkpoint: {_reason(error)}. Fetch it '
+                              'again, or check the path') from error
+    state = {plain_name(name): tensor for name, tensor in found.tensors.items()}
+    if found.metadata.get('format') == FORMAT:
+        return _checked(path, state, found.metadata)
+    source = f'{path} ({found.remarks})' if found.remarks else str(path)
+    return Checkpoint(str(path), _variant_of(state, printable(source)), state,
+                      official=any(map(is_official, state)))
+
+
+def _checked(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Checkpoint:
+    """Return the content of a file that `save_checkpoint` wrote."""
     variant = next((name for name in VARIANTS if name == metadata.get('variant')), None)
-    if metadata.get('format') != FORMAT or variant is None:
-        raise CheckpointError(
-            f'{path} was not written by eov-seg: its metadata is {metadata}, expected '
-            f'format={FORMAT!r} and a variant; make one with `eov-seg convert`')
+    if variant is None:
+        raise CheckpointError(f'{path} is of the variant {metadata.get("variant")!r}, known are '
+                              f'{", ".join(VARIANTS)}; a newer version may know it')
     if metadata.get('sha256') != weights_digest(state):
         raise CheckpointError(f'{path} is damaged: its weights do not have the digest '
                               f'{metadata.get("sha256")} of its metadata; fetch it again')
     try:
-        return Checkpoint(str(path), variant, expand(state), official=False)
+        state = expand(state, variant_config(variant).text)
     except ValueError as error:
         raise CheckpointError(f'{path} is damaged: {error}; fetch it again') from error
+    return Checkpoint(str(path), variant, state, official=False)
 
 
-def _portions(sizes: Mapping[str, int]) -> Iterator[list[str]]:
-    """Cut a list of entries into portions that are copied out of a mapped file one at a time.
-
-    Copied, because a mapped tensor changes with its file.  In portions, each from a mapping of its
-    own, because mapped pages count as memory until they are unmapped: all at once would take the
-    weights twice.
-    """
-    before, portion = 0, 0
-    names: list[str] = []
-    for name, size in sizes.items():
-        before += size
-        if names and before // _PORTION > portion:
-            yield names
-            names, portion = [], before // _PORTION
-        names.append(name)
-    yield names
-
-
-def _read_pickle(path: Path) -> Mapping[str, Tensor]:
-    """Read a `.pth` without executing code; return its state dict."""
-    content = _unpickle(path)
-    if not zipfile.is_zipfile(path):   # the old format cannot be mapped
-        return content
-    sizes = {name: tensor.numel() for name, tensor in content.items()}
-    state: dict[str, Tensor] = {}
-    for portion in _portions(sizes):
-        content = _unpickle(path)
-        state.update({name: content[name].clone() for name in portion})
-    return state
-
-
-def _unpickle(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a `.pth` that reach an output."""
-    try:
-        # mapped, so that optimiser state and unused towers never enter memory
-        content = torch.load(path, map_location='cpu', weights_only=True,
-                             mmap=zipfile.is_zipfile(path))
-    except Exception as error:  # a damaged file makes the unpickler raise whatever it comes to
-        raise CheckpointError(
-            f'{path} is truncated, no PyTorch checkpoint, or holds objects other than tensors, '
-            f'which are never executed ({type(error).__name__}: {_first_line(error)}); '
-            'fetch it again or save its tensors alone') from error
-    if isinstance(content, Mapping) and isinstance(content.get('model'), Mapping):
-        content = content['model']
-    if not isinstance(content, Mapping):
-        raise CheckpointError(f'{path} holds a {type(content).__name__}, expected a state dict or '
-                              "detectron2's dictionary with an entry 'model'")
-    return {str(name): value for name, value in content.items()
-            if isinstance(value, Tensor) and not is_unused(str(name))}
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [''])[0][:200]
+def _reason(error: Exception) -> str:
+    text = printable(str(error).partition('\n')[0])
+    return text if type(error) is ValueError else f'{type(error).__name__} ({text})'
 
 
 def save_checkpoint(state: Mapping[str, Tensor], path: str | Path, variant: str, *,

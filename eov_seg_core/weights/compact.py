@@ -12,6 +12,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from eov_seg_core.config import TextConfig
+
 _TABLE = 'text_tower.token_embedding.weight'
 _ROWS = 'text_tower.token_embedding.rows'
 _ROW_OF_TOKEN = 'text_tower.token_embedding.row_of_token'
@@ -39,8 +41,12 @@ def compact(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return small
 
 
-def expand(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def expand(state: Mapping[str, Tensor], text: TextConfig) -> dict[str, Tensor]:
     """Return the weights that a small file stands for; others come back as they are.
+
+    Args:
+        state: Entries of the file.
+        text: Of the variant: what the token table must be like.
 
     Raises:
         ValueError: The parts of the token table do not fit each other.
@@ -48,11 +54,13 @@ def expand(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if _ROWS not in state or _ROW_OF_TOKEN not in state:
         return dict(state)
     rows_NC, row_of_token_V = state[_ROWS], state[_ROW_OF_TOKEN]
-    fits = (rows_NC.dim() == 2 and row_of_token_V.dim() == 1
-            and row_of_token_V.dtype == torch.int32 and row_of_token_V.numel() > 0
+    # looked at before the table is made, which may be far larger than the file
+    fits = (rows_NC.dim() == 2 and rows_NC.shape[1] == text.width
+            and row_of_token_V.shape == (text.vocab_size,) and row_of_token_V.dtype == torch.int32
             and 0 <= int(row_of_token_V.min()) <= int(row_of_token_V.max()) < len(rows_NC))
     if not fits:
         raise ValueError(f'{_ROW_OF_TOKEN} does not fit {_ROWS} of shape {tuple(rows_NC.shape)}: '
-                         'expected an int32 row number for every token')
+                         f'expected rows of {text.width} values, and an int32 row number for '
+                         f'each of {text.vocab_size} tokens')
     rest = {name: tensor for name, tensor in state.items() if name not in (_ROWS, _ROW_OF_TOKEN)}
     return {**rest, _TABLE: rows_NC[row_of_token_V.long()]}

@@ -99,3 +99,14 @@ def official_name(name: str) -> str:
 def is_unused(name: str) -> bool:
     """Tell whether a published entry reaches no output: the second CLIP's text tower and so on."""
     return _UNUSED.match(name) is not None
+
+
+def is_official(name: str) -> bool:
+    """Tell whether a name is a published one; of the few that both have it is not told."""
+    return name.startswith(('cnn_backbone.', 'vit_backbone.', 'lite_aggr.',
+                            'light_weight_decoder.'))
+
+
+def plain_name(name: str) -> str:
+    """Drop what `DataParallel` and `torch.compile` add to a name."""
+    return name.replace('_orig_mod.', '').removeprefix('module.')

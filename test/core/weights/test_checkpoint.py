@@ -234,12 +234,12 @@ def test_files_can_be_read_by_whom_the_umask_lets(tmp_path, tiny_model):
     assert (tmp_path / 'model.safetensors').stat().st_mode == (tmp_path / 'other').stat().st_mode
 
 
-def test_foreign_safetensors(tmp_path, tiny_model):
+def test_safetensors_without_our_metadata(tmp_path, tiny_model):
     path = tmp_path / 'model.safetensors'
     tiny_model.save(path)
     save_file(load_file(path), path)   # loses the metadata
-    with pytest.raises(CheckpointError, match='format|metadata'):
-        read_checkpoint(path)
+    model = EOVSeg.from_checkpoint(path)
+    assert digest(model) == digest(tiny_model)
 
 
 def test_a_small_file_holds_nearly_the_same_weights(tmp_path):
