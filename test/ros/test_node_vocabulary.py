@@ -310,5 +310,5 @@ def test_parameters_answer_while_a_frame_is_processed(client, start_node):
     client.send(10**6)
     time.sleep(0.1)
     started_s = time.monotonic()
-    assert client.set(vocabulary__things=[f'name {n}' for n in range(500)])[0].successful
+    assert client.set(vocabulary__things=[f'name {n}' for n in range(250)])[0].successful
     assert time.monotonic() - started_s < 0.6
