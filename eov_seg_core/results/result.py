@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
+from numbers import Integral, Real
 from typing import Any, TYPE_CHECKING
 
 import numpy as np
@@ -181,7 +182,16 @@ class PanopticResult:
             name: First name of the class, as in the vocabulary.
             is_thing: True for things, False for stuff.
             min_score: Least score, 0..1.
+
+        Raises:
+            ValueError: The name is no string, the flag no bool, or the score not in 0..1.
         """
+        if not (name is None or isinstance(name, str)):
+            raise ValueError(f"name must be a string such as 'chair', or None, got {name!r:.80}")
+        if is_thing not in (None, True, False):
+            raise ValueError(f'is_thing must be True, False or None, got {is_thing!r:.80}')
+        if not isinstance(min_score, Real) or not 0 <= min_score <= 1:
+            raise ValueError(f'min_score must lie in 0..1, got {min_score!r:.80}')
         return [segment for segment in self.segments
                 if (name is None or segment.name == name)
                 and (is_thing is None or segment.is_thing == is_thing)
@@ -200,9 +210,11 @@ class PanopticResult:
             segment: A segment of this result, or its id.
 
         Raises:
-            ValueError: This result has no such segment.
+            ValueError: It is neither a Segment nor an id, or this result has no such segment.
         """
         segment_id = segment.id if isinstance(segment, Segment) else segment
+        if not isinstance(segment_id, Integral) or isinstance(segment_id, bool):
+            raise ValueError(f'expected a Segment or its id, a whole number, got {segment!r:.80}')
         if not any(known.id == segment_id for known in self.segments):
             raise ValueError(f'this result has no segment {segment_id!r}; it has '
                              f'{len(self.segments)} segments, see `segments`')
@@ -221,12 +233,23 @@ class PanopticResult:
         >>> chair = Segment(1, 5, 'chair', True, 0.9, 2, (0, 0, 2, 1))
         >>> PanopticResult(np.array([[1, 1, 0]], np.int32), [chair]).to_coco()
         [{'id': 1, 'category_id': 5, 'area': 2, 'bbox': [0, 0, 2, 1], 'iscrowd': 0, 'score': 0.9}]
+
+        Raises:
+            ValueError: The result was not made with this vocabulary.
         """
-        ids = () if vocabulary is None else vocabulary.dataset_ids
+        ids = () if vocabulary is None else self._checked(vocabulary).dataset_ids
         return [{'id': segment.id,
                  'category_id': ids[segment.class_id - 1] if ids else segment.class_id,
                  'area': segment.area, 'bbox': segment.bbox_xywh, 'iscrowd': 0,
                  'score': round(segment.score, 6)} for segment in self.segments]
+
+    def _checked(self, vocabulary: Vocabulary) -> Vocabulary:
+        for segment in self.segments:
+            if vocabulary.names[segment.class_id - 1:segment.class_id] != (segment.name,):
+                raise ValueError(f'class {segment.class_id} of this result is {segment.name!r}, '
+                                 f'which {vocabulary!r} does not have there; give the vocabulary '
+                                 'that the result was made with')
+        return vocabulary
 
 
 def look_up(table: npt.NDArray[np.generic], indices: npt.NDArray[np.integer[Any]]

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from eov_seg_core.results.result import PanopticResult, Segment
+from eov_seg_core.vocabulary import Vocabulary
 
 
 def make_result():
@@ -47,7 +48,7 @@ def test_mask_of_a_segment_and_of_its_id():
         np.testing.assert_array_equal(mask, result.mask(np.int32(segment.id)))
 
 
-@pytest.mark.parametrize('unknown', [0, 6, -1, 'chair', None])
+@pytest.mark.parametrize('unknown', [0, 6, -1])
 def test_there_is_no_mask_of_what_was_not_found(unknown):
     with pytest.raises(ValueError, match=f'no segment {unknown!r}; it has 5 segments'):
         make_result().mask(unknown)
@@ -104,3 +105,23 @@ assert result.mask(1).all() and result.semantic.all() and result.confidence.all(
     finished = subprocess.run([sys.executable, '-c', code], cwd=checkout, capture_output=True,
                               text=True, check=False)
     assert finished.returncode == 0, finished.stderr
+
+
+def test_wrong_arguments_say_what_was_expected() -> None:
+    result = PanopticResult(
+        np.array([[1, 1, 0]], np.int32), [Segment(1, 1, 'chair', True, 0.9, 2, (0, 0, 2, 1))])
+    for arguments, message in (
+            ({'name': 1}, "name must be a string such as 'chair'"),
+            ({'is_thing': 'yes'}, 'is_thing must be True, False or None'),
+            ({'min_score': 50}, 'min_score must lie in 0..1, got 50'),
+            ({'min_score': float('nan')}, 'min_score must lie in 0..1'),
+            ({'min_score': '0.5'}, 'min_score must lie in 0..1')):
+        with pytest.raises(ValueError, match=message):
+            result.select(**arguments)
+    for segment in ('chair', None, [1], True, 1.0):
+        with pytest.raises(ValueError, match='expected a Segment or its id'):
+            result.mask(segment)
+    for vocabulary in (Vocabulary(stuff=['road']), Vocabulary(things=['couch', 'chair'])):
+        with pytest.raises(ValueError, match='give the vocabulary that the result was made with'):
+            result.to_coco(vocabulary)
+    assert result.to_coco(Vocabulary(things=['chair,seat']))[0]['category_id'] == 1
