@@ -61,6 +61,10 @@ class FreeEngine:
         """Use the words."""
         self._vocabulary = prepared.vocabulary
 
+    def warm_up(self, height: int, width: int) -> None:
+        """Make the result of a size, as the node asks for at its start."""
+        self(np.zeros((height, width, 3), np.uint8))
+
     def __call__(self, image: np.ndarray, **_: float) -> PanopticResult:
         """Return a result of the image's size."""
         shape = image.shape[:2]
