@@ -17,10 +17,8 @@ from contextlib import ExitStack
 import functools
 import logging
 import sys
-import time
 from typing import Any, NoReturn
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.msg import SetParametersResult
@@ -36,25 +34,21 @@ from rclpy.lifecycle import (
 from rclpy.logging import LoggingSeverity
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from std_msgs.msg import Header
 from std_srvs.srv import SetBool
 
-from eov_seg_ros.diagnostics import status_name
 from eov_seg_ros.log_bridge import forward_logging
 from eov_seg_ros.parameters import declare, Parameters
 from eov_seg_ros.pipeline.loading import load_model, LoadedModel, Loading
-from eov_seg_ros.pipeline.outputs import QOS_OVERRIDES
 from eov_seg_ros.pipeline.pipeline import Pipeline
 from eov_seg_ros.pipeline.segmenter_factory import free_memory, load_segmenter
 from eov_seg_ros.pipeline.word_lists import consequences, FILE, STUFF, THINGS
 from eov_seg_ros.process.bond import start_bond
 from eov_seg_ros.process.executor import FatalError
 from eov_seg_ros.process.given_parameters import unknown_parameters, unused_files
+from eov_seg_ros.process.node_status import NodeStatus
 from eov_seg_ros.process.run import end_process, run_node
 from eov_seg_ros.text import describe, printable
 
-_NAMESAKE = ('another node has the same name, and both answer: end one of them, or start it in a '
-             'namespace of its own')
 _QOS = 'qos_overrides.'
 
 _Transition = Callable[['SegmentNode', LifecycleState], TransitionCallbackReturn]
@@ -94,15 +88,12 @@ class SegmentNode(LifecycleNode):
         self._segmenter_factory = segmenter_factory
         self._pipeline: Pipeline | None = None
         self._loading: Loading | None = None
-        self._failure = ''
-        self._had_namesake = False
         self._bond: Any = None
         self._resources = ExitStack()
         debug = self.get_logger().get_effective_level() == LoggingSeverity.DEBUG
         self._resources.enter_context(forward_logging(
             self.get_logger(), logging.DEBUG if debug else logging.INFO))
-        self._diagnostics = self.create_publisher(
-            DiagnosticArray, '/diagnostics', 10, qos_overriding_options=QOS_OVERRIDES)
+        self._status = NodeStatus(self)
         declare(self)
         self._warn_of_unknown_parameters()
         self._follow_parameters()
@@ -176,7 +167,7 @@ class SegmentNode(LifecycleNode):
 
     def has_failed(self, why: str) -> None:
         """Log that a transition failed, and why, for /diagnostics too; empty: it did not."""
-        self._failure = why
+        self._status.failure = why
         if why:
             self.get_logger().error(why)
 
@@ -232,22 +223,12 @@ class SegmentNode(LifecycleNode):
     # Diagnostics.
 
     def _publish_diagnostics(self) -> None:
-        statuses = self._pipeline.statuses() if self._pipeline is not None else self._idle()
-        if self._has_namesake():
-            for status in statuses:
-                status.level = max(status.level, DiagnosticStatus.WARN)
-                status.message = f'{_NAMESAKE}; {status.message}'
-        self._diagnostics.publish(DiagnosticArray(
-            header=Header(stamp=self.get_clock().now().to_msg()), status=statuses))
-
-    def _has_namesake(self) -> bool:
-        """Say whether another node has this name, and log it when it appears."""
-        name = (self.get_name(), self.get_namespace())
-        had, self._had_namesake = self._had_namesake, (
-            self.get_node_names_and_namespaces().count(name) > 1)
-        if self._had_namesake and not had:
-            self.get_logger().warning(f'{self.get_fully_qualified_name()}: {_NAMESAKE}')
-        return self._had_namesake
+        if self._pipeline is not None:
+            self._status.publish(self._pipeline.statuses())
+        else:
+            self._status.publish(self._status.idle(
+                self._state_machine.current_state[1],
+                None if self._loading is None else self._loading.started_s))
 
     def _warn_of_unknown_parameters(self, prefix: str = '') -> None:
         """Log the given parameters that were not declared; those with a prefix, or without one."""
@@ -255,17 +236,6 @@ class SegmentNode(LifecycleNode):
                  if name.startswith(_QOS) == bool(prefix)}
         for text in unknown_parameters(sorted(given), self.get_parameters_by_prefix('')):
             self.get_logger().warning(text)
-
-    def _idle(self) -> list[DiagnosticStatus]:
-        """Say why there is no pipeline, once for each camera."""
-        level, text = DiagnosticStatus.OK, self._state_machine.current_state[1]
-        if self._loading is not None:
-            seconds = time.monotonic() - self._loading.started_s
-            text = f'STARTING: the model is being loaded, for {seconds:.0f} s now'
-        elif self._failure:
-            level, text = DiagnosticStatus.ERROR, self._failure
-        return [DiagnosticStatus(level=level, name=status_name(self, camera), message=text)
-                for camera in self.get_parameter('camera_names').value or ('',)]
 
     # Parameters.
 
