@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 QOS_OVERRIDES = QoSOverridingOptions.with_default_policies()
 """Lets parameters override history, depth and reliability of a publisher or subscription."""
+_INPUT_DEPTH = 10
+"""Images that may wait for the executor: a third of a second at 30 Hz."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,13 @@ _OUTPUTS = {
 
 
 def input_qos() -> QoSProfile:
-    """Return the QoS of image subscriptions: the newest only, from any publisher."""
-    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1,
+    """Return the QoS of image subscriptions: from any publisher.
+
+    The queue holds what comes while the executor answers a request.  It does not delay images:
+    the executor empties it at once, and the frame thread takes the newest and counts the others
+    as skipped.  In a queue of one they would replace one another without being counted.
+    """
+    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=_INPUT_DEPTH,
                       reliability=ReliabilityPolicy.BEST_EFFORT)
 
 

@@ -156,3 +156,23 @@ sys.exit(run_node(make, []))
     assert process.returncode == 1
     assert 'nothing to be done' in output
     assert 'Traceback' not in output, output
+
+
+def test_images_that_come_while_the_executor_is_busy_are_all_counted(client, start_node):
+    import time
+
+    from rclpy.qos import QoSProfile
+    from sensor_msgs.msg import Image
+
+    camera = client.node.create_publisher(Image, 'image_raw', QoSProfile(depth=10))
+    node = start_node(FakeSegmenter(), **WORDS, **{
+        'qos_overrides./image_raw.subscription.reliability': 'reliable'})
+    client.wait_for(camera.get_subscription_count)
+    client.wait_for(lambda: client.state() == 'active')
+    frames = node._pipeline._frames
+    before = frames.counts('').received
+    busy = node.create_timer(0.01, lambda: (busy.cancel(), time.sleep(1.0)))
+    client.spin_for(0.3)
+    for _ in range(8):
+        camera.publish(Image(height=2, width=2, step=6, encoding='rgb8', data=bytes(12)))
+    client.wait_for(lambda: frames.counts('').received >= before + 8)
