@@ -45,7 +45,10 @@ TOPICS = {'panoptic': Image, 'semantic': Image, 'instance': Image,
 
 
 class FreeEngine:
-    """A segmenter whose result is ready: twenty segments, found in no time."""
+    """A segmenter whose result is ready: twenty segments, found in no time.
+
+    The words take turns, so that all of a vocabulary of at most twenty are in each result.
+    """
 
     def __init__(self) -> None:
         self.device, self.precision = 'cpu', 'fp32'
@@ -60,6 +63,7 @@ class FreeEngine:
     def use_vocabulary(self, prepared: Any) -> None:
         """Use the words."""
         self._vocabulary = prepared.vocabulary
+        self._results = {}
 
     def warm_up(self, height: int, width: int) -> None:
         """Make the result of a size, as the node asks for at its start."""
@@ -75,9 +79,10 @@ class FreeEngine:
     def _result(self, height: int, width: int) -> PanopticResult:
         rows, columns = np.indices((height, width))
         instance = (1 + 5 * (4 * rows // height) + 5 * columns // width).astype(np.int32)
-        segments = [Segment(number, 1 + number % 5, self._vocabulary.names[number % 5],
-                            number % 2 == 0, 0.9, int((instance == number).sum()), (0, 0, 9, 9))
-                    for number in range(1, 21)]
+        names, is_thing = self._vocabulary.names, self._vocabulary.is_thing
+        segments = [Segment(number, 1 + number % len(names), names[number % len(names)],
+                            is_thing[number % len(names)], 0.9, int((instance == number).sum()),
+                            (0, 0, 9, 9)) for number in range(1, 21)]
         return PanopticResult(instance, segments)
 
 
@@ -97,12 +102,12 @@ def run_camera(height: int, width: int, rate_hz: float) -> None:
         time.sleep(max(0.0, next_s - time.monotonic()))
 
 
-def run_free_node() -> int:
+def run_free_node(ros_arguments: list[str]) -> int:
     """Run the node with the free engine."""
     from eov_seg_ros.segment_node import run
 
     words = "['a', 'b', 'c', 'd', 'e']"
-    return run(['segment_node', '--ros-args', '-p', f'vocabulary.things:={words}'],
+    return run(['segment_node', '--ros-args', '-p', f'vocabulary.things:={words}', *ros_arguments],
                lambda parameters: FreeEngine())
 
 
@@ -221,12 +226,12 @@ def main() -> int:
     parser.add_argument('--size', type=int, nargs=2, default=(720, 1280), metavar=('H', 'W'))
     parser.add_argument('--rate', type=float, default=30.0)
     parser.add_argument('--checkpoint', default='')
-    options = parser.parse_args()
+    options, ros_arguments = parser.parse_known_args()
     if options.part == 'camera':
         with contextlib.suppress(KeyboardInterrupt):
             run_camera(*options.size, options.rate)
     elif options.part == 'free_node':
-        return run_free_node()
+        return run_free_node(ros_arguments)
     elif options.part == 'switch':
         measure_switch(options.checkpoint)
     else:

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from rcl_interfaces.srv import SetParametersAtomically
 import rclpy
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
@@ -35,12 +36,14 @@ class Received:
     Attributes:
         name: The picture's file name, from the header's frame_id.
         stamp_ns: The header's stamp.
+        published_ns: When the last of them was published, by the middleware's clock.
         latency_ms: From the stamp until the last message was here.
         messages: The message of each topic.
     """
 
     name: str
     stamp_ns: int
+    published_ns: int
     latency_ms: float
     messages: dict[str, Any]
 
@@ -74,6 +77,8 @@ class Collector:
         self._topics = topics
         self._on_frame = on_frame
         self.node = rclpy.create_node('demo_watcher')
+        self._executor = SingleThreadedExecutor()   # rclpy.spin_once would prepare one each time
+        self._executor.add_node(self.node)
         self.class_map: dict[int, str] = {}
         self.labels_count = 0
         self.method = ''
@@ -82,7 +87,7 @@ class Collector:
         self._partial: dict[int, dict[str, Any]] = {}
         for topic, message_type in topics.items():
             self.node.create_subscription(
-                message_type, topic, functools.partial(self._on_message, topic), 10)
+                message_type, topic, functools.partial(self._on_message, topic), 100)
         self.node.create_subscription(LabelInfo, f'{NODE}/label_info', self._on_labels, latched())
         self.node.create_subscription(VisionInfo, f'{NODE}/vision_info', self._on_info, latched())
 
@@ -110,7 +115,7 @@ class Collector:
                                    'words are above')
             if time.monotonic() > end_s:
                 raise RuntimeError(f'{what} did not come within {timeout_s:g} s')
-            rclpy.spin_once(self.node, timeout_sec=0.1)
+            self._executor.spin_once(timeout_sec=0.1)
         return value
 
     def wait_for_node(self, timeout_s: float) -> None:
@@ -150,6 +155,7 @@ class Collector:
         future = client.call_async(SetParametersAtomically.Request(parameters=[
             Parameter(name, value=value).to_parameter_msg() for name, value in values.items()]))
         self.wait_for(future.done, 'the answer of the parameter service', 10)
+        self.node.destroy_client(client)
         accepted_ms = 1000 * (time.monotonic() - started_s)
         if not future.result().result.successful:
             raise RuntimeError(f'the node refused the words: {future.result().result.reason}')
@@ -170,14 +176,14 @@ class Collector:
     def _on_counted(self, topic: str, _: Any) -> None:
         self.counts[topic] += 1
 
-    def _on_message(self, topic: str, message: Any) -> None:
+    def _on_message(self, topic: str, message: Any, info: Mapping[str, Any]) -> None:
         self.counts[topic] += 1
         stamp_ns = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
         messages = self._partial.setdefault(stamp_ns, {})
         messages[topic] = message
         if len(messages) == len(self._topics):
             del self._partial[stamp_ns]
-            self._on_frame(Received(message.header.frame_id, stamp_ns,
+            self._on_frame(Received(message.header.frame_id, stamp_ns, info['source_timestamp'],
                                     (self.now_ns() - stamp_ns) / 1e6, messages))
         elif len(self._partial) > _MOST_PARTIAL:
             del self._partial[min(self._partial)]
