@@ -19,11 +19,11 @@ from vision_msgs.msg import (
     VisionClass,
 )
 
+from eov_seg_core.io.image_messages.layouts import WHITE
 from eov_seg_core.io.media import MAX_MEGAPIXELS
 from eov_seg_core.visualization import draw_overlay
 from eov_seg_ros.class_ids import LabelSpace, UNLABELED
 from eov_seg_ros.image_bridge import CvBridge, make_bridge
-from eov_seg_ros.pixel_layouts import WHITE
 
 if TYPE_CHECKING:
     from eov_seg_core.results.result import PanopticResult, Segment
