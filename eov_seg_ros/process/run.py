@@ -35,6 +35,18 @@ def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> in
     for signum in _SIGNALS:
         signal.signal(signum, _interrupt_once)
     try:
+        return _run_until_end(make_node, args)
+    except KeyboardInterrupt:   # before there was a node, or while it ended
+        return 0
+    finally:
+        # Python gives signals their deadly defaults back while it takes PyTorch down, unless
+        # they are ignored.
+        for signum in _SIGNALS:
+            signal.signal(signum, signal.SIG_IGN)
+
+
+def _run_until_end(make_node: Callable[[], Node], args: list[str] | None) -> int:
+    try:
         rclpy.init(args=args)
     except RuntimeError as error:  # such as `-p name:=` without a value
         sys.stderr.write(f'{error}\n')
@@ -54,10 +66,6 @@ def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> in
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
-        # Python gives signals their deadly defaults back while it takes PyTorch down, unless
-        # they are ignored.
-        for signum in _SIGNALS:
-            signal.signal(signum, signal.SIG_IGN)
     return 0
 
 

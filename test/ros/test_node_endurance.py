@@ -176,3 +176,32 @@ def test_images_that_come_while_the_executor_is_busy_are_all_counted(client, sta
     for _ in range(8):
         camera.publish(Image(height=2, width=2, step=6, encoding='rgb8', data=bytes(12)))
     client.wait_for(lambda: frames.counts('').received >= before + 8)
+
+
+@pytest.mark.parametrize('moment', ['log', 'destroy'])
+def test_ctrl_c_while_a_failed_start_ends_is_no_traceback(start_process, moment):
+    process = start_process('-c', f"""
+import os, signal, sys
+import rclpy
+from rclpy.node import Node
+from eov_seg_ros.process.executor import FatalError
+from eov_seg_ros.process.run import run_node
+interrupt = lambda *_: os.kill(os.getpid(), signal.SIGINT)
+class Doomed(Node):
+    def destroy_node(self):
+        if {moment!r} == 'destroy':
+            interrupt()
+        super().destroy_node()
+def make():
+    if {moment!r} == 'log':
+        rclpy.logging.get_logger = interrupt
+    node = Doomed('doomed')
+    def fail():
+        raise FatalError('nothing to be done')
+    node.create_timer(0.01, fail)
+    return node
+sys.exit(run_node(make, []))
+""")
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode in (0, 1)
+    assert 'Traceback' not in output, output
