@@ -19,6 +19,9 @@ from rclpy.node import Node
 from eov_seg_ros.process.executor import EnduringExecutor, FatalError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_NO_KEYS = ('ROS could not start while ROS_SECURITY_ENABLE is true: make its keys with '
+            '`ros2 security create_enclave` and name them with --enclave, or unset '
+            'ROS_SECURITY_ENABLE; see docs/reliability.md')
 
 
 def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
@@ -49,7 +52,8 @@ def _run_until_end(make_node: Callable[[], Node], args: list[str] | None) -> int
     try:
         rclpy.init(args=args)
     except RuntimeError as error:  # such as `-p name:=` without a value
-        sys.stderr.write(f'{error}\n')
+        is_secure = os.environ.get('ROS_SECURITY_ENABLE') == 'true'
+        sys.stderr.write(f'{_NO_KEYS}: {error}\n' if is_secure else f'{error}\n')
         return 1
     node = None
     try:

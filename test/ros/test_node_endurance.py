@@ -205,3 +205,13 @@ sys.exit(run_node(make, []))
     output, _ = process.communicate(timeout=30)
     assert process.returncode in (0, 1)
     assert 'Traceback' not in output, output
+
+
+def test_security_without_keys_is_a_sentence(start_process, tmp_path):
+    process = start_process(
+        'test/ros/fake_segmenter.py', ROS_SECURITY_ENABLE='true',
+        ROS_SECURITY_STRATEGY='Enforce', ROS_SECURITY_KEYSTORE=str(tmp_path))
+    output, _ = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert 'ros2 security create_enclave' in output, output
+    assert 'Traceback' not in output, output
