@@ -217,6 +217,9 @@ def _model_options(arguments: argparse.Namespace, **thresholds: float) -> ModelO
 
 
 def _segment(arguments: argparse.Namespace) -> int:
+    from eov_seg_core.app.words import choose_vocabulary
+    # a small file is read, and refused, before PyTorch is imported for seconds
+    vocabulary = choose_vocabulary(arguments.vocabulary, arguments.things, arguments.stuff)
     from eov_seg_core.app import commands
     from eov_seg_core.io.media import describe_folders
     model = _model_options(arguments, score_threshold=arguments.score_threshold,
@@ -224,9 +227,7 @@ def _segment(arguments: argparse.Namespace) -> int:
     for note in describe_folders(arguments.inputs):
         print(f'eov-seg: note: {_printable(note)}', file=sys.stderr)
     report = commands.segment(commands.SegmentJob(
-        inputs=arguments.inputs, output=arguments.output, model=model,
-        vocabulary=commands.choose_vocabulary(
-            arguments.vocabulary, arguments.things, arguments.stuff),
+        inputs=arguments.inputs, output=arguments.output, model=model, vocabulary=vocabulary,
         max_frames=arguments.max_frames, skip_existing=arguments.skip_existing,
         max_megapixels=arguments.max_megapixels,
         instances=arguments.format == 'coco-instances'), _report)

@@ -32,7 +32,7 @@ from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.pretrained import load_pretrained
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.visualization import draw_overlay
-from eov_seg_core.vocabulary import presets, Vocabulary
+from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_core.weights.choice import DEFAULT_VARIANT
 from eov_seg_core.weights.choice import Source as WeightsSource
 
@@ -179,30 +179,6 @@ def _save(writer: CocoWriter) -> None:
     except KeyboardInterrupt:
         writer.save()
         raise
-
-
-def choose_vocabulary(named: str | None, things: list[str], stuff: list[str]) -> Vocabulary:
-    """Return the vocabulary that the options ask for.
-
-    Args:
-        named: Name of a preset or path of a file; None: `things` and `stuff`.
-        things: Entries 'name,synonym'.
-        stuff: Entries 'name,synonym'.
-
-    Raises:
-        ValueError: Both ways or none were used, or the names are not a vocabulary.
-    """
-    if bool(named) == bool(things or stuff):
-        raise ValueError('give either --vocabulary PRESET_OR_FILE or names with --things and '
-                         f'--stuff; presets are {", ".join(presets())}')
-    if named is None:
-        return Vocabulary(things=things, stuff=stuff)
-    if named in presets():
-        return Vocabulary.preset(named)
-    if not Path(named).is_file():
-        raise ValueError(f'--vocabulary {named} is neither a file nor a preset; presets are '
-                         f'{", ".join(presets())}')
-    return Vocabulary.from_file(named)
 
 
 def build_segmenter(options: ModelOptions) -> Segmenter:

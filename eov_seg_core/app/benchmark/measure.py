@@ -28,12 +28,8 @@ from eov_seg_core.app.benchmark.parts import (
     part_times,
 )
 from eov_seg_core.app.benchmark.timing import peak_resident_mib, ratio, Sample, summary, timed
-from eov_seg_core.app.commands import (
-    build_segmenter,
-    choose_vocabulary,
-    describe_machine,
-    ModelOptions,
-)
+from eov_seg_core.app.commands import build_segmenter, describe_machine, ModelOptions
+from eov_seg_core.app.words import choose_vocabulary
 from eov_seg_core.device.precision import resolve_precision
 from eov_seg_core.inference.preprocess import ImageBatch, preprocess
 from eov_seg_core.io.media import MediaError, read_image

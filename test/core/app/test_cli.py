@@ -132,6 +132,24 @@ def test_failed_convert_keeps_the_old_target(tmp_path, capsys):
     assert names_in(tmp_path) == ['broken.safetensors', 'old.pth']
 
 
+@pytest.mark.parametrize('content', [
+    'things: {a: [' + ', '.join(['&a [x, x, x, x, x, x, x, x, x]'] + [
+        f'&{name} [' + ', '.join([f'*{before}'] * 9) + ']'
+        for before, name in zip('abcdefgh', 'bcdefghi')]) + ']}',
+    '[' * 10_000, '', 'things: 3'], ids=['aliases', 'deep', 'empty', 'no list'])
+def test_a_wrong_vocabulary_file_is_refused_before_torch_is_imported(tmp_path, content):
+    (tmp_path / 'words.yaml').write_text(content)
+    code = ('import sys\nfrom eov_seg_core.app.cli import main\n'
+            f'status = main(["segment", "x.jpg", "-o", {str(tmp_path / "out")!r}, '
+            f'"--vocabulary", {str(tmp_path / "words.yaml")!r}])\n'
+            'sys.exit(9 if "torch" in sys.modules else status)')
+    ended = subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=False, timeout=60,
+                           capture_output=True, text=True)
+    assert ended.returncode == 2
+    assert len(ended.stderr) < 1000
+    assert 'words.yaml: ' in ended.stderr
+
+
 def test_help_needs_no_torch():
     code = ('import sys\nfrom eov_seg_core.app.cli import main\n'
             'try:\n    main(["segment", "--help"])\n'
