@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Sequence
 from dataclasses import replace
+import logging
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,6 +25,8 @@ from training.data.files import advising, check_present, read_rgb, Remedies
 from training.data.samples import PanopticSample, SegmentLabel
 
 _GREY = 1 + 256 + 65536     # divides the ids of a picture without colours
+_MOST_SHOWN = 8
+_log = logging.getLogger(__name__)
 _OWN_FILES = Remedies(*['docs/datasets.md says what is expected'] * 2)
 
 ImagePath = Callable[['int | str', str], str]
@@ -51,8 +54,9 @@ class CocoPanopticFolder:
         annotations: The JSON.
         panoptic: Folder of the PNGs that the JSON names.
         vocabulary: Classes, to which the JSON's categories are assigned by name; None: one class
-            for each category of the JSON, in its order, `name,synonym` being split at commas; one
-            that no segment uses and that is named like another (a super category) is left out.
+            for each category of the JSON, in its order, `name,synonym` being split at commas;
+            categories of the same names share one, with a warning; one that no segment uses and
+            that is named like another (a super category) is left out.
         category_ids: Id of the category of each class of the vocabulary, instead of names.
         image_path: How to find an image; None: by the file name that the JSON states.
         drop_covered: Leave out segments that the JSON lists but that have no pixel, instead of
@@ -82,12 +86,13 @@ class CocoPanopticFolder:
             raise ValueError(f'{path} annotates no image; expected at least one')
         used = {segment.category_id for annotation in file.annotations.values()
                 for segment in annotation.segments}
-        self.vocabulary = (_own_vocabulary(file.categories, used, path) if vocabulary is None
-                           else vocabulary)
-        # what no segment uses can contradict nothing, and comes last
-        classes = _class_of_category(
-            self.vocabulary, sorted(file.categories, key=lambda entry: entry.id not in used),
-            used, category_ids, path)
+        if vocabulary is None:
+            self.vocabulary, classes = _own_classes(file.categories, used, path)
+        else:
+            # what no segment uses can contradict nothing, and comes last
+            self.vocabulary, classes = vocabulary, _class_of_category(
+                vocabulary, sorted(file.categories, key=lambda entry: entry.id not in used),
+                used, category_ids, path)
         self.vocabulary = _with_dataset_ids(self.vocabulary, classes, category_ids)
         self._drop_covered = drop_covered
         self._remedies = remedies
@@ -147,18 +152,42 @@ def _named(image_id: int | str, file_name: str) -> str:
     return file_name
 
 
-def _own_vocabulary(categories: Sequence[CategoryEntry], used: Container[int], path: Path
-                    ) -> Vocabulary:
-    """Return a class for each category, without those that are unused and named like another."""
-    entries = [(Category(split_synonyms(entry.name), entry.is_thing), entry.id in used)
+def _own_classes(categories: Sequence[CategoryEntry], used: Container[int], path: Path
+                 ) -> tuple[Vocabulary, dict[int, int]]:
+    """Return a class for each category, and the class index of each category.
+
+    Categories of the same names share a class, as no word tells them apart; one that is unused
+    and named like another is left out.
+    """
+    entries = [(entry, Category(split_synonyms(entry.name), entry.is_thing))
                for entry in categories]
-    taken = {name for category, is_used in entries if is_used for name in category.names}
+    taken = {name for entry, category in entries if entry.id in used for name in category.names}
+    found: dict[tuple[frozenset[str], bool], list[tuple[CategoryEntry, Category]]] = {}
+    for entry, category in entries:
+        if entry.id in used or taken.isdisjoint(category.names):
+            words = frozenset(map(canonical_form, category.names))
+            found.setdefault((words, category.is_thing), []).append((entry, category))
+    _warn_of_homonyms([[entry for entry, _ in members] for members in found.values()], path)
     try:
-        return Vocabulary.from_categories(
-            category for category, is_used in entries
-            if is_used or taken.isdisjoint(category.names))
+        vocabulary = Vocabulary.from_categories(members[0][1] for members in found.values())
     except ValueError as error:
         raise ValueError(f'{path}: its categories make no vocabulary: {error}') from error
+    return vocabulary, {entry.id: index for index, members in enumerate(found.values())
+                        for entry, _ in members}
+
+
+def _warn_of_homonyms(classes: Sequence[Sequence[CategoryEntry]], path: Path) -> None:
+    """Log which categories of the JSON became one class."""
+    shared = [members for members in classes if len(members) > 1]
+    if not shared:
+        return
+    shown = '; '.join(' and '.join(f'{entry.id} ({entry.name!r:.40})' for entry in members[:3])
+                      for members in shared[:_MOST_SHOWN])
+    more = f'; and {len(shared) - _MOST_SHOWN} more' if len(shared) > _MOST_SHOWN else ''
+    _log.warning(
+        '%s: categories with the same names to CLIP, which nothing can tell apart, count as one '
+        'class, with the id of the first: %s%s. Add synonyms that differ to keep them apart',
+        path, shown, more)
 
 
 def _with_dataset_ids(vocabulary: Vocabulary, classes: dict[int, int],
@@ -196,6 +225,10 @@ def _classes_by_name(vocabulary: Vocabulary, categories: Sequence[CategoryEntry]
         names = set(map(canonical_form, split_synonyms(entry.name)))
         fitting = [index for index, category in enumerate(vocabulary.categories)
                    if not names.isdisjoint(map(canonical_form, category.names))]
+        if len(fitting) > 1:    # homonyms, which the ids of the data set tell apart
+            same_id = [index for index in fitting
+                       if vocabulary.categories[index].dataset_id == entry.id]
+            fitting = same_id or fitting
         if len(fitting) > 1 and entry.id in used:
             raise ValueError(f'{path}: category {entry.id} ({entry.name!r}) fits '
                              f'{len(fitting)} classes of the vocabulary, '
