@@ -161,6 +161,17 @@ def test_label_studio_names_pictures_in_many_ways(tmp_path, name):
     assert opened(tmp_path / 'out')[0].name == '8a-b.jpg'
 
 
+@pytest.mark.parametrize('files', [['my room.jpg'], ['my%20room.jpg'],
+                                   ['my%20room.jpg', 'my room.jpg']])
+def test_names_encoded_as_in_a_url_find_their_picture(tmp_path, files):
+    for file in files:
+        save(tmp_path / 'studio/images' / file, photo())
+    write_coco(tmp_path / 'studio/result.json', [annotation(0, 1, 1, box(1, 1, 9, 9))],
+               pictures=['images/my%20room.jpg'])
+    assert prepare(tmp_path / 'out', tmp_path / 'studio') == 0
+    assert opened(tmp_path / 'out')[0].name == files[0]
+
+
 def test_pictures_of_one_name_in_two_folders(tmp_path):
     names = ('kitchen/1.jpg', 'hall/1.jpg', 'hall/1.png')
     source = write_cvat(tmp_path / 'cvat', [annotation(1, 2, 1, box(1, 1, 9, 9))], pictures=names)

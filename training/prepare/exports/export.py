@@ -12,6 +12,7 @@ import json
 import os
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from eov_seg_core.io.media import IMAGE_SUFFIXES
 from training.prepare.exports.shapes import Shape, Size
@@ -111,7 +112,8 @@ class Pictures:
         """Return the picture that an annotation file names, whatever folder it says.
 
         Args:
-            name: As the file has it, with slashes or backslashes.
+            name: As the file has it, with slashes or backslashes; `%20` and the like stand for
+                themselves if there is such a picture, else for what they encode in a URL.
             near: The annotation file.
             split: Of the annotations.
 
@@ -119,8 +121,11 @@ class Pictures:
             FileNotFoundError: There is no picture of that name.
             ValueError: Several fit equally well.
         """
-        parts = PurePosixPath(name.replace('\\', '/')).parts
-        found = self._by_name.get(parts[-1], []) if parts else []
+        for spelled in (name, unquote(name)):   # Label Studio writes spaces as %20
+            parts = PurePosixPath(spelled.replace('\\', '/')).parts
+            found = self._by_name.get(parts[-1], []) if parts else []
+            if found:
+                break
         return self._best(found, name, parts, near, split)
 
     def of_stem(self, stem: str, near: Path, split: str | None,
