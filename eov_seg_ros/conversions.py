@@ -21,6 +21,7 @@ from vision_msgs.msg import (
 
 from eov_seg_core.io.image_messages.layouts import WHITE
 from eov_seg_core.io.media import MAX_MEGAPIXELS
+from eov_seg_core.results.label_images import paint, panoptic_labels
 from eov_seg_core.visualization import draw_overlay
 from eov_seg_ros.class_ids import LabelSpace, UNLABELED
 from eov_seg_ros.image_bridge import CvBridge, make_bridge
@@ -90,7 +91,7 @@ def semantic_image(header: Header, result: PanopticResult, labels: LabelSpace) -
     """Return the class id, in the encoding that the labels have until cleanup."""
     class_ids = [labels.id_of(segment) for segment in result.segments]
     encoding = labels.semantic_encoding
-    return image_message(header, _paint(result, class_ids, _DTYPES[encoding]), encoding)
+    return image_message(header, paint(result, class_ids, _DTYPES[encoding]), encoding)
 
 
 def panoptic_image(header: Header, result: PanopticResult, labels: LabelSpace,
@@ -103,22 +104,8 @@ def panoptic_image(header: Header, result: PanopticResult, labels: LabelSpace,
         labels: The published class ids.
         packing: Which of them has the upper half: `class_high` or `class_low`.
     """
-    class_shift, instance_shift = (16, 0) if packing == 'class_high' else (0, 16)
-    values = [labels.id_of(segment) << class_shift
-              | (segment.id if segment.is_thing else 0) << instance_shift
-              for segment in result.segments]
-    # Class ids above 32767 need the sign bit, so the bits are made unsigned first.
-    signed = np.array(values, np.uint32).view(np.int32)
-    return image_message(header, _paint(result, signed, np.int32), '32SC1')
-
-
-def _paint(result: PanopticResult, values: npt.ArrayLike, dtype: type) -> Pixels:
-    """Return (H, W): each segment's value at its pixels, 0 where there is none."""
-    table: Pixels = np.zeros(max(256, len(result.segments) + 1), dtype)
-    table[1:len(result.segments) + 1] = values
-    if len(table) > 256:
-        return table.take(result.instance)
-    return cv2.LUT(result.instance.astype(np.uint8), table)  # three times as fast
+    class_ids = [labels.id_of(segment) for segment in result.segments]
+    return image_message(header, panoptic_labels(result, class_ids, packing), '32SC1')
 
 
 def confidence_image(header: Header, result: PanopticResult) -> Image:

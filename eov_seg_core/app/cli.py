@@ -1,6 +1,6 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command `eov-seg`: segment pictures, measure speed, describe variants, convert checkpoints.
+"""The command `eov-seg`: pictures, recordings, speed, descriptions of variants, checkpoints.
 
 Exit status: 0 all done; 1 some inputs could not be used, the rest is done; 2 it cannot start or go
 on, because an option, the weights or the vocabulary is wrong or the output cannot be written; 130
@@ -74,6 +74,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog='eov-seg', description='Open-vocabulary panoptic segmentation (EOV-Seg).')
     commands = parser.add_subparsers(title='commands', required=True, metavar='COMMAND')
     _add_segment(commands)
+    _add_bag(commands)
     _add_benchmark(commands)
     _add_info(commands)
     _add_convert(commands)
@@ -89,23 +90,12 @@ def _add_segment(commands: Any) -> None:
                         help='an image, a video, a folder (its images and videos, not those of '
                              'sub-folders), camera:0 or /dev/video0, rtsp://... or http://...')
     parser.add_argument('-o', '--output', required=True, metavar='DIR', help='folder for results')
-    words = parser.add_argument_group('vocabulary (one of the two ways)')
-    words.add_argument('--vocabulary', metavar='NAME',
-                       help='a preset such as ade20k_150, or a YAML or list file')
-    words.add_argument('--things', nargs='+', default=[], metavar='NAME[,SYNONYM...]',
-                       help='countable objects, told apart')
-    words.add_argument('--stuff', nargs='+', default=[], metavar='NAME[,SYNONYM...]',
-                       help='the rest: sky, floor, ...')
+    _add_words(parser)
     _add_weights(parser)
     options = _add_inference(parser)
-    options.add_argument('--score-threshold', type=float, default=0.0, metavar='0..1',
-                         help='drop queries below this score (0)')
-    options.add_argument('--overlap-threshold', type=float, default=0.8, metavar='0..1',
-                         help='drop queries that win less than this share of their mask (0.8)')
+    _add_thresholds(options)
     options.add_argument('--max-frames', type=_positive, metavar='N',
                          help='stop after N pictures; a camera runs until Ctrl-C otherwise')
-    options.add_argument('--max-megapixels', type=_megapixels, default=64.0, metavar='M',
-                         help='refuse larger pictures before they are decoded (64)')
     options.add_argument('--format', choices=('coco-panoptic', 'coco-instances'),
                          default='coco-panoptic',
                          help='coco-instances writes, besides, instances_polygons.json and '
@@ -113,6 +103,51 @@ def _add_segment(commands: Any) -> None:
     options.add_argument('--skip-existing', action='store_true',
                          help='go on with a folder: leave out what it has results of')
     parser.set_defaults(run=_segment)
+
+
+def _add_bag(commands: Any) -> None:
+    parser = commands.add_parser(
+        'bag', help='label the images of ROS 2 recordings; needs no ROS',
+        description='Write a bag OUT/NAME for each recording, with the topics of the node: '
+                    'label_info, panoptic, detections. What is there is kept: the same command '
+                    'again goes on. See docs/recordings.md.')
+    parser.add_argument('inputs', nargs='+', metavar='INPUT',
+                        help='a bag: a folder with metadata.yaml, an .mcap or a .db3 file')
+    parser.add_argument('-o', '--output', required=True, metavar='DIR',
+                        help='folder of the labelled bags')
+    parser.add_argument('--image-topic', metavar='TOPIC',
+                        help='raw or compressed images (the only topic with images)')
+    parser.add_argument('--name', default='/eov_seg', help='stands before the topics (/eov_seg)')
+    parser.add_argument('--rate', type=float, metavar='HZ',
+                        help='label at most so many images of a second, by their stamps (all)')
+    parser.add_argument('--part-seconds', type=float, default=60.0, metavar='S',
+                        help='length of a part: what is lost if the process is killed (60)')
+    parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap')
+    parser.add_argument('--bag-version', type=int, choices=(9, 8), default=9,
+                        help='of metadata.yaml: 8 for ROS before Jazzy (9)')
+    _add_words(parser)
+    _add_weights(parser)
+    _add_thresholds(_add_inference(parser))
+    parser.set_defaults(run=_bag)
+
+
+def _add_words(parser: argparse.ArgumentParser) -> None:
+    words = parser.add_argument_group('vocabulary (one of the two ways)')
+    words.add_argument('--vocabulary', metavar='NAME',
+                       help='a preset such as ade20k_150, or a YAML or list file')
+    words.add_argument('--things', nargs='+', default=[], metavar='NAME[,SYNONYM...]',
+                       help='countable objects, told apart')
+    words.add_argument('--stuff', nargs='+', default=[], metavar='NAME[,SYNONYM...]',
+                       help='the rest: sky, floor, ...')
+
+
+def _add_thresholds(options: Any) -> None:
+    options.add_argument('--score-threshold', type=float, default=0.0, metavar='0..1',
+                         help='drop queries below this score (0)')
+    options.add_argument('--overlap-threshold', type=float, default=0.8, metavar='0..1',
+                         help='drop queries that win less than this share of their mask (0.8)')
+    options.add_argument('--max-megapixels', type=_megapixels, default=64.0, metavar='M',
+                         help='refuse larger pictures before they are decoded (64)')
 
 
 def _add_weights(parser: argparse.ArgumentParser) -> None:
@@ -240,6 +275,21 @@ def _segment(arguments: argparse.Namespace) -> int:
     if report.interruption:
         raise report.interruption
     return 1 if report.failed else 0
+
+
+def _bag(arguments: argparse.Namespace) -> int:
+    from eov_seg_core.app import bag
+    from eov_seg_core.app.words import choose_vocabulary
+    model = _model_options(arguments, score_threshold=arguments.score_threshold,
+                           overlap_threshold=arguments.overlap_threshold)
+    return bag.label_bags(bag.BagJob(
+        inputs=arguments.inputs, output=arguments.output, model=model,
+        vocabulary=choose_vocabulary(
+            arguments.vocabulary, arguments.things, arguments.stuff),
+        image_topic=arguments.image_topic, name=arguments.name, rate_hz=arguments.rate,
+        part_s=arguments.part_seconds, storage=arguments.storage,
+        bag_version=arguments.bag_version, max_megapixels=arguments.max_megapixels),
+        _report, lambda line: print(_printable(line)))
 
 
 def _benchmark(arguments: argparse.Namespace) -> int:

@@ -103,13 +103,40 @@ def locked(folder: Path, work: str) -> Iterator[None]:
         ValueError: Another process holds it.
         OSError: The folder cannot be opened.
     """
-    descriptor = os.open(folder, os.O_RDONLY)
+    with _lock(os.open(folder, os.O_RDONLY)) as is_mine:
+        if not is_mine:
+            raise ValueError(f'another {work} is writing to {folder}; wait for it, or choose '
+                             'another folder')
+        yield
+
+
+@contextmanager
+def held(path: Path) -> Iterator[bool]:
+    """Try to hold a file, made if needed, as a sign for other processes.
+
+    The kernel lets go of it when the process ends, whatever ends it.
+
+    Args:
+        path: Of the file.
+
+    Yields:
+        Whether it is held; False: another process holds it.
+
+    Raises:
+        OSError: The file cannot be made.
+    """
+    with _lock(os.open(path, os.O_RDWR | os.O_CREAT, 0o644)) as is_mine:
+        yield is_mine
+
+
+@contextmanager
+def _lock(descriptor: int) -> Iterator[bool]:
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ValueError(f'another {work} is writing to {folder}; wait for it, or choose '
-                             'another folder') from error
-        yield
+            is_mine = True
+        except BlockingIOError:
+            is_mine = False
+        yield is_mine
     finally:
         os.close(descriptor)

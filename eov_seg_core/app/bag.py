@@ -1,0 +1,114 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What `eov-seg bag` does: one model, many recordings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+import importlib.util
+from pathlib import Path
+from typing import Literal, TYPE_CHECKING
+
+from tqdm import tqdm
+
+from eov_seg_core.app.commands import build_segmenter, ModelOptions
+from eov_seg_core.segmenter import Segmenter
+from eov_seg_core.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from eov_seg_core.recordings.labelling import LabelOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class BagJob:
+    """What `eov-seg bag` is to do.
+
+    Attributes:
+        inputs: Bags: folders, .mcap or .db3 files.
+        output: Folder of the labelled bags.
+        vocabulary: The names to look for.
+        model: What to segment with.
+        image_topic: Raw or compressed images; None: the only such topic.
+        name: As in `LabelOptions`; so are the rest.
+        rate_hz: See there.
+        part_s: See there.
+        storage: See there.
+        bag_version: See there.
+        max_megapixels: See there.
+    """
+
+    inputs: Sequence[str]
+    output: str
+    vocabulary: Vocabulary
+    model: ModelOptions
+    image_topic: str | None = None
+    name: str = '/eov_seg'
+    rate_hz: float | None = None
+    part_s: float = 60.0
+    storage: str = 'mcap'
+    bag_version: Literal[8, 9] = 9
+    max_megapixels: float = 64.0
+
+
+def label_bags(job: BagJob, report_problem: Callable[[str], None],
+               say: Callable[[str], None]) -> int:
+    """Label recordings; go on with what is there.
+
+    Args:
+        job: What to do.
+        report_problem: Called with a sentence for each recording that cannot be used, and for each
+            kind of frame that failed.
+        say: Called with a line on each recording that was.
+
+    Returns:
+        0, or 1 if a recording or a frame could not be used.
+
+    Raises:
+        ValueError: An option is wrong, or weights or vocabulary cannot be used.
+        RuntimeError: A library is missing.
+    """
+    if importlib.util.find_spec('rosbags') is None:
+        raise RuntimeError("recordings are read with rosbags, which is not installed; pip install "
+                           "'eov_seg_ros[bags]', or pip install rosbags")
+    from eov_seg_core.recordings.labelling import LabelOptions
+    options = LabelOptions(name=job.name, part_s=job.part_s, rate_hz=job.rate_hz,
+                           storage=job.storage, bag_version=job.bag_version,
+                           max_megapixels=job.max_megapixels)
+    names = Counter(Path(path).resolve().stem for path in job.inputs)
+    equal = sorted(name for name, count in names.items() if count > 1)
+    if equal:
+        raise ValueError(f'several recordings are called {", ".join(equal)}, and would share a '
+                         'folder; label them one by one, with folders of their own')
+    segmenter = build_segmenter(job.model)
+    segmenter.set_vocabulary(job.vocabulary)
+    settings = asdict(job.model) | {
+        'weights': segmenter.model.weights_digest, 'precision': segmenter.precision,
+        'device': str(segmenter.device)}
+    status = 0
+    for path in job.inputs:
+        try:
+            status |= _label(Path(path), job, options, segmenter, settings, report_problem, say)
+        except (ValueError, OSError) as error:
+            report_problem(str(error))
+            status = 1
+    return status
+
+
+def _label(path: Path, job: BagJob, options: LabelOptions, segmenter: Segmenter,
+           settings: dict[str, object], report_problem: Callable[[str], None],
+           say: Callable[[str], None]) -> int:
+    from eov_seg_core.recordings.labelling import BagLabeller
+    from eov_seg_core.recordings.source import open_recording, Source
+    output = Path(job.output) / path.resolve().stem
+    with open_recording(path) as reader:
+        source = Source(reader, job.image_topic)
+        labeller = BagLabeller(source, output, segmenter, options, settings)
+        with tqdm(total=source.count, unit='frame', disable=None) as bar:
+            report = labeller.run(bar.update, report_problem)
+    rest = (f'; another process is making {report.missing_parts} parts'
+            if report.missing_parts else '')
+    say(f'{output}: {report.frames} frames = {report.done} done + {report.failed} failed + '
+        f'{report.skipped} skipped ({report.new} done now){rest}')
+    return 1 if report.failed else 0
