@@ -112,7 +112,9 @@ def test_200_changes_under_load_mix_no_frame_and_lose_none(client, start_node):
     client.wait_for(lambda: client.received['overlay'][-1].header.stamp.sec == last + 200)
 
     stamps = [message.header.stamp.sec for message in client.received['detections']]
-    assert sorted(set(stamps)) == list(range(stamps[0], last + 201)), 'no frame was lost'
+    # Frames before ``last`` came in a burst, of which the node takes the newest.
+    assert [stamp for stamp in stamps if stamp >= last] == list(range(last, last + 201)), (
+        'no frame was lost')
     ids = {}
     for message in client.received['label_info']:
         for class_id, name in class_map(message).items():
