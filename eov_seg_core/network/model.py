@@ -18,7 +18,7 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
-from eov_seg_core.config import ModelConfig, variant_config
+from eov_seg_core.config import ModelConfig, Variant, variant_config
 from eov_seg_core.device.memory import return_freed_memory
 from eov_seg_core.io.files import replacing
 from eov_seg_core.network.aggregator import LiteAggregator
@@ -134,12 +134,16 @@ class EOVSeg(nn.Module):
         Raises:
             CheckpointError: The file is damaged, is no checkpoint, or is of another variant.
         """
-        checkpoint = read_checkpoint(path)
-        checkpoint.check_variant(variant)
-        with torch.device('meta'):
-            model = cls(variant_config(checkpoint.variant))
-        model.load(checkpoint)
-        return model
+        models: list[EOVSeg] = []
+
+        def entries_of(found: Variant) -> Mapping[str, Tensor]:
+            with torch.device('meta'):
+                models.append(cls(variant_config(found)))
+            return models[0].state_dict()
+
+        checkpoint = read_checkpoint(path, entries_of, variant)
+        models[0].load(checkpoint)
+        return models[0]
 
     @property
     def embed_dim(self) -> int:

@@ -2,17 +2,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading and writing weights: published `.pth` files and our own safetensors.
 
-Nothing here executes pickled code, nothing is mapped, and nothing is allocated because a file says
-that it is large (`tensor_files`, `pickled`).  Nothing here knows a network: a file becomes a
-`Checkpoint`, names and tensors, and `EOVSeg.load` takes what it selects.
+Nothing here executes pickled code, and nothing is mapped.  What a file declares is compared with
+the entries of its variant before any number is read, so a file that is refused takes no memory,
+however large it is.  Nothing here knows a network: the caller says which entries a variant has, a
+file becomes a `Checkpoint`, names and tensors, and `EOVSeg.load` takes what it selects.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 import hashlib
 from pathlib import Path
+from zipfile import BadZipFile
 
 from safetensors.torch import save
 import torch
@@ -21,7 +23,7 @@ from torch import Tensor
 from eov_seg_core.config import Variant, variant_config, VARIANTS
 from eov_seg_core.weights.compact import compact, expand
 from eov_seg_core.weights.names import is_official, is_unused, official_name, plain_name
-from eov_seg_core.weights.tensor_files import printable, read_tensors
+from eov_seg_core.weights.tensor_files import printable, read_tensors, TensorFile
 
 FORMAT = 'eov_seg'
 """Value of the metadata entry `format` of our safetensors files."""
@@ -67,8 +69,11 @@ class Checkpoint:
         Raises:
             CheckpointError: Entries are missing, unknown, misshapen or not finite.
         """
-        names = {name: official_name(name) if self.official else name for name in wanted}
-        self._check_entries({names[name]: tensor for name, tensor in wanted.items()})
+        names = self._names_here(wanted)
+        self.check_entries(wanted)
+        without = [name for name in names.values()
+                   if self.state[name].is_meta or not self.state[name].isfinite().all()]
+        self._refuse({'without values, or with values that are not finite': without})
         selected, storages = {}, set()
         for name, tensor in wanted.items():
             value = self.state[names[name]].to(tensor.dtype).contiguous()
@@ -78,19 +83,34 @@ class Checkpoint:
             storages.add(selected[name].untyped_storage().data_ptr())
         return selected
 
-    def _check_entries(self, wanted: Mapping[str, Tensor]) -> None:
-        missing = [name for name in wanted if name not in self.state]
-        unknown = [name for name in self.state if name not in wanted and not is_unused(name)
-                   and not self._is_text_entry(name)]
-        present = [name for name in wanted if name in self.state]
-        misshapen = [problem for name in present
-                     if (problem := _misfit(name, self.state[name], wanted[name]))]
-        not_finite = [] if misshapen else [
-            name for name in present if not self.state[name].isfinite().all()]
+    def check_entries(self, wanted: Mapping[str, Tensor]) -> None:
+        """Compare names, shapes and dtypes with what a network wants; values are not looked at.
+
+        Args:
+            wanted: As for `select`.
+
+        Raises:
+            CheckpointError: Entries are missing, unknown or misshapen.
+        """
+        here = {name: wanted[own] for own, name in self._names_here(wanted).items()}
+        self._refuse({
+            'missing': [name for name in here if name not in self.state],
+            'unknown': [name for name in self.state if name not in here and not is_unused(name)
+                        and not self._is_text_entry(name)],
+            'misshapen': [problem for name, tensor in here.items() if name in self.state
+                          and (problem := _misfit(name, self.state[name], tensor))]})
+
+    def without_use(self, wanted: Mapping[str, Tensor]) -> set[str]:
+        """Return the names of the entries that a network does not want."""
+        return set(self.state) - set(self._names_here(wanted).values())
+
+    def _names_here(self, wanted: Mapping[str, Tensor]) -> dict[str, str]:
+        """Return our names -> the names in `state`."""
+        return {name: official_name(name) if self.official else name for name in wanted}
+
+    def _refuse(self, offenders: Mapping[str, list[str]]) -> None:
         problems = [f'{len(found)} {kind} ({_shown(found)})'
-                    for kind, found in (('missing', missing), ('unknown', unknown),
-                                        ('misshapen', misshapen),
-                                        ('with values that are not finite', not_finite)) if found]
+                    for kind, found in offenders.items() if found]
         if problems:
             raise CheckpointError(
                 f'{self.source} does not fit variant {self.variant!r}: entries '
@@ -108,8 +128,8 @@ def _misfit(name: str, value: object, wanted: Tensor) -> str | None:
     """Say why an entry cannot be copied into the model; None if it can."""
     if not isinstance(value, Tensor):
         return f'{name} is a {type(value).__name__}, expected a tensor'
-    if value.layout != torch.strided or value.is_quantized or value.is_meta:
-        return f'{name} is sparse, quantised or without data, expected a dense tensor'
+    if value.layout != torch.strided or value.is_quantized:
+        return f'{name} is sparse or quantised, expected a dense tensor'
     if value.shape != wanted.shape:
         return f'{name} is {tuple(value.shape)}, expected {tuple(wanted.shape)}'
     if value.is_complex() or (wanted.is_floating_point() and not value.is_floating_point()):
@@ -154,42 +174,72 @@ def to_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {official_name(name): tensor for name, tensor in state.items()}
 
 
-def read_checkpoint(path: str | Path) -> Checkpoint:
+def read_checkpoint(path: str | Path, entries_of: Callable[[Variant], Mapping[str, Tensor]],
+                    expected: str | None = None) -> Checkpoint:
     """Read a checkpoint file, whatever its name ends in.
 
     Args:
         path: Our safetensors; or a `.pth` or a safetensors file with the published names, as they
             are or below `model` or `state_dict`, also with the prefixes `module.` and
             `_orig_mod.` of parallel and of compiled models.
+        entries_of: Returns the state dict of a variant's network; only shapes and dtypes count.
+            It is called with what the file says it holds, and only these entries are read.
+        expected: The variant that the caller wants; None: any.
 
     Raises:
-        CheckpointError: The file is missing, truncated, damaged or no checkpoint.
+        CheckpointError: The file is missing, truncated, damaged, no checkpoint, of another
+            variant, or its entries are not those of its variant.
     """
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f'checkpoint {path} is not a file; check the path')
+
+    def choose(declared: TensorFile) -> set[str]:
+        checkpoint = _checkpoint(path, declared)
+        checkpoint.check_variant(expected)
+        wanted = entries_of(checkpoint.variant)
+        checkpoint.check_entries(wanted)
+        ignored = checkpoint.without_use(wanted)
+        return {name for name in declared.tensors
+                if not is_unused(plain_name(name)) and plain_name(name) not in ignored}
+
     try:
-        found = read_tensors(path, lambda name: not is_unused(plain_name(name)))
+        found = read_tensors(path, choose)
+    except CheckpointError:
+        raise
     except Exception as error:  # a damaged file makes its reader raise whatever it comes to
         raise CheckpointError(f'{path} is damaged or no checkpoint: {_reason(error)}. Fetch it '
                               'again, or check the path') from error
-    state = {plain_name(name): tensor for name, tensor in found.tensors.items()}
+    stated = found.metadata.get('sha256')
+    if found.metadata.get('format') == FORMAT and stated != weights_digest(found.tensors):
+        raise CheckpointError(f'{path} is damaged: its weights do not have the digest '
+                              f'{stated} of its metadata; fetch it again')
+    return _checkpoint(path, found)
+
+
+def _checkpoint(path: Path, found: TensorFile) -> Checkpoint:
+    """Tell what a file holds; its tensors may be declared only, on the meta device."""
+    state: dict[str, Tensor] = {}
+    for name, tensor in found.tensors.items():
+        if is_unused(plain_name(name)):
+            continue
+        if plain_name(name) in state:
+            raise CheckpointError(f'{path} holds the entry {_shown([plain_name(name)])} twice, '
+                                  'with and without a prefix; save the state dict of one model')
+        state[plain_name(name)] = tensor
     if found.metadata.get('format') == FORMAT:
-        return _checked(path, state, found.metadata)
+        return _own(path, state, found.metadata.get('variant'))
     source = f'{path} ({found.remarks})' if found.remarks else str(path)
     return Checkpoint(str(path), _variant_of(state, printable(source)), state,
                       official=any(map(is_official, state)))
 
 
-def _checked(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Checkpoint:
-    """Return the content of a file that `save_checkpoint` wrote."""
-    variant = next((name for name in VARIANTS if name == metadata.get('variant')), None)
+def _own(path: Path, state: Mapping[str, Tensor], stated: str | None) -> Checkpoint:
+    """Tell what a file holds that `save_checkpoint` wrote."""
+    variant = next((name for name in VARIANTS if name == stated), None)
     if variant is None:
-        raise CheckpointError(f'{path} is of the variant {metadata.get("variant")!r}, known are '
+        raise CheckpointError(f'{path} is of the variant {printable(repr(stated))}, known are '
                               f'{", ".join(VARIANTS)}; a newer version may know it')
-    if metadata.get('sha256') != weights_digest(state):
-        raise CheckpointError(f'{path} is damaged: its weights do not have the digest '
-                              f'{metadata.get("sha256")} of its metadata; fetch it again')
     try:
         state = expand(state, variant_config(variant).text)
     except ValueError as error:
@@ -199,6 +249,9 @@ def _checked(path: Path, state: Mapping[str, Tensor], metadata: Mapping[str, str
 
 def _reason(error: Exception) -> str:
     text = printable(str(error).partition('\n')[0])
+    if isinstance(error, BadZipFile) and 'CRC' in text:
+        return ('a part does not have the checksum that the file states; if it was saved without '
+                'checksums, save it with torch.serialization.set_crc32_options(True)')
     return text if type(error) is ValueError else f'{type(error).__name__} ({text})'
 
 

@@ -45,7 +45,7 @@ def expand(state: Mapping[str, Tensor], text: TextConfig) -> dict[str, Tensor]:
     """Return the weights that a small file stands for; others come back as they are.
 
     Args:
-        state: Entries of the file.
+        state: Entries of the file; on the meta device only their shapes are checked.
         text: Of the variant: what the token table must be like.
 
     Raises:
@@ -55,10 +55,12 @@ def expand(state: Mapping[str, Tensor], text: TextConfig) -> dict[str, Tensor]:
         return dict(state)
     rows_NC, row_of_token_V = state[_ROWS], state[_ROW_OF_TOKEN]
     # looked at before the table is made, which may be far larger than the file
-    fits = (rows_NC.dim() == 2 and rows_NC.shape[1] == text.width
-            and row_of_token_V.shape == (text.vocab_size,) and row_of_token_V.dtype == torch.int32
-            and 0 <= int(row_of_token_V.min()) <= int(row_of_token_V.max()) < len(rows_NC))
-    if not fits:
+    fits = (_TABLE not in state and rows_NC.dim() == 2 and rows_NC.shape[1] == text.width
+            and len(rows_NC) <= text.vocab_size
+            and row_of_token_V.shape == (text.vocab_size,) and row_of_token_V.dtype == torch.int32)
+    in_range = fits and (row_of_token_V.is_meta or (
+            int(row_of_token_V.min()) >= 0 and int(row_of_token_V.max()) < len(rows_NC)))
+    if not in_range:
         raise ValueError(f'{_ROW_OF_TOKEN} does not fit {_ROWS} of shape {tuple(rows_NC.shape)}: '
                          f'expected rows of {text.width} values, and an int32 row number for '
                          f'each of {text.vocab_size} tokens')

@@ -74,6 +74,13 @@ class Foreign:
     name: str
 
 
+def plain_text(value: object) -> str:
+    """Return the text of a text or a number; others could be tuples of tuples without end."""
+    if not isinstance(value, (str, int)):
+        raise ValueError(f'it has a {type(value).__name__} where a name was expected')
+    return str(value)
+
+
 def read_pickle(file: BinaryIO) -> Any:
     """Follow the pickle that begins at the position of a file, and stop behind it.
 
@@ -156,7 +163,7 @@ class _Reader:
 
     def named_from_stack(self, _: object) -> None:
         module, name = self.take(2)
-        self._stack.append(_Global(f'{module}.{name}'))
+        self._stack.append(_Global(f'{plain_text(module)}.{plain_text(name)}'))
 
     def call(self, _: object) -> None:
         function, arguments = self.take(2)
@@ -172,7 +179,7 @@ class _Reader:
         if kind != 'storage' or any(entry is not None for entry in rest):
             raise ValueError('it stores tensors in a way that PyTorch has not used for years')
         self._stack.append(Foreign(name) if dtype is None else Storage(
-            str(key), dtype, int(numel)))
+            plain_text(key), dtype, int(numel)))
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,13 @@
 """Files of named tensors: PyTorch's `.pth`, old and new, and safetensors.
 
 Files are read, never mapped: another process may cut or rewrite one at any time, and a page of a
-mapped file that is gone ends the process.  What a file declares is compared with its size before
-anything is allocated, so reading takes no more memory than the file has bytes.
+mapped file that is gone ends the process.  A file is asked first what it declares, the caller then
+chooses what is read, and no more is allocated than the chosen tensors have numbers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass
 import json
 import math
@@ -22,11 +22,17 @@ import zipfile
 import torch
 from torch import Tensor
 
-from eov_seg_core.weights.pickled import DeclaredTensor, Foreign, read_pickle, Storage
+from eov_seg_core.weights.pickled import (
+    DeclaredTensor,
+    Foreign,
+    plain_text,
+    read_pickle,
+    Storage,
+)
 
 _MAX_HEADER_BYTES = 1 << 23
 """Of a safetensors file; ours have less than 1 % of it."""
-_CHUNK_BYTES = 1 << 24
+_CHUNK_BYTES = 1 << 22
 """Read at once."""
 _DTYPES = {
     'F64': torch.float64, 'F32': torch.float32, 'F16': torch.float16, 'BF16': torch.bfloat16,
@@ -42,7 +48,7 @@ class TensorFile:
     """What a file holds.
 
     Attributes:
-        tensors: By their names in the file.
+        tensors: By their names in the file; on the meta device where they are only declared.
         metadata: Of a safetensors file; empty for others.
         remarks: What else is in the file, for messages.
     """
@@ -52,8 +58,16 @@ class TensorFile:
     remarks: str = ''
 
 
-def read_tensors(path: Path, is_wanted: Callable[[str], bool]) -> TensorFile:
-    """Read the tensors of a file whose names are wanted.
+Choice = Callable[[TensorFile], Container[str]]
+"""Gets what a file declares, returns the names of the tensors to read; may refuse."""
+
+
+def read_tensors(path: Path, choose: Choice) -> TensorFile:
+    """Read the tensors of a file that are chosen.
+
+    Args:
+        path: Of the file.
+        choose: Called once, before any tensor is read or allocated; its errors come through.
 
     Raises:
         ValueError: The file is not what it should be; says what it is as far as that is known.
@@ -67,11 +81,11 @@ def read_tensors(path: Path, is_wanted: Callable[[str], bool]) -> TensorFile:
         file.seek(0)
         _refuse_others(head, is_zip)
         if head[8:9] == b'{':
-            found = _read_safetensors(file, before.st_size, is_wanted)
+            found = _read_safetensors(file, before.st_size, choose)
         elif is_zip:
-            found = _read_zip(file, before.st_size, is_wanted)
+            found = _read_zip(file, before.st_size, choose)
         else:
-            found = _read_legacy(file, before.st_size, is_wanted)
+            found = _read_legacy(file, before.st_size, choose)
         after = os.fstat(file.fileno())
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise ValueError('it was changed while it was read')
@@ -97,7 +111,7 @@ def _refuse_others(head: bytes, is_zip: bool) -> None:
                          'open it in a browser to see what it says')
 
 
-def _read_safetensors(file: BinaryIO, size: int, is_wanted: Callable[[str], bool]) -> TensorFile:
+def _read_safetensors(file: BinaryIO, size: int, choose: Choice) -> TensorFile:
     length = int.from_bytes(file.read(8), 'little')
     if length > min(_MAX_HEADER_BYTES, size - 8):
         raise ValueError(f'its header should have {length} bytes, which is more than there are')
@@ -107,13 +121,16 @@ def _read_safetensors(file: BinaryIO, size: int, is_wanted: Callable[[str], bool
     places = {str(name): _Place(entry, end) for name, entry in header.items()}
     if sum(place.end - place.begin for place in places.values()) != end:
         raise ValueError('its entries are not as long as the file')
+    metadata = {str(name): str(value) for name, value in metadata.items()}
+    chosen = choose(TensorFile({name: _declared(place.shape, place.dtype)
+                                for name, place in places.items()}, metadata))
     tensors = {}
     for name, place in places.items():
-        if is_wanted(name):
+        if name in chosen:
             file.seek(start + place.begin)
             flat = _read_numbers(file, place.end - place.begin, place.dtype)
             tensors[name] = flat.view(place.shape)
-    return TensorFile(tensors, {str(name): str(value) for name, value in metadata.items()})
+    return TensorFile(tensors, metadata)
 
 
 class _Place:
@@ -131,8 +148,8 @@ class _Place:
             raise ValueError(f'an entry of shape {self.shape} has {self.end - self.begin} bytes')
 
 
-def _read_zip(file: BinaryIO, size: int, is_wanted: Callable[[str], bool]) -> TensorFile:
-    with zipfile.ZipFile(file) as archive:
+def _read_zip(file: BinaryIO, size: int, choose: Choice) -> TensorFile:
+    with zipfile.ZipFile(_Portions(file)) as archive:
         records = {info.filename: info for info in archive.infolist()}
         if sum(info.file_size for info in records.values()) > size:
             raise ValueError('its parts are larger than the file')
@@ -143,27 +160,29 @@ def _read_zip(file: BinaryIO, size: int, is_wanted: Callable[[str], bool]) -> Te
         if f'{root}byteorder' in records and archive.read(f'{root}byteorder') != b'little':
             raise ValueError('its numbers are big-endian')
         with archive.open(f'{root}data.pkl') as pickled:
-            declared, remarks = _entries(read_pickle(pickled), is_wanted)  # type: ignore[arg-type]
-        flats = {}
-        for storage in _storages(declared.values(), size):
-            with archive.open(f'{root}data/{storage.key}') as record:
-                flats[storage.key] = _read_numbers(
-                    record, storage.numel * storage.dtype.itemsize,  # type: ignore[arg-type]
-                    storage.dtype)
+            declared, remarks = _entries(read_pickle(pickled), choose)  # type: ignore[arg-type]
+        flats = {storage.key: _read_part(archive, f'{root}data/{storage.key}', storage)
+                 for storage in _storages(declared.values())}
     return TensorFile({name: _strided(tensor, flats) for name, tensor in declared.items()},
                       {}, remarks)
 
 
-def _read_legacy(file: BinaryIO, size: int, is_wanted: Callable[[str], bool]) -> TensorFile:
+def _read_part(archive: zipfile.ZipFile, name: str, storage: Storage) -> Tensor:
+    with archive.open(name) as part:
+        return _read_numbers(part, storage.numel * storage.dtype.itemsize,  # type: ignore[arg-type]
+                             storage.dtype)
+
+
+def _read_legacy(file: BinaryIO, size: int, choose: Choice) -> TensorFile:
     """Read a `.pth` from before PyTorch 1.6: five pickles, then the numbers."""
     if read_pickle(file) != _LEGACY_MAGIC:
         raise ValueError('it does not begin like a PyTorch file')
     read_pickle(file)       # version
     read_pickle(file)       # sizes of C's integers
     content = read_pickle(file)
-    keys = [str(key) for key in read_pickle(file)]
-    declared, remarks = _entries(content, is_wanted)
-    wanted = {storage.key: storage for storage in _storages(declared.values(), size)}
+    keys = [plain_text(key) for key in read_pickle(file)]
+    declared, remarks = _entries(content, choose)
+    wanted = {storage.key: storage for storage in _storages(declared.values())}
     everything = {storage.key: storage for storage in _all_storages(content)}
     flats = {}
     for key in keys:
@@ -172,6 +191,8 @@ def _read_legacy(file: BinaryIO, size: int, is_wanted: Callable[[str], bool]) ->
         if not 0 <= numel * dtype.itemsize <= size:
             raise ValueError('its parts are larger than the file')
         if key in wanted:
+            if numel != wanted[key].numel:
+                raise ValueError(f'a tensor has {numel} numbers instead of {wanted[key].numel}')
             flats[key] = _read_numbers(file, numel * dtype.itemsize, dtype)
         else:
             file.seek(numel * dtype.itemsize, os.SEEK_CUR)
@@ -179,9 +200,9 @@ def _read_legacy(file: BinaryIO, size: int, is_wanted: Callable[[str], bool]) ->
                       {}, remarks)
 
 
-def _entries(content: Any, is_wanted: Callable[[str], bool]
+def _entries(content: Any, choose: Choice
              ) -> tuple[dict[str, DeclaredTensor], str]:
-    """Find the weights in what was pickled; also say what else there is."""
+    """Find the chosen weights in what was pickled; also say what else there is."""
     remarks = ''
     if isinstance(content, dict):
         wrapper = next((name for name in _WRAPPERS if isinstance(content.get(name), dict)), None)
@@ -193,8 +214,15 @@ def _entries(content: Any, is_wanted: Callable[[str], bool]
     if not isinstance(content, dict):
         raise ValueError(f'it holds a {_kind(content)}, expected a state dict, or a dictionary '
                          f'with an entry {" or ".join(map(repr, _WRAPPERS))}')
-    return {str(name): value for name, value in content.items()
-            if isinstance(value, DeclaredTensor) and is_wanted(str(name))}, remarks
+    tensors = {str(name): value for name, value in content.items()
+               if isinstance(value, DeclaredTensor)}
+    chosen = choose(TensorFile({name: _declared(tensor.shape, tensor.storage.dtype)
+                                for name, tensor in tensors.items()}, {}, remarks))
+    return {name: tensor for name, tensor in tensors.items() if name in chosen}, remarks
+
+
+def _declared(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    return torch.empty(shape, dtype=dtype, device='meta')
 
 
 def _kind(value: object) -> str:
@@ -219,12 +247,17 @@ def _all_storages(content: Any) -> Iterable[Storage]:
             waiting += value
 
 
-def _storages(tensors: Iterable[DeclaredTensor], size: int) -> list[Storage]:
-    """Return each storage once, unless together they cannot be in the file."""
+def _storages(tensors: Iterable[DeclaredTensor]) -> list[Storage]:
+    """Return each storage once, unless together they have more numbers than the tensors."""
+    tensors = list(tensors)
     storages = list({tensor.storage.key: tensor.storage for tensor in tensors}.values())
-    if any(storage.numel < 0 for storage in storages) or sum(
-            storage.numel * storage.dtype.itemsize for storage in storages) > size:
-        raise ValueError('its tensors are larger than the file')
+    present = sum(storage.numel * storage.dtype.itemsize for storage in storages)
+    needed = sum(math.prod(tensor.shape) * tensor.storage.dtype.itemsize for tensor in tensors)
+    if any(storage.numel < 0 for storage in storages):
+        raise ValueError('a tensor has less than no numbers')
+    if present > needed:
+        raise ValueError(f'it stores {present} bytes for tensors of {needed} bytes: they are '
+                         'parts of larger ones; save a clone() of each')
     return storages
 
 
@@ -244,3 +277,17 @@ def _read_numbers(file: BinaryIO, size: int, dtype: torch.dtype) -> Tensor:
             raise ValueError('it is truncated')
         view[start:start + wanted] = memoryview(content)
     return flat.view(dtype)
+
+
+class _Portions:
+    """A file that is read in portions: `zipfile` reads a list of parts of any size at once."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
+
+    def read(self, size: int = -1) -> bytes:
+        content = self._file.read(_CHUNK_BYTES + 1 if size < 0 else min(size, _CHUNK_BYTES + 1))
+        if len(content) > _CHUNK_BYTES:
+            raise ValueError(f'its list of parts has more than {_CHUNK_BYTES >> 20} MiB')
+        return content

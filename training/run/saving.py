@@ -59,9 +59,10 @@ class CheckpointFiles(CheckpointIO):
         try:
             content: dict[str, Any] = torch.load(path, map_location='cpu', weights_only=True)
         except Exception as error:  # a damaged file makes the unpickler raise whatever it comes to
-            reason = str(error).partition('\n')[0]
-            raise ValueError(f'checkpoint {path} is damaged ({type(error).__name__}: {reason})'
-                             ) from error
+            reason = f'{type(error).__name__}: {error}'.partition('\n')[0]
+            if 'weights_only' in reason:    # advice that would execute what the file says
+                reason = 'it is no checkpoint, or holds objects that could execute anything'
+            raise ValueError(f'checkpoint {path} is damaged ({reason})') from error
         return content
 
     def remove_checkpoint(self, path: str | Path) -> None:

@@ -11,6 +11,7 @@ import sys
 from cli_case import names_in, ROOT, WORDS
 import pytest
 import torch
+from weights_case import entries_of
 
 from eov_seg_core import EOVSeg
 from eov_seg_core.app import commands
@@ -92,8 +93,8 @@ def test_convert_there_and_back(checkpoint, tmp_path, capsys):
     published, ours = tmp_path / 'tiny.pth', tmp_path / 'again.safetensors'
     assert main(['convert', checkpoint, str(published)]) == 0
     assert main(['convert', str(published), str(ours)]) == 0
-    assert read_checkpoint(published).official
-    before, after = read_checkpoint(checkpoint).state, read_checkpoint(ours).state
+    assert read_checkpoint(published, entries_of).official
+    before, after = (read_checkpoint(path, entries_of).state for path in (checkpoint, ours))
     assert before.keys() == after.keys()
     for name, tensor in before.items():
         assert torch.equal(tensor, after[name])

@@ -11,6 +11,7 @@ import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 import torch
+from weights_case import entries_of
 
 from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.weights.checkpoint import (
@@ -77,7 +78,7 @@ def test_official_round_trip_through_a_file(tmp_path, tiny_model):
     tiny_model.save(path)
     assert set(torch.load(path, weights_only=True)) == {'model'}
     model = other_model()
-    model.load(read_checkpoint(path))
+    model.load(read_checkpoint(path, entries_of))
     assert digest(model) == digest(tiny_model)
 
 
@@ -155,7 +156,7 @@ def test_wrong_variant(tmp_path, tiny_model):
     with torch.device('meta'):
         large = EOVSeg.from_variant('s')
     with pytest.raises(CheckpointError, match="holds variant 't', but 's'"):
-        large.load(read_checkpoint(path))
+        large.load(read_checkpoint(path, entries_of))
 
 
 class Malicious:
@@ -203,7 +204,7 @@ def test_files_that_are_no_checkpoint(tmp_path, tiny_model, kind, suffix):
     model = other_model()
     before = digest(model)
     with pytest.raises(CheckpointError, match='model') as caught:
-        model.load(read_checkpoint(path))
+        model.load(read_checkpoint(path, entries_of))
     assert str(path) in str(caught.value)
     assert len(str(caught.value)) < 700
     assert digest(model) == before
@@ -215,7 +216,7 @@ def test_truncated_safetensors(tmp_path, tiny_model):
     tiny_model.save(path)
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CheckpointError, match='model.safetensors'):
-        read_checkpoint(path)
+        read_checkpoint(path, entries_of)
 
 
 def test_flipped_bits_do_not_pass_the_digest(tmp_path, tiny_model):
