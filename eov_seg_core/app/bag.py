@@ -9,16 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 import importlib.util
 from pathlib import Path
-from typing import Literal, TYPE_CHECKING
 
 from tqdm import tqdm
 
 from eov_seg_core.app.commands import build_segmenter, ModelOptions
+from eov_seg_core.recordings.options import LabelOptions
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    from eov_seg_core.recordings.labelling import LabelOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,26 +27,16 @@ class BagJob:
         output: Folder of the labelled bags.
         vocabulary: The names to look for.
         model: What to segment with.
+        labels: How the recordings are labelled.
         image_topic: Raw or compressed images; None: the only such topic.
-        name: As in `LabelOptions`; so are the rest.
-        rate_hz: See there.
-        part_s: See there.
-        storage: See there.
-        bag_version: See there.
-        max_megapixels: See there.
     """
 
     inputs: Sequence[str]
     output: str
     vocabulary: Vocabulary
     model: ModelOptions
+    labels: LabelOptions
     image_topic: str | None = None
-    name: str = '/eov_seg'
-    rate_hz: float | None = None
-    part_s: float = 60.0
-    storage: str = 'mcap'
-    bag_version: Literal[8, 9] = 9
-    max_megapixels: float = 64.0
 
 
 def label_bags(job: BagJob, report_problem: Callable[[str], None],
@@ -72,10 +59,6 @@ def label_bags(job: BagJob, report_problem: Callable[[str], None],
     if importlib.util.find_spec('rosbags') is None:
         raise RuntimeError("recordings are read with rosbags, which is not installed; pip install "
                            "'eov_seg_ros[bags]', or pip install rosbags")
-    from eov_seg_core.recordings.labelling import LabelOptions
-    options = LabelOptions(name=job.name, part_s=job.part_s, rate_hz=job.rate_hz,
-                           storage=job.storage, bag_version=job.bag_version,
-                           max_megapixels=job.max_megapixels)
     names = Counter(Path(path).resolve().stem for path in job.inputs)
     equal = sorted(name for name, count in names.items() if count > 1)
     if equal:
@@ -89,22 +72,21 @@ def label_bags(job: BagJob, report_problem: Callable[[str], None],
     status = 0
     for path in job.inputs:
         try:
-            status |= _label(Path(path), job, options, segmenter, settings, report_problem, say)
+            status |= _label(Path(path), job, segmenter, settings, report_problem, say)
         except (ValueError, OSError) as error:
             report_problem(str(error))
             status = 1
     return status
 
 
-def _label(path: Path, job: BagJob, options: LabelOptions, segmenter: Segmenter,
-           settings: dict[str, object], report_problem: Callable[[str], None],
-           say: Callable[[str], None]) -> int:
+def _label(path: Path, job: BagJob, segmenter: Segmenter, settings: dict[str, object],
+           report_problem: Callable[[str], None], say: Callable[[str], None]) -> int:
     from eov_seg_core.recordings.labelling import BagLabeller
     from eov_seg_core.recordings.source import open_recording, Source
     output = Path(job.output) / path.resolve().stem
     with open_recording(path) as reader:
         source = Source(reader, job.image_topic)
-        labeller = BagLabeller(source, output, segmenter, options, settings)
+        labeller = BagLabeller(source, output, segmenter, job.labels, settings)
         with tqdm(total=source.count, unit='frame', disable=None) as bar:
             report = labeller.run(bar.update, report_problem)
     rest = (f'; another process is making {report.missing_parts} parts'

@@ -278,17 +278,20 @@ def _segment(arguments: argparse.Namespace) -> int:
 
 
 def _bag(arguments: argparse.Namespace) -> int:
-    from eov_seg_core.app import bag
     from eov_seg_core.app.words import choose_vocabulary
+    from eov_seg_core.recordings.options import LabelOptions
+    # as for `segment`: small things are refused before PyTorch is imported
+    vocabulary = choose_vocabulary(arguments.vocabulary, arguments.things, arguments.stuff)
+    labels = LabelOptions(
+        name=arguments.name, rate_hz=arguments.rate, part_s=arguments.part_seconds,
+        storage=arguments.storage, bag_version=arguments.bag_version,
+        max_megapixels=arguments.max_megapixels)
+    from eov_seg_core.app import bag
     model = _model_options(arguments, score_threshold=arguments.score_threshold,
                            overlap_threshold=arguments.overlap_threshold)
     return bag.label_bags(bag.BagJob(
-        inputs=arguments.inputs, output=arguments.output, model=model,
-        vocabulary=choose_vocabulary(
-            arguments.vocabulary, arguments.things, arguments.stuff),
-        image_topic=arguments.image_topic, name=arguments.name, rate_hz=arguments.rate,
-        part_s=arguments.part_seconds, storage=arguments.storage,
-        bag_version=arguments.bag_version, max_megapixels=arguments.max_megapixels),
+        inputs=arguments.inputs, output=arguments.output, model=model, vocabulary=vocabulary,
+        labels=labels, image_topic=arguments.image_topic),
         _report, lambda line: print(_printable(line)))
 
 

@@ -17,13 +17,14 @@ import hashlib
 import os
 from pathlib import Path
 import shutil
-from typing import Any, Literal, TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 import yaml
 
 from eov_seg_core.io.files import held, read_json, replacing, save_json
 from eov_seg_core.recordings.messages import MessageWriter, qos, TOPICS
+from eov_seg_core.recordings.options import LabelOptions
 from eov_seg_core.recordings.source import Source
 
 if TYPE_CHECKING:
@@ -34,40 +35,6 @@ WORK = '.work'
 _SUFFIX = {'mcap': '.mcap', 'sqlite3': '.db3'}
 _MOST_PARTS = 100000
 _INFORMATION = 'rosbag2_bagfile_information'
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelOptions:
-    """How a recording is labelled.
-
-    Attributes:
-        name: The topics are those of a node of this name.
-        part_s: Seconds of recording in a part.
-        rate_hz: At most so many frames of a second, by their stamps; None: all.
-        storage: `mcap` or `sqlite3`.
-        bag_version: Of metadata.yaml: 9, or 8 for readers before Jazzy.
-        max_megapixels: Larger compressed images are refused.
-
-    Raises:
-        ValueError: A value is out of range.
-    """
-
-    name: str = '/eov_seg'
-    part_s: float = 60.0
-    rate_hz: float | None = None
-    storage: str = 'mcap'
-    bag_version: Literal[8, 9] = 9
-    max_megapixels: float = 64.0
-
-    def __post_init__(self) -> None:
-        """Check the values."""
-        if not self.name.startswith('/') or self.name.endswith('/'):
-            raise ValueError(f'the name {self.name!r} must begin with / and not end with it')
-        if not 1e-3 <= self.part_s <= 1e6:
-            raise ValueError(f'a part must have 0.001 to 1000000 seconds, got {self.part_s}')
-        if self.rate_hz is not None and not 0 < self.rate_hz <= 1e6:
-            raise ValueError('the rate must be more than 0 and at most 1000000 Hz, got '
-                             f'{self.rate_hz}')
 
 
 @dataclass
@@ -166,10 +133,12 @@ class BagLabeller:
     def _claim(self) -> None:
         """Note whose labels the folder holds, or compare."""
         path = self._output / 'labels.json'
+        # hidden: our folder for work, and files that a killed process was writing
+        has_files = self._output.exists() and any(not entry.name.startswith('.')
+                                                  for entry in self._output.iterdir())
+        # asked after the files: a process that shares the work makes this one first
         if not path.exists():
-            # hidden: our folder for work, and files that a killed process was writing
-            if self._output.exists() and any(not entry.name.startswith('.')
-                                             for entry in self._output.iterdir()):
+            if has_files:
                 raise ValueError(f'{self._output} holds files that are not of eov-seg bag; choose '
                                  'another folder')
             (self._output / WORK).mkdir(parents=True, exist_ok=True)
@@ -269,25 +238,30 @@ class _Part:
     def add(self, log_ns: int, message_type: str, data: bytes, source: Source) -> None:
         """Label one message."""
         try:
-            frame = source.decode(message_type, data, self._options.max_megapixels)
+            message = source.message(message_type, data)
+            if self._is_too_soon(message.header.stamp):
+                self._skipped += 1
+                return
+            image_rgb = source.decode(message, self._options.max_megapixels)
         except ValueError as error:
             self.failures[str(error)] += 1
             return
-        if self._options.rate_hz is not None:
-            stamp = frame.header.stamp
-            tick = int((stamp.sec + stamp.nanosec / 1e9) * self._options.rate_hz)
-            if tick == self._tick:
-                self._skipped += 1
-                return
-            self._tick = tick
-        result = self._segmenter(frame.image_rgb)
+        result = self._segmenter(image_rgb)
         threshold = self._segmenter.thresholds.score_threshold
         if not self._done:  # in each part, because players start anywhere
             self._write('label_info', log_ns, self._messages.label_info(
-                frame.header, self._names, threshold))
-        self._write('panoptic', log_ns, self._messages.panoptic(frame.header, result))
-        self._write('detections', log_ns, self._messages.detections(frame.header, result))
+                message.header, self._names, threshold))
+        self._write('panoptic', log_ns, self._messages.panoptic(message.header, result))
+        self._write('detections', log_ns, self._messages.detections(message.header, result))
         self._done += 1
+
+    def _is_too_soon(self, stamp: Any) -> bool:
+        """Say whether the rate leaves an image out; if not, it is the one of its period."""
+        if self._options.rate_hz is None:
+            return False
+        tick = int((stamp.sec + stamp.nanosec / 1e9) * self._options.rate_hz)
+        before, self._tick = self._tick, tick
+        return tick == before
 
     def counts(self) -> dict[str, Any]:
         """Return what became of the frames, ready for JSON."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import get_typestore, Stores
@@ -18,18 +18,6 @@ from eov_seg_core.io.image_messages.layouts import RGB
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
-
-
-class Frame(NamedTuple):
-    """One decoded image of a recording.
-
-    Attributes:
-        header: Of the message, of the typestore's type.
-        image_rgb: (H, W, 3) uint8 RGB.
-    """
-
-    header: Any
-    image_rgb: RGB
 
 
 def image_typestore() -> Typestore:
@@ -85,19 +73,26 @@ class Source:
         except Exception as error:  # noqa: BLE001  a damaged file fails in many ways
             raise _damaged(self._reader.path, error) from error
 
-    def decode(self, message_type: str, data: bytes, max_megapixels: float) -> Frame:
-        """Return the image of a message.
+    def message(self, message_type: str, data: bytes) -> Any:
+        """Return a message of the typestore's type, with the fields of `message_type`.
+
+        Raises:
+            ValueError: The bytes are no such message.
+        """
+        try:
+            return self._types.deserialize_cdr(data, message_type)
+        except Exception as error:  # noqa: BLE001  rosbags has no error for damaged bytes
+            raise ValueError(f'the message is no {message_type}: {error!r}') from error
+
+    def decode(self, message: Any, max_megapixels: float) -> RGB:
+        """Return the image of a message as (H, W, 3) uint8 RGB.
 
         Raises:
             ValueError: It is damaged, too large, or of an encoding that is not taken.
         """
-        try:
-            message: Any = self._types.deserialize_cdr(data, message_type)
-        except Exception as error:  # noqa: BLE001  rosbags has no error for damaged bytes
-            raise ValueError(f'the message is no {message_type}: {error!r}') from error
-        if message_type == COMPRESSED:
-            return Frame(message.header, decode_compressed(message, max_megapixels))
-        return Frame(message.header, decode_raw(message))
+        if message.__msgtype__ == COMPRESSED:
+            return decode_compressed(message, max_megapixels)
+        return decode_raw(message)
 
 
 @contextmanager

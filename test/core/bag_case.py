@@ -18,7 +18,8 @@ from rosbags.rosbag2 import Writer
 from rosbags.rosbag2.enums import StoragePlugin
 from rosbags.typesys import get_typestore, Stores
 
-from eov_seg_core.recordings.labelling import BagLabeller, LabelOptions
+from eov_seg_core.recordings.labelling import BagLabeller
+from eov_seg_core.recordings.options import LabelOptions
 from eov_seg_core.recordings.source import COMPRESSED, IMAGE, open_recording, Source
 from eov_seg_core.results.result import PanopticResult, Segment
 from eov_seg_core.vocabulary import Vocabulary

