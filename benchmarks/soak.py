@@ -6,11 +6,10 @@
     .venv/bin/python -m benchmarks.soak --minutes 5 [--engine t] [--rate 20] [--edits 2]
 
 A camera and a watcher here, the node in a process of its own, over DDS.  Prints the slope of the
-node's memory, its descriptors and threads, what became of each frame, and how long parameters
-took.
-Ctrl-C prints what was measured until then.  Exit status 1: a frame was lost without being
-counted, or carried labels of another vocabulary than the class map published before it, or the
-words that were set last are not in use.
+node's memory, its descriptors and threads, what became of each frame, and how long changes of
+words took.  Ctrl-C prints what was measured until then.  Exit status 1: a frame was lost without
+being counted, or carried labels of another vocabulary than the class map published before it, or
+the words that were set last are not in use.
 """
 
 from __future__ import annotations

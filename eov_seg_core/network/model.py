@@ -134,7 +134,7 @@ class EOVSeg(nn.Module):
         Raises:
             CheckpointError: The file is damaged, is no checkpoint, or is of another variant.
         """
-        models: list[EOVSeg] = []
+        models: list[EOVSeg] = []   # the one whose entries are compared is the one that is loaded
 
         def entries_of(found: Variant) -> Mapping[str, Tensor]:
             with torch.device('meta'):

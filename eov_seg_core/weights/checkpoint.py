@@ -3,9 +3,9 @@
 """Reading and writing weights: published `.pth` files and our own safetensors.
 
 Nothing here executes pickled code, and nothing is mapped.  What a file declares is compared with
-the entries of its variant before any number is read, so a file that is refused takes no memory,
-however large it is.  Nothing here knows a network: the caller says which entries a variant has, a
-file becomes a `Checkpoint`, names and tensors, and `EOVSeg.load` takes what it selects.
+the entries of its variant before any number is read, so a file that is refused takes little
+memory, however large it is.  Nothing here knows a network: the caller says which entries a variant
+has, a file becomes a `Checkpoint`, names and tensors, and `EOVSeg.load` takes what it selects.
 """
 
 from __future__ import annotations
