@@ -1,6 +1,6 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A model with the weights that `weights.choice` decides on."""
+"""A model with the weights that `weights.choice` decides on, and fetching published ones."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ import torch
 from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.weights.builtin import builtin_weights
 from eov_seg_core.weights.choice import DEFAULT_VARIANT, Source, usable_sources
+from eov_seg_core.weights.download.cache import weights_file
+from eov_seg_core.weights.download.client import Progress
+from eov_seg_core.weights.download.obtain import obtain, Request
+from eov_seg_core.weights.download.table import PUBLISHED
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +35,7 @@ class PretrainedModel(NamedTuple):
 
 
 def load_pretrained(variant: str | None, checkpoint: str | Path | None = None, *,
-                    sources: Sequence[Source] = ('built-in',)) -> PretrainedModel:
+                    sources: Sequence[Source] = ('built-in', 'published')) -> PretrainedModel:
     """Build a model with the best weights that there are and the caller allows.
 
     Args:
@@ -61,8 +65,44 @@ def _load(variant: str, source: Source) -> EOVSeg:
     if source == 'built-in':
         with builtin_weights(variant) as path:
             return EOVSeg.from_checkpoint(path, variant)
+    if source == 'published':
+        return EOVSeg.from_checkpoint(weights_file(variant), variant)
     if source == 'clip':
         return EOVSeg.from_variant(variant, clip_pretrained=True)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return EOVSeg.from_variant(variant)
+
+
+def fetch_published(variant: str, progress: Progress | None = None) -> None:
+    """Fetch the published weights of a variant, unless they are in the cache or built in.
+
+    Args:
+        variant: `t`, `s`, `m` or `l`.
+        progress: Is called with the bytes received and all bytes (None if not known); None logs.
+
+    Raises:
+        DownloadError: They cannot be fetched; says what to do by hand.
+        OSError: They cannot be kept.
+    """
+    if variant in PUBLISHED and not weights_file(variant).is_file():
+        obtain(Request(PUBLISHED[variant], convert_weights, progress=progress))
+
+
+def convert_weights(source: Path, variant: str, target: Path) -> str:
+    """Write weights in our format, once all names and shapes are those of the variant.
+
+    Args:
+        source: An official `.pth` or our safetensors.
+        variant: What it must hold.
+        target: Is written.
+
+    Returns:
+        The digest of the weights.
+
+    Raises:
+        CheckpointError: The source is damaged, is no checkpoint, or is of another variant.
+    """
+    model = EOVSeg.from_checkpoint(source, variant)
+    model.save(target)
+    return str(model.weights_digest)

@@ -31,11 +31,12 @@ from eov_seg_core.inference.text_encoder import TextEncoder
 from eov_seg_core.inference.word_warnings import warn_of_words
 from eov_seg_core.network.classification import VocabularyEmbedding
 from eov_seg_core.network.model import EOVSeg, Prediction
-from eov_seg_core.pretrained import load_pretrained
+from eov_seg_core.pretrained import fetch_published, load_pretrained
 from eov_seg_core.results.merge import postprocess, Thresholds
 from eov_seg_core.results.result import PanopticResult, RawResult
 from eov_seg_core.results.semantic import KeepSemantic, SemanticOrder
 from eov_seg_core.vocabulary import Vocabulary
+from eov_seg_core.weights.choice import Source
 
 _log = logging.getLogger(__name__)
 Image = npt.NDArray[np.uint8]
@@ -121,13 +122,19 @@ class Segmenter:
 
     @classmethod
     def from_pretrained(cls, variant: str, checkpoint: str | Path | None = None, *,
-                        clip_pretrained: bool = False, **options: Any) -> Segmenter:
+                        clip_pretrained: bool = False, download: bool = False,
+                        progress: Callable[[int, int | None], None] | None = None,
+                        **options: Any) -> Segmenter:
         """Build a segmenter from weights.
 
         Args:
             variant: `t`, `s`, `m` or `l`.
             checkpoint: Our `.safetensors` or an official `.pth`; None: the built-in weights,
-                which only `t` has.
+                which only `t` has, or those that `eov-seg download` fetched.
+            download: Without a checkpoint, fetch the published weights if they are not here
+                (docs/weights.md); without it nothing is fetched.
+            progress: Of that, called with the bytes that came and with all bytes (None if not
+                known); without it the log has a line every 10 s.
             clip_pretrained: Without a checkpoint, take CLIP's weights through open_clip; masks
                 are then meaningless, because aggregator and decoder are untrained.
             **options: As in the constructor, but `input_size` is by default what the variant is
@@ -136,11 +143,14 @@ class Segmenter:
         Raises:
             CheckpointError: The checkpoint cannot be used.
             ValueError: There are no weights for this variant.
-            RuntimeError: CLIP's weights could not be fetched.
+            RuntimeError: Weights could not be fetched; says what to do by hand.
+            OSError: They could not be kept.
         """
         variant_config(variant)     # refuses an unknown one, None too
-        model = load_pretrained(
-            variant, checkpoint, sources=('clip',) if clip_pretrained else ('built-in',)).model
+        if download and not checkpoint and not clip_pretrained:
+            fetch_published(variant, progress)
+        sources: tuple[Source, ...] = ('clip',) if clip_pretrained else ('built-in', 'published')
+        model = load_pretrained(variant, checkpoint, sources=sources).model
         return cls(model, **{'input_size': model.config.input_size, **options})
 
     @property

@@ -118,7 +118,8 @@ class Parameters:
         's', 'Size of the model; `t` is for the built-in world and needs no checkpoint.',
         read_only=True, choices=VARIANTS)
     checkpoint: str = _parameter(
-        '', 'Weights: a published `.pth` or our `.safetensors`; empty: the built-in ones of `t`.',
+        '', 'Weights: a published `.pth` or our `.safetensors`; empty: the built-in ones of `t`, '
+        'or those that `eov-seg download` fetched.',
         read_only=True)
     clip_pretrained: bool = _parameter(
         False, "Without a checkpoint, take CLIP's weights through open_clip, from its cache or "

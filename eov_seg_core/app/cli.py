@@ -1,6 +1,6 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The command `eov-seg`: pictures, recordings, speed, descriptions of variants, checkpoints.
+"""The command `eov-seg`: pictures, recordings, speed, variants, fetched and converted weights.
 
 Exit status: 0 all done; 1 some inputs could not be used, the rest is done; 2 it cannot start or go
 on, because an option, the weights or the vocabulary is wrong or the output cannot be written; 130
@@ -20,6 +20,7 @@ import textwrap
 import threading
 from typing import Any, TYPE_CHECKING
 
+from eov_seg_core.app import download
 from eov_seg_core.config import VARIANTS
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_benchmark(commands)
     _add_info(commands)
     _add_convert(commands)
+    download.add_parser(commands)
     return parser
 
 
@@ -240,13 +242,14 @@ def _model_options(arguments: argparse.Namespace, **thresholds: float) -> ModelO
     """Turn the options for weights and inference into an object; warn of weights without use."""
     from eov_seg_core.app.commands import ModelOptions
     from eov_seg_core.weights.choice import CAVEATS, Source
-    source: Source = ('untrained' if arguments.untrained
-                      else 'clip' if arguments.clip_pretrained else 'built-in')
-    if source in CAVEATS:
+    sources: tuple[Source, ...] = (
+        ('untrained',) if arguments.untrained
+        else ('clip',) if arguments.clip_pretrained else ('built-in', 'published'))
+    if sources[0] in CAVEATS:
         line = '*' * 72
-        print(f'\n{line}\n{textwrap.fill(CAVEATS[source], 72)}\n{line}\n', file=sys.stderr)
+        print(f'\n{line}\n{textwrap.fill(CAVEATS[sources[0]], 72)}\n{line}\n', file=sys.stderr)
     return ModelOptions(
-        variant=arguments.variant, checkpoint=arguments.checkpoint, sources=(source,),
+        variant=arguments.variant, checkpoint=arguments.checkpoint, sources=sources,
         device=arguments.device, precision=arguments.precision, input_size=arguments.input_size,
         **thresholds)
 

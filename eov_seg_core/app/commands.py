@@ -56,7 +56,7 @@ class ModelOptions:
 
     variant: str | None = None
     checkpoint: str | None = None
-    sources: tuple[WeightsSource, ...] = ('built-in',)
+    sources: tuple[WeightsSource, ...] = ('built-in', 'published')
     device: str = 'auto'
     precision: str = 'auto'
     input_size: int | None = None

@@ -13,12 +13,15 @@ from typing import Literal
 
 from eov_seg_core.config import variant_config
 from eov_seg_core.weights.builtin import has_builtin_weights
+from eov_seg_core.weights.download.cache import weights_file
+from eov_seg_core.weights.download.table import PUBLISHED
 
 DEFAULT_VARIANT = 's'
 
-Source = Literal['checkpoint', 'built-in', 'clip', 'untrained']
-"""A file that was named; the weights that come with this package, which only `t` has; CLIP's
-weights through open_clip, the rest untrained; random weights, the same in every run."""
+Source = Literal['checkpoint', 'built-in', 'published', 'clip', 'untrained']
+"""A file that was named; the weights that come with this package, which only `t` has; those that
+`eov-seg download` fetched; CLIP's weights through open_clip, the rest untrained; random weights,
+the same in every run."""
 
 CAVEATS: dict[Source, str] = {
     'clip': 'CLIP WEIGHTS ONLY: CLIP knows the words, but the layers that draw masks are '
@@ -37,14 +40,20 @@ def usable_sources(variant: str, allowed: Sequence[Source]) -> list[Source]:
     """
     has_clip = variant_config(variant).clip_name is not None
     usable = {'checkpoint': True, 'built-in': has_builtin_weights(variant),
-              'clip': has_clip, 'untrained': True}
+              'published': weights_file(variant).is_file(), 'clip': has_clip, 'untrained': True}
     sources = [source for source in allowed if usable[source]]
     if not sources:
         lacks = ' and no public CLIP weights' if 'clip' in allowed else ''
         raise ValueError(
             f'there are no weights for variant {variant!r}: {variant!r} has no built-in weights'
-            f'{lacks}. Set checkpoint to a published .pth or our .safetensors (docs/model_zoo.md '
-            'says where they are); or use variant t, which has its own and knows the built-in '
-            'world; or, to try without, allow random weights: --untrained, or allow_untrained of '
-            'the node')
+            f'{lacks}{_how_to_fetch(variant)}. Or set checkpoint to a published .pth or our '
+            '.safetensors; or use variant t, which has its own and knows the built-in world; or, '
+            'to try without, allow random weights: --untrained, or allow_untrained of the node')
     return sources
+
+
+def _how_to_fetch(variant: str) -> str:
+    if variant not in PUBLISHED:
+        return ''
+    return (f', and {weights_file(variant)} is not there. Fetch them: eov-seg download {variant} '
+            '(on a machine without network: docs/weights.md)')

@@ -123,7 +123,7 @@ def _load(parameters: Parameters, options: dict[str, Any]) -> Segmenter:
 
 def _usable_sources(parameters: Parameters) -> list[Source]:
     allowed: dict[Source, bool] = {
-        'checkpoint': bool(parameters.checkpoint), 'built-in': True,
+        'checkpoint': bool(parameters.checkpoint), 'built-in': True, 'published': True,
         'clip': parameters.clip_pretrained, 'untrained': parameters.allow_untrained}
     return usable_sources(parameters.variant, [name for name, is_allowed in allowed.items()
                                                if is_allowed])

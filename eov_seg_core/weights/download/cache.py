@@ -1,0 +1,104 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where fetched weights are kept on this machine, and what was recorded of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+import fcntl
+import json
+import logging
+import os
+from pathlib import Path
+
+import platformdirs
+
+from eov_seg_core.io.files import save_json
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What was fetched first; a later download must have the same weights.
+
+    Attributes:
+        url: Where the file came from.
+        size: Of that file in bytes.
+        sha256: Of that file.
+        weights_digest: Of names, types and values, which is the same in each file format.
+        date: When, in UTC, ISO 8601.
+    """
+
+    url: str
+    size: int
+    sha256: str
+    weights_digest: str
+    date: str
+
+
+def weights_folder() -> Path:
+    """Return EOV_SEG_HOME/weights, by default in the user's cache folder; it may not exist."""
+    home = os.environ.get('EOV_SEG_HOME')
+    default = platformdirs.user_cache_dir('eov_seg', appauthor=False)
+    return Path(home or default).expanduser() / 'weights'
+
+
+def weights_file(variant: str) -> Path:
+    """Return where the fetched weights of a variant are, or would be."""
+    return weights_folder() / f'eov_seg_{variant}.safetensors'
+
+
+def read_record(variant: str) -> Record | None:
+    """Return what was recorded at the first download; None if there was none.
+
+    Raises:
+        ValueError: The record is damaged.
+    """
+    path = _record_file(variant)
+    try:
+        entries = json.loads(path.read_bytes())
+        return Record(**{field.name: entries[field.name] for field in fields(Record)})
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f'{path} is damaged ({type(error).__name__}); it holds the digest of the '
+                         'first download. Remove it to trust the next download') from error
+
+
+def write_record(variant: str, record: Record) -> None:
+    """Record what was fetched; replaces an earlier record."""
+    save_json(_record_file(variant), asdict(record))
+
+
+@contextmanager
+def only_one(variant: str) -> Iterator[None]:
+    """Wait until no other process fetches this variant, and keep others waiting.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    folder = weights_folder()
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / f'.eov_seg_{variant}.lock', os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            _log.warning('another process is fetching variant %s; waiting for it', variant)
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_offline() -> bool:
+    """Return whether EOV_SEG_OFFLINE or HF_HUB_OFFLINE forbids the network."""
+    return any(os.environ.get(name, '').lower() in ('1', 'true', 'yes', 'on')
+               for name in ('EOV_SEG_OFFLINE', 'HF_HUB_OFFLINE'))
+
+
+def _record_file(variant: str) -> Path:
+    return weights_folder() / f'eov_seg_{variant}.json'
