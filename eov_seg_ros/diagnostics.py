@@ -163,7 +163,7 @@ class Monitor:
 
     def status(self, name: str, facts: dict[str, Any], counts: Counts, *, is_active: bool,
                fell_back: bool, silence: str,
-               transport_advice: Callable[[], str]) -> DiagnosticStatus:
+               transport_advice: Callable[[], str], depth_fault: str = '') -> DiagnosticStatus:
         """Sum up the time since the last call.
 
         Args:
@@ -174,6 +174,7 @@ class Monitor:
             fell_back: Whether the CPU replaces the device that was asked for.
             silence: For how long no image came, and why; empty: images come.
             transport_advice: Asked when images were lost on the way.
+            depth_fault: Why images have no depth; empty: they have, or need none.
         """
         now_s = time.monotonic()
         with self._lock:
@@ -193,6 +194,8 @@ class Monitor:
         warnings = []
         if silence:
             warnings.append(silence)
+        if depth_fault:
+            warnings.append(depth_fault)
         if figures.lost > before.lost:
             warnings.append(f'{figures.lost - before.lost} images were sent and lost on the way: '
                             + transport_advice())

@@ -111,6 +111,23 @@ class Parameters:
     mono16_max: int = _parameter(
         65535, 'The sample of `mono16` images that is white: 1023 for a camera of 10 bits, 4095 '
         'for 12, 16383 for 14.', bounds=(1, 65535))
+    depth_sync_s: float = _parameter(
+        0.005, 'Largest distance between the stamps of an image and its depth; 0: equal only.',
+        bounds=(0.0, 1.0))
+    depth_wait_s: float = _parameter(
+        0.1, 'Longest wait of an image for its depth; then it is published without 3D.',
+        bounds=(0.0, 2.0))
+    depth_min_m: float = _parameter(
+        0.15, 'Nearer depth is taken as unknown.', bounds=(0.0, 1000.0))
+    depth_max_m: float = _parameter(
+        10.0, 'Farther depth is taken as unknown.', bounds=(0.0, 1000.0))
+    image_rectified: bool = _parameter(
+        False, 'The images were rectified, and P of `camera_info` holds for them; else K and D.')
+    cloud_stride: int = _parameter(
+        1, '`~/points` has every n-th row and column of the image.', bounds=(1, 16))
+    cloud_organized: bool = _parameter(
+        True, "`~/points` keeps the image's grid, with NaN where there is no depth; false: only "
+        'points with depth.')
     enabled: bool = _parameter(
         True, 'Process frames; false pauses, as the service `~/set_enabled` does.')
 
@@ -154,6 +171,9 @@ class Parameters:
     camera_names: tuple[str, ...] = _parameter(
         (), 'Several cameras: each subscribes to `<name>/image_raw` and publishes below '
         '`~/<name>`; empty: one camera without a name.', read_only=True)
+    depth: bool = _parameter(
+        False, 'Subscribe to `depth/image_raw` and `camera_info`, and publish `~/points` and '
+        '`~/detections_3d`.', read_only=True)
     semantic_encoding: str = _parameter(
         'auto', 'Encoding of `~/semantic` until cleanup. `mono8` holds 255 names at a time, and '
         'then gives the ids of removed names to new ones; `auto` is `mono8` if it holds the '
@@ -179,6 +199,9 @@ class Parameters:
             raise ValueError(f'input_size must be -1, 0 or at least 32, got {self.input_size}')
         if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', self.device):
             raise ValueError(f'device must be auto, cpu, cuda or cuda:N, got {self.device!r}')
+        if self.depth_min_m >= self.depth_max_m:
+            raise ValueError(f'depth_min_m must be below depth_max_m, got {self.depth_min_m} and '
+                             f'{self.depth_max_m}')
         _check_camera_names(self.camera_names)
         self.vocabulary  # noqa: B018  refuses what it cannot build
 

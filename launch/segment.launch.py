@@ -50,6 +50,10 @@ class Argument(NamedTuple):
 ARGUMENTS = {
     'image': Argument('image_raw', 'Topic of the camera images'),
     'image_transport': Argument('', 'raw or compressed', ('', 'raw', 'compressed')),
+    'depth': Argument('', 'true: points and boxes in metres, from depth and camera_info',
+                      ('', *_BOOL)),
+    'depth_image': Argument('depth/image_raw', 'Topic of the depth images'),
+    'camera_info': Argument('camera_info', "Topic of the camera's calibration"),
     'variant': Argument('', 'Size of the model: t, s, m or l', ('', 't', 's', 'm', 'l')),
     'checkpoint': Argument('', 'Weights: a published .pth or our .safetensors'),
     'device': Argument('', 'auto, cpu, cuda or cuda:N'),
@@ -112,8 +116,7 @@ def _segment_node(values: dict[str, str]) -> Node:
     overrides: dict[str, Any] = {
         name: values[name] for name in ('variant', 'checkpoint', 'device', 'image_transport')
         if values[name]}
-    if values['autostart']:
-        overrides['autostart'] = _is_true(values['autostart'])
+    overrides |= {name: _is_true(values[name]) for name in ('autostart', 'depth') if values[name]}
     overrides['use_sim_time'] = _is_true(values['use_sim_time'])
     files = [values['params_file']]
     if values['vocabulary_file']:
@@ -122,7 +125,8 @@ def _segment_node(values: dict[str, str]) -> Node:
         package='eov_seg_ros', executable='segment_node', name='eov_seg',
         namespace=values['namespace'], output='screen',
         respawn=_is_true(values['respawn']), respawn_delay=5.0,
-        remappings=[('image_raw', values['image'])],
+        remappings=[('image_raw', values['image']), ('depth/image_raw', values['depth_image']),
+                    ('camera_info', values['camera_info'])],
         parameters=[*files, overrides],
         ros_arguments=['--log-level', values['log_level']])
 

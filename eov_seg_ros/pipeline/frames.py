@@ -18,10 +18,12 @@ from eov_seg_ros.conversions import image_to_rgb
 from eov_seg_ros.diagnostics import Timing
 from eov_seg_ros.log_bridge import kind_of, Repeats
 from eov_seg_ros.parameters import Parameters
+from eov_seg_ros.pipeline.depth import Shot
 from eov_seg_ros.pipeline.outputs import Frame
 from eov_seg_ros.pipeline.segmenter_factory import free_memory
-from eov_seg_ros.pipeline.stream import age_ms, Message, Stream
+from eov_seg_ros.pipeline.stream import age_ms, Stream
 from eov_seg_ros.pipeline.words import CurrentWords, EncodedWords
+from eov_seg_ros.space.view import space_view, SpaceView
 from eov_seg_ros.text import describe, printable
 
 _REPEAT_S = 10.0
@@ -34,17 +36,22 @@ class _Input:
 
     Attributes:
         stream: Its camera.
-        header: Of its message.
+        shot: Its message, with depth where there is some.
         image_rgb: (H, W, 3) uint8 RGB.
         waiting_ms: From the stamp until it was taken; None where the stamp is faulty.
         decoding_ms: Message to RGB.
     """
 
     stream: Stream
-    header: Header
+    shot: Shot
     image_rgb: npt.NDArray[np.uint8]
     waiting_ms: float | None
     decoding_ms: float
+
+    @property
+    def header(self) -> Header:
+        """Of its message."""
+        return self.shot.image.header
 
 
 class FrameProcessor:
@@ -87,12 +94,12 @@ class FrameProcessor:
         self._words.publish(Header(stamp=self._node.get_clock().now().to_msg()),
                             self._parameters.score_threshold)
 
-    def process(self, messages: Mapping[str, Message]) -> None:
-        """Process the newest message of each camera that has one; camera name -> message."""
+    def process(self, shots: Mapping[str, Shot]) -> None:
+        """Process the newest image of each camera that has one; camera name -> image."""
         parameters = self._parameters
-        decoded = [self._decode(self._streams[name], message)
-                   for name, message in messages.items()
-                   if self._streams[name].outputs.is_wanted()]
+        decoded = [self._decode(self._streams[name], shot)
+                   for name, shot in shots.items()
+                   if self._streams[name].outputs.is_wanted(shot.depth is not None)]
         inputs = [entry for entry in decoded if entry is not None]
         if inputs:
             self._segment_and_publish(inputs, parameters)
@@ -120,16 +127,16 @@ class FrameProcessor:
         for entry, result in zip(inputs, results):
             self._publish(entry, result, parameters, inference_ms)
 
-    def _decode(self, stream: Stream, message: Message) -> _Input | None:
-        waiting_ms, started_s = self._age_ms(message.header), time.monotonic()
+    def _decode(self, stream: Stream, shot: Shot) -> _Input | None:
+        waiting_ms, started_s = self._age_ms(shot.image.header), time.monotonic()
         try:
-            image_rgb = image_to_rgb(message, self._parameters.max_megapixels,
+            image_rgb = image_to_rgb(shot.image, self._parameters.max_megapixels,
                                      self._parameters.mono16_max)
         except Exception as error:  # noqa: BLE001
             self._drop(stream, error)
             return None
         decoding_ms = 1000 * (time.monotonic() - started_s)
-        return _Input(stream, message.header, image_rgb, waiting_ms, decoding_ms)
+        return _Input(stream, shot, image_rgb, waiting_ms, decoding_ms)
 
     def _segment(self, images: Sequence[npt.NDArray[np.uint8]],
                  parameters: Parameters) -> Sequence[Any]:
@@ -145,7 +152,8 @@ class FrameProcessor:
         started_s = time.monotonic()
         try:
             entry.stream.outputs.publish(
-                Frame(entry.header, entry.image_rgb, result, self._words.labels, parameters))
+                Frame(entry.header, entry.image_rgb, result, self._words.labels, parameters,
+                      _view(entry, parameters)))
         except Exception as error:  # noqa: BLE001
             self._drop(entry.stream, error)
             return
@@ -162,6 +170,22 @@ class FrameProcessor:
 
     def _age_ms(self, header: Header) -> float | None:
         return age_ms(self._node, header)
+
+
+def _view(entry: _Input, parameters: Parameters) -> SpaceView | None:
+    """Return depth and camera of an image; None if it has none, or they do not fit it."""
+    stream, shot = entry.stream, entry.shot
+    if (stream.depth is None or shot.depth is None or shot.info is None
+            or not stream.outputs.is_space_wanted()):
+        return None
+    height, width = entry.image_rgb.shape[:2]
+    try:
+        return space_view(shot.image.header, (height, width), shot.depth, shot.info,
+                          range_m=(parameters.depth_min_m, parameters.depth_max_m),
+                          is_rectified=parameters.image_rectified)
+    except ValueError as error:
+        stream.depth.refused(error)
+        return None
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -13,13 +13,15 @@ import numpy.typing as npt
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
-from vision_msgs.msg import Detection2DArray
+from vision_msgs.msg import Detection2DArray, Detection3DArray
 
 from eov_seg_ros import conversions
 from eov_seg_ros.class_ids import LabelSpace
 from eov_seg_ros.parameters import Parameters
+from eov_seg_ros.space import messages
+from eov_seg_ros.space.view import SpaceView
 
 if TYPE_CHECKING:
     from eov_seg_core.results.result import PanopticResult
@@ -40,6 +42,7 @@ class Frame:
         result: What the segmenter found.
         labels: The published class ids of the result's vocabulary.
         parameters: The parameters when the frame was started.
+        view: Depth and camera; None: there is no depth, and nothing in space is published.
     """
 
     header: Header
@@ -47,11 +50,17 @@ class Frame:
     result: PanopticResult
     labels: LabelSpace
     parameters: Parameters
+    view: SpaceView | None = None
 
 
 class _Output(NamedTuple):
     message_type: type
     build: Callable[[Frame], Any]
+
+
+class _SpaceOutput(NamedTuple):
+    message_type: type
+    build: Callable[[Frame, SpaceView], Any]
 
 
 # The overlay comes last: drawing it is slow, and only people wait for it.
@@ -68,6 +77,16 @@ _OUTPUTS = {
         frame.header, frame.result, frame.parameters.detections_include_stuff)),
     'overlay': _Output(Image, lambda frame: conversions.overlay_image(
         frame.header, frame.image_rgb, frame.result, frame.parameters.overlay_alpha)),
+}
+
+# Those that need depth.
+_IN_SPACE = {
+    'points': _SpaceOutput(PointCloud2, lambda frame, view: messages.points(
+        frame.header, frame.image_rgb, frame.result, frame.labels, view,
+        stride=frame.parameters.cloud_stride, organized=frame.parameters.cloud_organized)),
+    'detections_3d': _SpaceOutput(
+        Detection3DArray,
+        lambda frame, view: messages.detections_3d(frame.header, frame.result, view)),
 }
 
 
@@ -106,20 +125,32 @@ class Outputs:
     Args:
         node: The node that they belong to.
         prefix: Stands before each topic's name below `~/`.
+        with_depth: Whether there are the topics that need depth.
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str) -> None:
+    def __init__(self, node: LifecycleNode, prefix: str, with_depth: bool = False) -> None:
         self._node = node
         self._plain = {name: create_publisher(node, output.message_type, prefix + name)
                        for name, output in _OUTPUTS.items()}
         self._compressed = {
             name: create_publisher(node, CompressedImage, f'{prefix}{name}/compressed')
             for name, output in _OUTPUTS.items() if output.message_type is Image}
+        self._in_space = {name: create_publisher(node, output.message_type, prefix + name)
+                          for name, output in _IN_SPACE.items() if with_depth}
 
-    def is_wanted(self) -> bool:
-        """Return whether somebody subscribes to any of the topics."""
-        return any(publisher.get_subscription_count()
-                   for publisher in (*self._plain.values(), *self._compressed.values()))
+    def is_wanted(self, has_depth: bool = False) -> bool:
+        """Return whether somebody subscribes to a topic that can be published.
+
+        Args:
+            has_depth: Whether the image has depth.
+        """
+        return has_depth and self.is_space_wanted() or any(
+            publisher.get_subscription_count()
+            for publisher in (*self._plain.values(), *self._compressed.values()))
+
+    def is_space_wanted(self) -> bool:
+        """Return whether somebody subscribes to a topic that needs depth."""
+        return any(publisher.get_subscription_count() for publisher in self._in_space.values())
 
     def publish(self, frame: Frame) -> None:
         """Build and publish the messages that somebody subscribes to."""
@@ -134,8 +165,12 @@ class Outputs:
                 self._plain[name].publish(message)
             if is_compressed_wanted:
                 self._compressed[name].publish(conversions.compress(message))
+        for name, publisher in self._in_space.items():
+            if frame.view is not None and publisher.get_subscription_count():
+                publisher.publish(_IN_SPACE[name].build(frame, frame.view))
 
     def destroy(self) -> None:
         """Destroy the publishers."""
-        for publisher in (*self._plain.values(), *self._compressed.values()):
+        for publisher in (*self._plain.values(), *self._compressed.values(),
+                          *self._in_space.values()):
             self._node.destroy_lifecycle_publisher(publisher)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import time
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
@@ -18,6 +19,7 @@ from rclpy.lifecycle import LifecycleNode
 from eov_seg_ros.diagnostics import status_name
 from eov_seg_ros.log_bridge import Repeats
 from eov_seg_ros.parameters import Parameters
+from eov_seg_ros.pipeline.depth import Shot
 from eov_seg_ros.pipeline.frames import FrameProcessor
 from eov_seg_ros.pipeline.loading import LoadedModel
 from eov_seg_ros.pipeline.segmenter_factory import gpu_memory_mb
@@ -64,7 +66,7 @@ class Pipeline:
             segmenter, EncodedWords(model.words, self._requests.latest.labels),
             self._streams.values())
         self._processor = FrameProcessor(node, segmenter, parameters, self._words, self._streams)
-        self._frames: LatestWorker[Message] = LatestWorker(
+        self._frames: LatestWorker[Shot] = LatestWorker(
             self._processor.process, self._processor.report, 'frames', parameters.max_rate_hz)
         self._texts: LatestWorker[RequestedWords] = LatestWorker(
             WordEncoder(segmenter, self._hand_to_frames, self._report_words),
@@ -77,6 +79,9 @@ class Pipeline:
     def apply(self, parameters: Parameters) -> None:
         """Use new parameters from the next frame on, a new vocabulary once it is encoded."""
         self._parameters = parameters
+        for stream in self._streams.values():
+            if stream.depth is not None:
+                stream.depth.use_parameters(parameters)
         self._frames.set_max_rate(parameters.max_rate_hz)
         self._frames.run_between(functools.partial(self._processor.use_parameters, parameters))
         self._requests.request(parameters.vocabulary)
@@ -87,6 +92,8 @@ class Pipeline:
         self._frames.run_between(self._processor.publish_words)
         for stream in self._streams.values():
             stream.subscribe(self._submit)
+            if stream.depth is not None:
+                stream.depth.subscribe(functools.partial(self._frames.submit, slot=stream.name))
 
     def deactivate(self) -> None:
         """Unsubscribe, drop the waiting frames and wait for those in work."""
@@ -117,8 +124,14 @@ class Pipeline:
         stream.image_came(message, fault)
         if fault is not None and self._repeats.is_due((stream.name, fault)):
             self._node.get_logger().warning(f'{stream.label}{fault.value}')
-        if self._parameters.enabled:
-            self._frames.submit(message, stream.name)
+        if not self._parameters.enabled:
+            return
+        if stream.depth is not None and stream.outputs.is_space_wanted():
+            stream.depth.image_came(message)
+            return
+        if stream.depth is not None:
+            stream.depth.drop_waiting()
+        self._frames.submit(Shot(message), stream.name)
 
     def _submit_words(self, words: RequestedWords) -> None:
         self._texts.submit(words)
@@ -139,11 +152,21 @@ class Pipeline:
         for name, stream in self._streams.items():
             silence = stream.silence() if is_active else ''
             stream.tell(silence)
+            fault, depth_facts = self._depth_status(stream)
             statuses.append(stream.monitor.status(
-                status_name(self._node, name), facts, self._frames.counts(name),
+                status_name(self._node, name), {**facts, **depth_facts}, self._frames.counts(name),
                 is_active=is_active, fell_back=fell_back, silence=silence,
-                transport_advice=stream.transport_advice))
+                transport_advice=stream.transport_advice, depth_fault=fault))
         return statuses
+
+    @staticmethod
+    def _depth_status(stream: Stream) -> tuple[str, dict[str, Any]]:
+        """Return why images of a camera have no depth, and the figures of pairing them."""
+        if stream.depth is None:
+            return '', {}
+        fault = stream.depth.fault()
+        stream.depth.tell(stream.label, fault)
+        return fault.text, stream.depth.facts()
 
     # Handed to the text thread: both only pass something on.
 

@@ -20,6 +20,7 @@ from eov_seg_ros.class_ids import LabelSpace
 from eov_seg_ros.conversions import label_info
 from eov_seg_ros.diagnostics import judge_stamp, Monitor, StampFault
 from eov_seg_ros.parameters import Parameters
+from eov_seg_ros.pipeline.depth import DepthInput
 from eov_seg_ros.pipeline.outputs import create_publisher, input_qos, Outputs, QOS_OVERRIDES
 from eov_seg_ros.pipeline.transport import advice
 from eov_seg_ros.text import printable
@@ -67,6 +68,7 @@ class Stream:
 
     Attributes:
         label: Stands before what the log says about this camera; empty where there is only one.
+        depth: Gives the images their depth; None: they have none.
     """
 
     def __init__(self, node: LifecycleNode, parameters: Parameters, name: str) -> None:
@@ -74,7 +76,8 @@ class Stream:
         self.name = name
         self.label = f'{name}: ' if name else ''
         self.monitor = Monitor(parameters.timeout_s)
-        self.outputs = Outputs(node, prefix)
+        self.outputs = Outputs(node, prefix, parameters.depth)
+        self.depth = DepthInput(node, parameters, prefix) if parameters.depth else None
         self._node = node
         self._type = CompressedImage if parameters.image_transport == 'compressed' else Image
         self._topic = node.resolve_topic_name(f'{prefix}image_raw')
@@ -143,6 +146,8 @@ class Stream:
         if self._subscription is not None:
             self._node.destroy_subscription(self._subscription)
             self._subscription = None
+        if self.depth is not None:
+            self.depth.unsubscribe()
 
     def publish_vocabulary(self, header: Header, labels: LabelSpace, threshold: float,
                            method: str, version: int) -> None:

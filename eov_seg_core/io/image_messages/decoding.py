@@ -28,6 +28,8 @@ _FORMAT_LENGTH = 80
 
 ENCODINGS = tuple(LAYOUTS)
 """The encodings of images that are taken."""
+_DEPTH_DTYPES: dict[str, np.dtype[Any]] = {
+    '16UC1': np.dtype(np.uint16), '32FC1': np.dtype(np.float32)}
 
 
 class RawImage(Protocol):
@@ -67,6 +69,25 @@ def decode_raw(message: RawImage, mono16_max: int = WHITE) -> RGB:
     if message.encoding == 'mono16':
         return deep_gray_to_rgb(rows, mono16_max)
     return np.ascontiguousarray(layout.to_rgb(rows))
+
+
+def decode_depth(message: RawImage) -> Pixels:
+    """Return the samples of a depth image, (H, W): uint16 millimetres or float32 metres.
+
+    Padded rows and big-endian samples are honoured.
+
+    Raises:
+        ValueError: The encoding is neither `16UC1` nor `32FC1`, the image is empty, or its sizes
+            and its data contradict one another.
+    """
+    if message.encoding not in _DEPTH_DTYPES:
+        raise ValueError(f'the depth image has the encoding {message.encoding[:80]!r}; expected '
+                         '16UC1 (millimetres) or 32FC1 (metres)')
+    dtype = _DEPTH_DTYPES[message.encoding]
+    # A row is stored as that of any grey image.
+    rows = _packed_rows(message, LAYOUTS['mono16']._replace(sample_bytes=dtype.itemsize))
+    samples: Pixels = rows.view(dtype)
+    return samples
 
 
 def decode_compressed(message: CompressedImage, max_megapixels: float = MAX_MEGAPIXELS,
@@ -142,8 +163,10 @@ def _packed_rows(message: RawImage, layout: Layout) -> Pixels:
     data = np.frombuffer(message.data, np.uint8).reshape(rows, step)[:, :row_bytes]
     if layout.sample_bytes == 1:
         return np.ascontiguousarray(data)
-    dtype = np.dtype(np.uint16).newbyteorder('>' if message.is_bigendian else '<')
-    return np.ascontiguousarray(data).view(dtype).astype(np.uint16, copy=False)
+    native = np.dtype(f'u{layout.sample_bytes}')
+    stored = native.newbyteorder('>' if message.is_bigendian else '<')
+    samples: Pixels = np.ascontiguousarray(data).view(stored)
+    return samples.astype(native, copy=False)
 
 
 def _named_samples(samples: Pixels, encoding: str, mono16_max: int) -> RGB:

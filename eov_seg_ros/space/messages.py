@@ -1,0 +1,100 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Results with depth to messages: labelled points, and boxes in the camera's frame."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
+import numpy as np
+import numpy.typing as npt
+from sensor_msgs.msg import PointCloud2, PointField
+from std_msgs.msg import Header
+from vision_msgs.msg import Detection3D, Detection3DArray, ObjectHypothesisWithPose
+
+from eov_seg_core.geometry import (
+    Box,
+    CLOUD_DTYPE,
+    invert,
+    labelled_cloud,
+    LEVEL_CAMERA,
+    segment_boxes,
+    transform,
+)
+from eov_seg_core.results.label_images import paint
+from eov_seg_ros.class_ids import LabelSpace
+from eov_seg_ros.space.view import SpaceView
+
+if TYPE_CHECKING:
+    from eov_seg_core.results.result import PanopticResult, Segment
+
+_LEVEL_IN_CAMERA = invert(LEVEL_CAMERA)
+_TYPES = {'x': PointField.FLOAT32, 'y': PointField.FLOAT32, 'z': PointField.FLOAT32,
+          'rgb': PointField.FLOAT32, 'label': PointField.UINT32, 'instance': PointField.UINT32}
+
+
+def points(header: Header, image_rgb: npt.NDArray[np.uint8], result: PanopticResult,
+           labels: LabelSpace, view: SpaceView, *, stride: int = 1, organized: bool = True
+           ) -> PointCloud2:
+    """Return the points of the image in the camera's frame.
+
+    Fields: x, y, z, rgb (FLOAT32), label (class id) and instance (segment id), both UINT32.
+
+    Args:
+        header: The header of the input image.
+        image_rgb: (H, W, 3) uint8 RGB.
+        result: What the segmenter found.
+        labels: The published class ids.
+        view: Depth and camera of the image.
+        stride: Only every n-th row and column.
+        organized: Keep the image's grid, with NaN where there is no depth.
+    """
+    class_ids = [labels.id_of(segment) for segment in result.segments]
+    cloud = labelled_cloud(view.depth_m, view.camera, image_rgb,
+                           paint(result, class_ids, np.int32), result.instance, stride=stride,
+                           organized=organized)
+    height, width = cloud.shape if organized else (1, len(cloud))
+    message = PointCloud2(
+        header=header, height=height, width=width, is_bigendian=False,
+        fields=[PointField(name=name, offset=4 * number, datatype=kind, count=1)
+                for number, (name, kind) in enumerate(_TYPES.items())],
+        point_step=CLOUD_DTYPE.itemsize, row_step=CLOUD_DTYPE.itemsize * width,
+        is_dense=not organized)
+    message.data.frombytes(cloud.view(np.uint8))
+    return message
+
+
+def detections_3d(header: Header, result: PanopticResult, view: SpaceView) -> Detection3DArray:
+    """Return one detection per thing with enough depth, its box in the image's frame.
+
+    The boxes stand upright for a level camera: one of their axes is the image's y axis.  `id` and
+    class are those of the segment in `~/detections`.
+    """
+    boxes = segment_boxes(result, view.depth_m, view.camera)
+    return Detection3DArray(header=header, detections=[
+        _detection(header, segment, boxes[segment.id].box) for segment in result.things
+        if segment.id in boxes])
+
+
+def _detection(header: Header, segment: Segment, box: Box) -> Detection3D:
+    detection = Detection3D(header=header, id=str(segment.id))
+    center = _pose_in_camera(box)
+    detection.bbox.center = center
+    detection.bbox.size = Vector3(**dict(zip('xyz', box.size)))
+    hypothesis = ObjectHypothesisWithPose()
+    hypothesis.hypothesis.class_id = segment.name
+    hypothesis.hypothesis.score = float(segment.score)
+    hypothesis.pose.pose = center
+    detection.results = [hypothesis]
+    return detection
+
+
+def _pose_in_camera(box: Box) -> Pose:
+    """Turn the pose of a box of the level frame (z up) into the camera's (y down)."""
+    x, y, z = transform(_LEVEL_IN_CAMERA, np.array(box.center)).tolist()
+    # (0.5, -0.5, 0.5, 0.5), the turn from the level frame, times the box's turn about z.
+    sine, cosine = math.sin(box.yaw_rad / 2) / 2, math.cos(box.yaw_rad / 2) / 2
+    return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(
+        x=cosine - sine, y=-cosine - sine, z=cosine + sine, w=cosine - sine))

@@ -1,0 +1,78 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Depth image and CameraInfo of an image: metres and a camera, or what is wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from eov_seg_core.geometry import CameraModel, depth_in_metres
+from eov_seg_core.io.image_messages.decoding import decode_depth
+from eov_seg_ros.text import printable
+
+_REGISTER = ("use the camera driver's aligned depth (realsense2_camera: align_depth.enable:=true) "
+             'or the node RegisterNode of depth_image_proc')
+_NAME_LENGTH = 80
+
+
+@dataclass(frozen=True, eq=False)
+class SpaceView:
+    """What is known of an image in space.
+
+    Attributes:
+        depth_m: (H, W) float32 metres along the optical axis, NaN where unknown.
+        camera: Of the image.
+    """
+
+    depth_m: npt.NDArray[np.float32]
+    camera: CameraModel
+
+
+def space_view(header: Header, size: tuple[int, int], depth: Image, info: CameraInfo, *,
+               range_m: tuple[float, float], is_rectified: bool) -> SpaceView:
+    """Return an image's depth and camera.
+
+    Args:
+        header: Of the image.
+        size: Height and width of the image.
+        depth: Of the same moment, registered to the image.
+        info: Of the image.
+        range_m: What is nearer or farther counts as unknown.
+        is_rectified: Whether the image was rectified.
+
+    Raises:
+        ValueError: They do not fit together, the encoding is no depth, or the camera is not
+            calibrated; says what to do.
+    """
+    height, width = size
+    if (depth.height, depth.width) != size:
+        raise ValueError(
+            f'the depth image has {depth.width} x {depth.height} pixels and the image {width} x '
+            f'{height}: depth must be registered to the image; {_REGISTER}')
+    if depth.header.frame_id != header.frame_id:
+        raise ValueError(
+            f'the depth image has the frame_id {_name(depth.header)} and the image '
+            f'{_name(header)}: depth must be registered to the image; {_REGISTER}')
+    if (info.height, info.width) != size:
+        raise ValueError(
+            f'camera_info is for {info.width} x {info.height} pixels and the image has {width} x '
+            f'{height}: give the camera_info of this image')
+    return SpaceView(depth_in_metres(decode_depth(depth), range_m), _camera(
+        width, height, tuple(info.k), tuple(info.p), tuple(info.d), info.distortion_model,
+        is_rectified))
+
+
+def _name(header: Header) -> str:
+    return repr(printable(header.frame_id, _NAME_LENGTH))
+
+
+@lru_cache(maxsize=16)      # the rays of a lens with distortion take a while to compute
+def _camera(width: int, height: int, k: tuple[float, ...], p: tuple[float, ...],
+            d: tuple[float, ...], model: str, is_rectified: bool) -> CameraModel:
+    return CameraModel.from_camera_info(width, height, k, p, d, model, is_rectified=is_rectified)
