@@ -40,6 +40,7 @@ EXTRAS_REQUIRE = {
     'training': ['lightning>=2.4,<3', 'tensorboard>=2.14', 'torchmetrics>=1.4,<2',
                  'pycocotools>=2.0.8'],
     'bags': ['rosbags>=0.11,<0.12'],
+    'console': ['nicegui>=3.14,<4'],
     'demo': ['scikit-image>=0.22'],  # photographs that a wheel ships
     'test': ['pytest>=7', 'hypothesis>=6', 'catkin_pkg>=1.0', 'mcap>=1.1'],
     'dev': ['ruff>=0.6', 'mypy>=1.11', 'pre-commit>=3', 'codespell>=2.2'],

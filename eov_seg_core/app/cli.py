@@ -76,6 +76,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title='commands', required=True, metavar='COMMAND')
     _add_segment(commands)
     _add_bag(commands)
+    _add_console(commands)
     _add_benchmark(commands)
     _add_info(commands)
     _add_convert(commands)
@@ -150,6 +151,18 @@ def _add_thresholds(options: Any) -> None:
                          help='drop queries that win less than this share of their mask (0.8)')
     options.add_argument('--max-megapixels', type=_megapixels, default=64.0, metavar='M',
                          help='refuse larger pictures before they are decoded (64)')
+
+
+def _add_console(commands: Any) -> None:
+    from eov_seg_core.app.console.options import add_options
+    parser = commands.add_parser(
+        'console', help='look at pictures in the browser and type words',
+        description='Serve a page on this machine: drop pictures, type words, point at things. '
+                    'See docs/console.md; needs the extra console.')
+    add_options(parser)
+    _add_weights(parser)
+    _add_inference(parser)
+    parser.set_defaults(run=_console)
 
 
 def _add_weights(parser: argparse.ArgumentParser) -> None:
@@ -296,6 +309,21 @@ def _bag(arguments: argparse.Namespace) -> int:
         inputs=arguments.inputs, output=arguments.output, model=model, vocabulary=vocabulary,
         labels=labels, image_topic=arguments.image_topic),
         _report, lambda line: print(_printable(line)))
+
+
+def _console(arguments: argparse.Namespace) -> int:
+    from eov_seg_core.app.commands import build_segmenter
+    from eov_seg_core.app.console.command import console, ConsoleJob
+    from eov_seg_core.app.words import choose_vocabulary
+    if arguments.variant is None and arguments.checkpoint is None:
+        arguments.variant = 't'     # the one whose weights are in the package
+    model = _model_options(arguments)
+    words = choose_vocabulary(arguments.vocabulary or 'world', [], [])
+    console(ConsoleJob(inputs=arguments.inputs, vocabulary=words, host=arguments.host,
+                       port=arguments.port, token=arguments.token,
+                       open_browser=not arguments.no_browser),
+            lambda: build_segmenter(model, keep_raw=True), lambda line: print(line, flush=True))
+    return 0
 
 
 def _benchmark(arguments: argparse.Namespace) -> int:

@@ -181,8 +181,12 @@ def _save(writer: CocoWriter) -> None:
         raise
 
 
-def build_segmenter(options: ModelOptions) -> Segmenter:
+def build_segmenter(options: ModelOptions, *, keep_raw: bool = False) -> Segmenter:
     """Build a segmenter.
+
+    Args:
+        options: Which weights to run, and how.
+        keep_raw: As for `Segmenter`.
 
     Raises:
         ValueError: There are no weights, they cannot be used, or an option is out of range.
@@ -195,7 +199,7 @@ def build_segmenter(options: ModelOptions) -> Segmenter:
                   else options.input_size)
     return Segmenter(model, options.device, options.precision, input_size,
                      score_threshold=options.score_threshold,
-                     overlap_threshold=options.overlap_threshold)
+                     overlap_threshold=options.overlap_threshold, keep_raw=keep_raw)
 
 
 def _pictures(sources: list[Source], job: SegmentJob, writer: CocoWriter,

@@ -1,0 +1,36 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The options of `eov-seg console` beside those for weights and inference."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add pictures, words, and where the page is."""
+    parser.add_argument('inputs', nargs='*', metavar='PICTURE',
+                        help='images, folders, or camera:0 (a room of the built-in world)')
+    parser.add_argument('--vocabulary', metavar='NAME',
+                        help='words to begin with: a preset, or a YAML or list file (world)')
+    page = parser.add_argument_group('page')
+    page.add_argument('--host', default='127.0.0.1', metavar='ADDRESS',
+                      help='where to listen; any other than this machine needs a token, which is '
+                           'made and printed if none is given (127.0.0.1)')
+    page.add_argument('--port', type=_port, default=8080, metavar='N', help='(8080)')
+    page.add_argument('--token', type=_token, help='secret that opens the page')
+    page.add_argument('--no-browser', action='store_true', help='do not open the page')
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 < value < 65536:
+        raise argparse.ArgumentTypeError(f'expected 1 to 65535, got {value}')
+    return value
+
+
+def _token(text: str) -> str:
+    if not re.fullmatch(r'[A-Za-z0-9_-]{8,200}', text):
+        raise argparse.ArgumentTypeError('expected 8 to 200 letters, digits, - and _')
+    return text

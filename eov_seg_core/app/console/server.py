@@ -1,0 +1,50 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Serve the page: routes, checks, and the settings of NiceGUI that are not as we need them."""
+
+from __future__ import annotations
+
+from fastapi import Response
+from fastapi.responses import StreamingResponse
+from nicegui import app, ui
+
+from eov_seg_core.app.console.page import Page
+from eov_seg_core.app.console.pictures import BOUNDARY, outline, stream
+from eov_seg_core.app.console.security import Guard
+from eov_seg_core.app.console.session import LocalSession
+
+
+def serve(session: LocalSession, *, host: str, port: int, token: str | None,
+          open_browser: bool) -> None:
+    """Serve the page until Ctrl-C; once in the life of a process.
+
+    Args:
+        session: What the page shows; it is started and stopped here.
+        host: Address to listen at.
+        port: Port to listen at.
+        token: Secret that opens the page, or None.
+        open_browser: Open the page in this machine's browser.
+    """
+    app.add_middleware(Guard, token=token)
+    _add_routes(session)
+    app.on_startup(session.start)
+    app.on_shutdown(session.stop)
+    ui.run(lambda: Page(session).build(), host=host, port=port, title='EOV-Seg', favicon='🔎',
+           show=open_browser and f'/?token={token}' if token else open_browser, reload=False,
+           dark=None, reconnect_timeout=20, gzip_middleware_factory=None,    # would hold frames
+           show_welcome_message=False)
+
+
+def _add_routes(session: LocalSession) -> None:
+    @app.get('/stream/{view}')
+    async def _stream(view: str) -> Response:
+        return StreamingResponse(
+            stream(session, overlay=view != 'input'), headers={'cache-control': 'no-store'},
+            media_type=f'multipart/x-mixed-replace; boundary={BOUNDARY}')
+
+    @app.get('/outline/{number}/{segment_id}')
+    def _outline(number: int, segment_id: int) -> Response:
+        frame = session.frame
+        if frame is None:
+            return Response(status_code=404)
+        return Response(outline(frame, segment_id), media_type='image/png')

@@ -1,0 +1,62 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""How the page looks, in light and in dark, on a wide screen and on a telephone."""
+
+CSS = """
+body { --line: #c9ced6; --panel: #ffffff; --ground: #f3f5f8; --ink: #17202b; --soft: #55606e;
+       --bad: #a81818; --field: #fafbfc; background: var(--ground); color: var(--ink); }
+body.body--dark { --line: #3a4350; --panel: #1b2129; --ground: #12161c; --ink: #e8ecf1;
+       --soft: #aab4c0; --bad: #ff9a94; --field: #232a34; background: var(--ground); }
+.nicegui-content { padding: 0; gap: 0; width: 100%; align-items: stretch; }
+.bar { display: flex; align-items: center; gap: 12px; padding: 4px 16px; min-height: 52px;
+       background: var(--panel); border-bottom: 1px solid var(--line); flex-wrap: wrap; }
+.brand { font-weight: 700; font-size: 18px; }
+.status { flex: 1; color: var(--soft); overflow-wrap: anywhere; }
+.body--dark .q-btn--flat { --q-primary: #8dbdf5; }
+.console { display: grid; grid-template-columns: minmax(0, 1fr) 380px; gap: 16px;
+       padding: 16px; box-sizing: border-box; width: 100%; max-width: 1800px; margin: 0 auto; }
+.view, .side { display: flex; flex-direction: column; gap: 10px; min-width: 0; }
+.side { background: var(--panel); border: 1px solid var(--line); border-radius: 10px;
+       padding: 14px; }
+.stage { position: relative; background: #000; border-radius: 10px; overflow: hidden;
+       min-height: 200px; line-height: 0; }
+.stage img { width: 100%; height: auto; cursor: crosshair; }
+.stage .outline { position: absolute; inset: 0; height: 100%; pointer-events: none; }
+.title { font-size: 16px; font-weight: 600; }
+.hint { color: var(--soft); font-size: 13px; overflow-wrap: anywhere; }
+.problem { color: var(--bad); }
+.banner { padding: 10px 16px; background: var(--panel); border-bottom: 1px solid var(--line);
+       overflow-wrap: anywhere; }
+.kind-title { font-weight: 600; }
+.kind { border: 1px solid var(--line); border-radius: 8px; padding: 8px 10px;
+       background: var(--field); }
+.chips { display: flex; flex-wrap: wrap; gap: 6px; max-height: 190px; overflow-y: auto;
+       padding: 4px 0; }
+.chip { display: inline-flex; border: 2px solid; border-radius: 18px; max-width: 100%;
+       background: var(--panel); cursor: grab; }
+.chip button { padding: 4px 4px 4px 10px; min-height: 32px; max-width: 270px; overflow: hidden; }
+.chip button > * { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+.chip .remove { padding: 0 10px 0 4px; color: var(--soft); }
+button:focus-visible { outline: 3px solid #2f81d6; outline-offset: 1px; border-radius: 8px; }
+.preset { width: 150px; }
+.drop { box-shadow: none; }
+.drop .q-uploader__list { display: none; }
+.drop .q-uploader__header { background: var(--field); color: var(--ink); }
+.segments { display: flex; flex-direction: column; max-height: 420px; overflow-y: auto; }
+.segment { display: flex; align-items: center; gap: 8px; padding: 4px 6px; min-height: 36px;
+       text-align: left; border-bottom: 1px solid var(--line); }
+.segment:hover { background: var(--field); }
+.segment .dot { width: 14px; height: 14px; border-radius: 4px; flex: none; }
+.segment .number { width: 24px; color: var(--soft); }
+.segment .name { flex: 1; overflow-wrap: anywhere; }
+.segment .figure { width: 48px; text-align: right; font-variant-numeric: tabular-nums; }
+.q-field__messages { line-height: 1.3; }
+.kind .q-field--with-bottom { padding-bottom: 0; }
+.kind .q-field__bottom { position: static; transform: none; padding-top: 4px; min-height: 0; }
+.drop .q-uploader__subtitle { display: none; }
+.q-field--error .q-field__bottom { color: var(--bad); }
+@media (max-width: 800px) {
+  .console { grid-template-columns: minmax(0, 1fr); padding: 8px; }
+  .segments { max-height: none; }
+}
+"""

@@ -1,0 +1,290 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The console without a browser: words, the guard in front of the page, the session, files."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import time
+import zipfile
+
+import numpy as np
+import pytest
+
+from eov_seg_core.app.console.command import usable_sources
+from eov_seg_core.app.console.pictures import archive, outline, stream
+from eov_seg_core.app.console.security import Guard, MAX_UPLOAD_BYTES
+from eov_seg_core.app.console.session import jpeg, LocalSession, MAX_SHOWN_PX
+from eov_seg_core.app.console.words import Words
+from eov_seg_core.io.coco.ids import rgb_to_ids
+from eov_seg_core.io.media import load_picture, to_rgb
+from eov_seg_core.results.merge import Thresholds
+from eov_seg_core.results.result import PanopticResult, RawResult, Segment
+from eov_seg_core.vocabulary import presets, Vocabulary
+
+HOST = (b'host', b'127.0.0.1:8080')
+
+
+class TwoHalves:
+    """Stands for a segmenter: the left half is the first class, the right half is unlabeled."""
+
+    vocabulary = None
+
+    def set_vocabulary(self, vocabulary):
+        self.vocabulary = vocabulary
+
+    def __call__(self, rgb, **thresholds):
+        if rgb.shape[0] == 13:
+            raise RuntimeError('13 rows are too\nunlucky')
+        height, width = rgb.shape[:2]
+        instance = np.zeros((height, width), np.int32)
+        instance[:, :width // 2] = 1
+        segment = Segment(1, 1, self.vocabulary.names[0], True, 0.7, height * (width // 2),
+                          (0, 0, width // 2, height))
+        rest = (len(self.vocabulary) - 1) * [0.1]
+        raw = RawResult(np.log(np.array([[0.2, *rest, 0.5], [0.7, *rest, 0.1]], np.float32)),
+                        np.zeros((2, 1, 1), np.float32))
+        return PanopticResult(instance, [segment], raw=raw)
+
+
+def wait_for(condition) -> None:
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end, 'it did not happen'
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def session():
+    made = LocalSession(TwoHalves, Words(('mug, cup',), ('wall',)))
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def shown(session):
+    session.show('room', np.full((20, 40, 3), 90, np.uint8))
+    wait_for(lambda: session.state == 'ready')
+    return session
+
+
+def test_words_are_added_moved_renamed_and_removed() -> None:
+    words = Words().added('mug, cup\n\n chair ', is_thing=True)
+    assert words == Words(('mug, cup', 'chair'))
+    assert words.moved('chair', is_thing=False) == Words(('mug, cup',), ('chair',))
+    assert words.moved('lamp', is_thing=False) == words
+    assert words.replaced('chair', ' stool ', is_thing=True).things == ('mug, cup', 'stool')
+    assert words.removed('chair', is_thing=True).removed('chair', is_thing=True) == Words(
+        ('mug, cup',))
+
+
+def test_no_words_are_no_vocabulary_and_one_is_one() -> None:
+    assert Words().vocabulary() is None
+    assert Words(('<b>🎈</b>',)).vocabulary().names == ('<b>🎈</b>',)
+
+
+@pytest.mark.parametrize(('words', 'reason'), [
+    (Words(('mug',), ('mug,cup',)), 'thing and of a stuff'), (Words(('mug', 'Mug')), 'the same'),
+    (Words(('mug,,cup',)), 'empty'), (Words(('x' * 201,)), '201 characters')])
+def test_wrong_words_are_refused_with_the_reason(words: Words, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        words.vocabulary()
+
+
+@pytest.mark.parametrize('name', presets())
+def test_every_preset_survives_chips_and_yaml(name: str) -> None:
+    words = Words.of(Vocabulary.preset(name))
+    assert Words.from_yaml(words.to_yaml()) == words
+    assert sorted(words.vocabulary().names) == sorted(Vocabulary.preset(name).names)
+
+
+def test_a_file_that_is_no_vocabulary_is_refused() -> None:
+    with pytest.raises(ValueError, match='things'):
+        Words.from_yaml('wheels: 4')
+
+
+def ask(*headers, token=None, method='GET', kind='http', query=b''):
+    """Return the status and headers that the guard answers, (200, {}) where it lets through."""
+    sent = []
+
+    async def app(scope, receive, send):
+        sent.append({'status': 200, 'headers': []})
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {'type': kind, 'headers': list(headers), 'query_string': query}
+    asyncio.run(Guard(app, token)(scope | ({'method': method} if kind == 'http' else {}),
+                                  None, send))
+    first = sent[0]
+    return first.get('status') or first['type'], dict(first.get('headers', []))
+
+
+@pytest.mark.parametrize('host', [b'127.0.0.1:8080', b'localhost', b'[::1]:8080', b'LocalHost:1'])
+def test_this_machine_is_let_in(host: bytes) -> None:
+    assert ask((b'host', host))[0] == 200
+
+
+@pytest.mark.parametrize('host', [
+    b'evil.example', b'127.0.0.1.evil.example', b'', b'[', b'evil@', b'10.0.0.1:8080'])
+def test_a_foreign_name_is_refused(host: bytes) -> None:
+    assert ask((b'host', host))[0] == 400
+    assert ask((b'host', host), kind='websocket')[0] == 'websocket.close'
+
+
+@pytest.mark.parametrize('origin', [b'http://evil.example', b'null', b'http://127.0.0.1:9', b''])
+def test_a_foreign_origin_is_refused(origin: bytes) -> None:
+    length = (b'content-length', b'0')
+    assert ask(HOST, length, (b'origin', origin), method='POST')[0] == 403
+    assert ask(HOST, (b'origin', origin), kind='websocket')[0] == 'websocket.close'
+    own = (b'origin', b'http://127.0.0.1:8080')
+    assert ask(HOST, length, own, method='POST')[0] == 200
+    assert ask(HOST, own, kind='websocket')[0] == 200
+
+
+@pytest.mark.parametrize(('length', 'status'), [
+    (b'0', 200), (str(MAX_UPLOAD_BYTES).encode(), 200), (str(MAX_UPLOAD_BYTES + 1).encode(), 413),
+    (b'9' * 5000, 413), (b'-1', 411), (b'', 411)])
+def test_uploads_are_limited(length: bytes, status: int) -> None:
+    assert ask(HOST, (b'content-length', length), method='POST')[0] == status
+
+
+def test_an_upload_of_unknown_length_is_refused() -> None:
+    assert ask(HOST, method='POST')[0] == 411
+
+
+def test_a_token_opens_the_page_and_nothing_else_does() -> None:
+    host = (b'host', b'robot:8080')
+    assert ask(host, token='secret-1')[0] == 401
+    assert ask(host, token='secret-1', query=b'token=secret-2')[0] == 401
+    assert ask(host, token='secret-1', query='token=gehe\u00efm'.encode())[0] == 401
+    assert ask(host, (b'cookie', b'eov_seg_console=wrong'), token='secret-1')[0] == 401
+    assert ask(host, token='secret-1', kind='websocket')[0] == 'websocket.close'
+    status, headers = ask(host, token='secret-1', query=b'token=secret-1')
+    assert (status, headers[b'location']) == (303, b'/')
+    assert b'HttpOnly; SameSite=Strict' in headers[b'set-cookie']
+    cookie = (b'cookie', headers[b'set-cookie'].split(b';')[0])
+    assert ask(host, cookie, token='secret-1')[0] == 200
+    assert ask(host, cookie, token='secret-1', kind='websocket')[0] == 200
+
+
+def test_a_session_is_empty_then_shows_what_it_finds(session) -> None:
+    wait_for(lambda: session.state == 'empty')
+    assert session.pixel(0.5, 0.5) is None
+    session.show('one', np.zeros((1, 1, 3), np.uint8))
+    wait_for(lambda: session.state == 'ready')
+    assert session.frame.name == 'one'
+
+
+def test_a_pixel_tells_segment_and_next_names(shown) -> None:
+    left, right = shown.pixel(0.1, 0.99), shown.pixel(1.0, 5.0)
+    assert (left.x, left.y, left.segment.name) == (4, 19, 'mug')
+    assert [(name, round(share, 3)) for name, share in left.others] == [('wall', 0.1)]
+    assert (right.x, right.y, right.segment, right.others) == (39, 19, None, [])
+
+
+def test_words_change_the_picture_and_can_be_taken_back(shown) -> None:
+    before = shown.frame.overlay
+    shown.set_words(Words(('lamp',)))
+    wait_for(lambda: shown.frame.vocabulary.names == ('lamp',))
+    assert shown.frame.overlay != before
+    assert shown.word_delay_s >= 0
+    assert shown.undo()
+    wait_for(lambda: shown.frame.vocabulary.names == ('mug', 'wall'))
+    assert not shown.undo()
+
+
+def test_wrong_words_change_nothing(shown) -> None:
+    words = shown.words
+    with pytest.raises(ValueError, match='thing and of a stuff'):
+        shown.set_words(Words(('mug',), ('mug,cup',)))
+    assert shown.words == words
+    assert not shown.undo()
+
+
+def test_without_words_nothing_is_looked_for(shown) -> None:
+    shown.set_words(Words())
+    wait_for(lambda: shown.state == 'no words' and shown.frame.vocabulary is None)
+    assert shown.frame.result.segments == []
+    with pytest.raises(ValueError, match='words'):
+        archive(shown.frame)
+
+
+def test_a_failure_is_said_and_the_next_picture_works(shown) -> None:
+    shown.show('bad', np.zeros((13, 9, 3), np.uint8))
+    wait_for(lambda: shown.state == 'error')
+    assert shown.error == '13 rows are too unlucky'
+    assert shown.frame.name == 'room'
+    shown.set_thresholds(Thresholds(0.5, 0.5))
+    shown.show('good', np.zeros((14, 9, 3), np.uint8))
+    wait_for(lambda: shown.state == 'ready')
+    assert (shown.frame.name, shown.error) == ('good', '')
+
+
+def test_weights_that_cannot_be_loaded_are_said() -> None:
+    def load():
+        raise ValueError('there are no weights')
+
+    session = LocalSession(load, Words())
+    session.start()
+    wait_for(lambda: session.state == 'error')
+    session.stop()
+    assert session.error == 'there are no weights'
+
+
+def test_a_source_is_chosen_by_number_only(tmp_path, shown) -> None:
+    (tmp_path / 'a.png').write_bytes(b'no picture')
+    session = LocalSession(TwoHalves, Words(), usable_sources([str(tmp_path / 'a.png')]))
+    with pytest.raises(ValueError, match='damaged or no picture'):
+        session.choose(0)
+    for index in (-1, 1):
+        with pytest.raises(ValueError, match='1 pictures'):
+            session.choose(index)
+
+
+def test_videos_and_missing_files_are_refused(tmp_path) -> None:
+    (tmp_path / 'a.mp4').write_bytes(b'')
+    with pytest.raises(ValueError, match=r'gone.*no such file.*a\.mp4 is a video'):
+        usable_sources([str(tmp_path / 'gone'), str(tmp_path / 'a.mp4')])
+    assert usable_sources([]) == []
+
+
+def test_the_stream_sends_the_newest_frame_and_stops_listening(shown) -> None:
+    async def read() -> tuple[bytes, bytes]:
+        parts = stream(shown, overlay=True)
+        head, part = await anext(parts), await anext(parts)
+        await parts.aclose()
+        return head, part
+
+    head, part = asyncio.run(read())
+    assert head == b'--frame\r\n'
+    assert part.count(shown.frame.overlay) == 2
+    assert shown._listeners == []
+
+
+def test_large_pictures_are_sent_smaller_and_outlines_fit_them(session) -> None:
+    session.show('4K', np.zeros((2160, 3840, 3), np.uint8))
+    wait_for(lambda: session.state == 'ready')
+    sent = to_rgb(load_picture(session.frame.overlay, 'sent'), 'sent')
+    drawn = load_picture(outline(session.frame, 1), 'drawn')
+    assert sent.shape == (1080, MAX_SHOWN_PX, 3)
+    assert (drawn.size, drawn.mode) == ((MAX_SHOWN_PX, 1080), 'RGBA')
+    assert np.asarray(drawn)[:, :1000].any()
+    assert not np.asarray(load_picture(outline(session.frame, 7), 'none')).any()
+
+
+def test_colours_are_sent_in_the_right_order() -> None:
+    red = np.full((8, 8, 3), (255, 0, 0), np.uint8)
+    assert to_rgb(load_picture(jpeg(red), 'red'), 'red')[4, 4, 0] > 240
+
+
+def test_what_is_saved_is_complete(shown) -> None:
+    with zipfile.ZipFile(io.BytesIO(archive(shown.frame))) as packed:
+        labels = to_rgb(load_picture(packed.read('panoptic/picture.png'), 'labels'), 'labels')
+        found = json.loads(packed.read('panoptic.json'))
+        assert {'picture.png', 'overlay.png', 'detections.json'} <= set(packed.namelist())
+    assert np.array_equal(rgb_to_ids(labels), shown.frame.result.instance)
+    assert found['annotations'][0]['segments_info'][0]['area'] == 400
