@@ -3,8 +3,8 @@
 """The parameters of `segment_node`, declared once.
 
 The fields of `Parameters` are the table: name, type, default, description, range and read-only
-flag.  Declaration, validation, the values that the node works with and the table in
-docs/ros_api.md are all derived from it.  Importable without ROS.
+flag.  Declaration, the table in docs/ros_api.md (both in `parameter_spec`), validation and the
+values that the node works with are all derived from it.  Importable without ROS.
 """
 
 from __future__ import annotations
@@ -12,61 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, Field, field, fields
 from functools import cached_property, lru_cache
-import json
 import re
 from typing import Any, TYPE_CHECKING
 
 from eov_seg_core.config import VARIANTS
 from eov_seg_core.vocabulary import canonical_form, Vocabulary
 from eov_seg_ros.class_ids import UNLABELED
+from eov_seg_ros.parameter_spec import Spec, typed_value
 
 if TYPE_CHECKING:
-    from rcl_interfaces.msg import ParameterDescriptor
     from rclpy.node import Node
     from rclpy.parameter import Parameter
-
-_TYPE_NAMES = {bool: 'bool', int: 'integer', float: 'double', str: 'string', tuple: 'string array'}
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What ROS is told about one parameter.
-
-    Attributes:
-        name: Its name in ROS.
-        default: Its default; gives the type.  A tuple is an array of strings.
-        description: One sentence for `ros2 param describe` and the documentation.
-        read_only: Can only be set when the node starts.
-        bounds: Lowest and highest value, or None.
-        choices: The values that a string may take; empty: any.
-    """
-
-    name: str
-    default: bool | int | float | str | tuple[str, ...]
-    description: str
-    read_only: bool = False
-    bounds: tuple[float, float] | None = None
-    choices: tuple[str, ...] = ()
-
-    @property
-    def type_name(self) -> str:
-        """The type in words."""
-        return _TYPE_NAMES[type(self.default)]
-
-    @property
-    def constraint(self) -> str:
-        """The range or the choices in words; empty if there are none."""
-        if self.bounds is not None:
-            return f'{self.bounds[0]:g} to {self.bounds[1]:g}'
-        return ', '.join(f'`{choice}`' for choice in self.choices)
-
-    def check(self, value: Any) -> None:
-        """Raise ValueError unless a value obeys range and choices."""
-        if self.bounds is not None and not self.bounds[0] <= value <= self.bounds[1]:
-            raise ValueError(f'{self.name} must lie in {self.constraint}, got {value}')
-        if self.choices and value not in self.choices:
-            raise ValueError(f'{self.name} must be one of {", ".join(self.choices)}; '
-                             f'got {value!r}')
 
 
 def _parameter(default: Any, description: str, *, name: str = '', **options: Any) -> Any:
@@ -221,7 +177,7 @@ class Parameters:
         Raises:
             ValueError: As for the class; or a list holds something other than strings.
         """
-        return cls(**{attribute: _value(spec, values[spec.name])
+        return cls(**{attribute: typed_value(spec, values[spec.name])
                       for attribute, spec in _SPECS.items() if spec.name in values})
 
     @classmethod
@@ -256,24 +212,6 @@ def _check_camera_names(names: tuple[str, ...]) -> None:
         raise ValueError(f'camera_names holds a name twice: {", ".join(names)}')
 
 
-def _value(spec: Spec, value: Any) -> Any:
-    """Return a value in the type of its field.
-
-    ROS has no typed empty list: `[]` arrives as an empty array of bytes or booleans.  The lists
-    are therefore declared with dynamic typing, and their type is checked here.
-    """
-    if not isinstance(spec.default, tuple):
-        return value
-    if value is None or isinstance(value, str) or not isinstance(value, Iterable):
-        raise ValueError(f'{spec.name} must be a list of strings, got {value!r}; '
-                         'an empty list is []')
-    entries = tuple(value)
-    for entry in entries:
-        if not isinstance(entry, str):
-            raise ValueError(f'{spec.name} must be a list of strings, got {entry!r} in it')
-    return entries
-
-
 def _spec(entry: Field[Any]) -> Spec:
     default: Any = entry.default
     return Spec(entry.metadata['name'] or entry.name, default,
@@ -286,59 +224,3 @@ _SPECS = {entry.name: _spec(entry) for entry in fields(Parameters)}
 def specs() -> tuple[Spec, ...]:
     """Return the table of all parameters."""
     return tuple(_SPECS.values())
-
-
-def declare(node: Node, table: Iterable[Spec] = ()) -> None:
-    """Declare parameters on a node.
-
-    Args:
-        node: The node.
-        table: Which; none: those of `segment_node`.
-
-    Raises:
-        rclpy.exceptions.InvalidParameterTypeException: A given value has another type.
-        rclpy.exceptions.InvalidParameterValueException: A given value is out of range.
-    """
-    for spec in table or specs():
-        if isinstance(spec.default, tuple):
-            _declare_list(node, spec)
-        else:
-            node.declare_parameter(spec.name, spec.default, _descriptor(spec))
-
-
-def _declare_list(node: Node, spec: Spec) -> None:
-    """Declare a list, an empty one as strings: rclpy alone would take it for bytes."""
-    from rclpy.parameter import Parameter
-
-    descriptor = _descriptor(spec)
-    descriptor.read_only = False
-    if not node.declare_parameter(spec.name, [], descriptor).value:
-        node.set_parameters([Parameter(spec.name, Parameter.Type.STRING_ARRAY, [])])
-    node.set_descriptor(spec.name, _descriptor(spec))
-
-
-def _descriptor(spec: Spec) -> ParameterDescriptor:
-    from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor
-
-    descriptor = ParameterDescriptor(
-        name=spec.name, description=spec.description, read_only=spec.read_only,
-        additional_constraints=f'one of {", ".join(spec.choices)}' if spec.choices else '',
-        dynamic_typing=isinstance(spec.default, tuple))
-    if spec.bounds is not None and isinstance(spec.default, int):
-        first, last = map(int, spec.bounds)
-        descriptor.integer_range = [IntegerRange(from_value=first, to_value=last, step=1)]
-    elif spec.bounds is not None:
-        low, high = spec.bounds
-        descriptor.floating_point_range = [FloatingPointRange(from_value=low, to_value=high)]
-    return descriptor
-
-
-def markdown_table(table: Iterable[Spec] = ()) -> str:
-    """Return a table, by default that of `segment_node`, for docs/ros_api.md; a test compares."""
-    lines = ['| parameter | type | default | range | read-only | meaning |',
-             '|---|---|---|---|---|---|']
-    for spec in table or specs():
-        default = json.dumps(spec.default)
-        lines.append(f'| `{spec.name}` | {spec.type_name} | `{default}` | {spec.constraint} | '
-                     f'{"yes" if spec.read_only else ""} | {spec.description} |')
-    return '\n'.join(lines)

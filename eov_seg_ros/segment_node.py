@@ -37,7 +37,8 @@ from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
 from eov_seg_ros.log_bridge import forward_logging
-from eov_seg_ros.parameters import declare, Parameters
+from eov_seg_ros.parameter_spec import declare
+from eov_seg_ros.parameters import Parameters, specs
 from eov_seg_ros.pipeline.loading import load_model, LoadedModel, Loading
 from eov_seg_ros.pipeline.pipeline import Pipeline
 from eov_seg_ros.pipeline.segmenter_factory import free_memory, load_segmenter
@@ -94,7 +95,7 @@ class SegmentNode(LifecycleNode):
         self._resources.enter_context(forward_logging(
             self.get_logger(), logging.DEBUG if debug else logging.INFO))
         self._status = NodeStatus(self)
-        declare(self)
+        declare(self, specs())
         self._warn_of_unknown_parameters()
         self._follow_parameters()
         change_state: Any = self._service_change_state

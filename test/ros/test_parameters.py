@@ -18,14 +18,15 @@ from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_ros import log_bridge
 from eov_seg_ros.class_ids import ClassIds, MAX_CLASS_ID
 from eov_seg_ros.log_bridge import forward_logging
-from eov_seg_ros.parameters import markdown_table, Parameters, specs
+from eov_seg_ros.parameter_spec import markdown_table
+from eov_seg_ros.parameters import Parameters, specs
 from eov_seg_ros.pipeline.transport import advice
 
 CHECKOUT = Path(__file__).parents[2]
 
 
 def test_the_documentation_has_this_table():
-    assert markdown_table() in (CHECKOUT / 'docs/ros_api.md').read_text(encoding='utf-8')
+    assert markdown_table(specs()) in (CHECKOUT / 'docs/ros_api.md').read_text(encoding='utf-8')
 
 
 def test_every_parameter_is_read_somewhere():

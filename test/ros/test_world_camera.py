@@ -16,7 +16,7 @@ from vision_msgs.msg import LabelInfo  # noqa: E402
 
 from eov_seg_core.world import camera_path, generate_scene, render  # noqa: E402
 from eov_seg_ros import world_camera_node  # noqa: E402
-from eov_seg_ros.parameters import markdown_table  # noqa: E402
+from eov_seg_ros.parameter_spec import markdown_table  # noqa: E402
 from eov_seg_ros.world_camera_node import Views, WorldCameraNode  # noqa: E402
 
 pytestmark = pytest.mark.ros
