@@ -16,15 +16,23 @@ import json
 from pathlib import Path
 import signal
 import sys
-import textwrap
 import threading
-from typing import Any, TYPE_CHECKING
+from typing import Any
 
 from eov_seg_core.app import download
+from eov_seg_core.app.arguments import (
+    add_inference,
+    add_thresholds,
+    add_weights,
+    add_words,
+    model_options,
+    positive,
+    printable,
+    report_problem,
+)
+from eov_seg_core.app.bag import options as bag
+from eov_seg_core.app.bag import sample
 from eov_seg_core.config import VARIANTS
-
-if TYPE_CHECKING:
-    from eov_seg_core.app.commands import ModelOptions
 
 
 class _Terminated(KeyboardInterrupt):
@@ -47,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
     except (ValueError, RuntimeError, OSError, MemoryError) as error:
-        _report(' '.join(str(error).split()) or 'there is not enough memory')
+        report_problem(' '.join(str(error).split()) or 'there is not enough memory')
         return 2
 
 
@@ -75,7 +83,8 @@ def build_parser() -> argparse.ArgumentParser:
         prog='eov-seg', description='Open-vocabulary panoptic segmentation (EOV-Seg).')
     commands = parser.add_subparsers(title='commands', required=True, metavar='COMMAND')
     _add_segment(commands)
-    _add_bag(commands)
+    bag.add_parser(commands)
+    sample.add_parser(commands)
     _add_console(commands)
     _add_benchmark(commands)
     _add_info(commands)
@@ -93,11 +102,11 @@ def _add_segment(commands: Any) -> None:
                         help='an image, a video, a folder (its images and videos, not those of '
                              'sub-folders), camera:0 or /dev/video0, rtsp://... or http://...')
     parser.add_argument('-o', '--output', required=True, metavar='DIR', help='folder for results')
-    _add_words(parser)
-    _add_weights(parser)
-    options = _add_inference(parser)
-    _add_thresholds(options)
-    options.add_argument('--max-frames', type=_positive, metavar='N',
+    add_words(parser)
+    add_weights(parser)
+    options = add_inference(parser)
+    add_thresholds(options)
+    options.add_argument('--max-frames', type=positive, metavar='N',
                          help='stop after N pictures; a camera runs until Ctrl-C otherwise')
     options.add_argument('--format', choices=('coco-panoptic', 'coco-instances'),
                          default='coco-panoptic',
@@ -108,51 +117,6 @@ def _add_segment(commands: Any) -> None:
     parser.set_defaults(run=_segment)
 
 
-def _add_bag(commands: Any) -> None:
-    parser = commands.add_parser(
-        'bag', help='label the images of ROS 2 recordings; needs no ROS',
-        description='Write a bag OUT/NAME for each recording, with the topics of the node: '
-                    'label_info, panoptic, detections. What is there is kept: the same command '
-                    'again goes on. See docs/recordings.md.')
-    parser.add_argument('inputs', nargs='+', metavar='INPUT',
-                        help='a bag: a folder with metadata.yaml, an .mcap or a .db3 file')
-    parser.add_argument('-o', '--output', required=True, metavar='DIR',
-                        help='folder of the labelled bags')
-    parser.add_argument('--image-topic', metavar='TOPIC',
-                        help='raw or compressed images (the only topic with images)')
-    parser.add_argument('--name', default='/eov_seg', help='stands before the topics (/eov_seg)')
-    parser.add_argument('--rate', type=float, metavar='HZ',
-                        help='label at most so many images of a second, by their stamps (all)')
-    parser.add_argument('--part-seconds', type=float, default=60.0, metavar='S',
-                        help='length of a part: what is lost if the process is killed (60)')
-    parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap')
-    parser.add_argument('--bag-version', type=int, choices=(9, 8), default=9,
-                        help='of metadata.yaml: 8 for ROS before Jazzy (9)')
-    _add_words(parser)
-    _add_weights(parser)
-    _add_thresholds(_add_inference(parser))
-    parser.set_defaults(run=_bag)
-
-
-def _add_words(parser: argparse.ArgumentParser) -> None:
-    words = parser.add_argument_group('vocabulary (one of the two ways)')
-    words.add_argument('--vocabulary', metavar='NAME',
-                       help='a preset such as ade20k_150, or a YAML or list file')
-    words.add_argument('--things', nargs='+', default=[], metavar='NAME[,SYNONYM...]',
-                       help='countable objects, told apart')
-    words.add_argument('--stuff', nargs='+', default=[], metavar='NAME[,SYNONYM...]',
-                       help='the rest: sky, floor, ...')
-
-
-def _add_thresholds(options: Any) -> None:
-    options.add_argument('--score-threshold', type=float, default=0.0, metavar='0..1',
-                         help='drop queries below this score (0)')
-    options.add_argument('--overlap-threshold', type=float, default=0.8, metavar='0..1',
-                         help='drop queries that win less than this share of their mask (0.8)')
-    options.add_argument('--max-megapixels', type=_megapixels, default=64.0, metavar='M',
-                         help='refuse larger pictures before they are decoded (64)')
-
-
 def _add_console(commands: Any) -> None:
     from eov_seg_core.app.console.options import add_options
     parser = commands.add_parser(
@@ -160,31 +124,9 @@ def _add_console(commands: Any) -> None:
         description='Serve a page on this machine: drop pictures, type words, point at things. '
                     'See docs/console.md; needs the extra console.')
     add_options(parser)
-    _add_weights(parser)
-    _add_inference(parser)
+    add_weights(parser)
+    add_inference(parser)
     parser.set_defaults(run=_console)
-
-
-def _add_weights(parser: argparse.ArgumentParser) -> None:
-    weights = parser.add_argument_group('weights')
-    weights.add_argument('--variant', choices=VARIANTS,
-                         help="size of the network (the checkpoint's, else s)")
-    source = weights.add_mutually_exclusive_group()
-    source.add_argument('--checkpoint', metavar='FILE',
-                        help='a published .pth or our .safetensors')
-    source.add_argument('--clip-pretrained', action='store_true',
-                        help="CLIP's weights through open_clip; the rest stays untrained")
-    source.add_argument('--untrained', action='store_true',
-                        help='random weights, to try the machinery; results mean nothing')
-
-
-def _add_inference(parser: argparse.ArgumentParser) -> Any:
-    options = parser.add_argument_group('inference')
-    options.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    options.add_argument('--precision', default='auto', help='auto, fp32, fp16 or bf16')
-    options.add_argument('--input-size', type=int, metavar='PX',
-                         help='short side of the network input (640; 288 for variant t)')
-    return options
 
 
 def _add_benchmark(commands: Any) -> None:
@@ -194,17 +136,17 @@ def _add_benchmark(commands: Any) -> None:
                     'pixels of the id map that agree with float32. See docs/performance.md.')
     picture = parser.add_mutually_exclusive_group()
     picture.add_argument('--image', metavar='FILE', help='what to segment (a built-in room)')
-    picture.add_argument('--size', type=_positive, nargs=2, default=(640, 480),
+    picture.add_argument('--size', type=positive, nargs=2, default=(640, 480),
                          metavar=('WIDTH', 'HEIGHT'), help='of the built-in room (640 480)')
     parser.add_argument('--vocabulary', default='ade20k_150', metavar='NAME',
                         help='a preset or a YAML or list file (ade20k_150)')
-    _add_weights(parser)
-    options = _add_inference(parser)
-    options.add_argument('--threads', type=_positive, metavar='N',
+    add_weights(parser)
+    options = add_inference(parser)
+    options.add_argument('--threads', type=positive, metavar='N',
                          help="threads on the CPU (PyTorch's choice)")
-    options.add_argument('--rounds', type=_positive, default=20, metavar='N',
+    options.add_argument('--rounds', type=positive, default=20, metavar='N',
                          help='times that each call is measured (20)')
-    options.add_argument('--warm-up', type=_positive, default=3, metavar='N',
+    options.add_argument('--warm-up', type=positive, default=3, metavar='N',
                          help='rounds before that (3; 100 is usual on a GPU)')
     options.add_argument('--against', nargs='+', metavar='NAME=VALUE',
                          help='measure a second setting in turns with the first, for example '
@@ -237,78 +179,30 @@ def _add_convert(commands: Any) -> None:
     parser.set_defaults(run=_convert)
 
 
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'expected at least 1, got {value}')
-    return value
-
-
-def _megapixels(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 178:    # what Pillow decodes at most
-        raise argparse.ArgumentTypeError(f'expected more than 0 and at most 178, got {text}')
-    return value
-
-
-def _model_options(arguments: argparse.Namespace, **thresholds: float) -> ModelOptions:
-    """Turn the options for weights and inference into an object; warn of weights without use."""
-    from eov_seg_core.app.commands import ModelOptions
-    from eov_seg_core.weights.choice import CAVEATS, Source
-    sources: tuple[Source, ...] = (
-        ('untrained',) if arguments.untrained
-        else ('clip',) if arguments.clip_pretrained else ('built-in', 'published'))
-    if sources[0] in CAVEATS:
-        line = '*' * 72
-        print(f'\n{line}\n{textwrap.fill(CAVEATS[sources[0]], 72)}\n{line}\n', file=sys.stderr)
-    return ModelOptions(
-        variant=arguments.variant, checkpoint=arguments.checkpoint, sources=sources,
-        device=arguments.device, precision=arguments.precision, input_size=arguments.input_size,
-        **thresholds)
-
-
 def _segment(arguments: argparse.Namespace) -> int:
     from eov_seg_core.app.words import choose_vocabulary
     # a small file is read, and refused, before PyTorch is imported for seconds
     vocabulary = choose_vocabulary(arguments.vocabulary, arguments.things, arguments.stuff)
     from eov_seg_core.app import commands
     from eov_seg_core.io.media import describe_folders
-    model = _model_options(arguments, score_threshold=arguments.score_threshold,
-                           overlap_threshold=arguments.overlap_threshold)
+    model = model_options(arguments, score_threshold=arguments.score_threshold,
+                          overlap_threshold=arguments.overlap_threshold)
     for note in describe_folders(arguments.inputs):
-        print(f'eov-seg: note: {_printable(note)}', file=sys.stderr)
+        print(f'eov-seg: note: {printable(note)}', file=sys.stderr)
     report = commands.segment(commands.SegmentJob(
         inputs=arguments.inputs, output=arguments.output, model=model, vocabulary=vocabulary,
         max_frames=arguments.max_frames, skip_existing=arguments.skip_existing,
         max_megapixels=arguments.max_megapixels,
-        instances=arguments.format == 'coco-instances'), _report)
+        instances=arguments.format == 'coco-instances'), report_problem)
     kept = f', {len(report.kept)} kept of earlier runs' if report.kept else ''
     skipped = f', {report.skipped} skipped' if report.skipped else ''
     failed = f', {report.failed} failed' if report.failed else ''
     stopped = ' (stopped)' if report.interruption else ''
     print(f'{report.written} segmented{skipped}{kept}{failed}{stopped}: '
-          f'{_printable(arguments.output)}')
+          f'{printable(arguments.output)}')
     if report.interruption:
         raise report.interruption
     return 1 if report.failed else 0
-
-
-def _bag(arguments: argparse.Namespace) -> int:
-    from eov_seg_core.app.words import choose_vocabulary
-    from eov_seg_core.recordings.options import LabelOptions
-    # as for `segment`: small things are refused before PyTorch is imported
-    vocabulary = choose_vocabulary(arguments.vocabulary, arguments.things, arguments.stuff)
-    labels = LabelOptions(
-        name=arguments.name, rate_hz=arguments.rate, part_s=arguments.part_seconds,
-        storage=arguments.storage, bag_version=arguments.bag_version,
-        max_megapixels=arguments.max_megapixels)
-    from eov_seg_core.app import bag
-    model = _model_options(arguments, score_threshold=arguments.score_threshold,
-                           overlap_threshold=arguments.overlap_threshold)
-    return bag.label_bags(bag.BagJob(
-        inputs=arguments.inputs, output=arguments.output, model=model, vocabulary=vocabulary,
-        labels=labels, image_topic=arguments.image_topic),
-        _report, lambda line: print(_printable(line)))
 
 
 def _console(arguments: argparse.Namespace) -> int:
@@ -317,7 +211,7 @@ def _console(arguments: argparse.Namespace) -> int:
     from eov_seg_core.app.words import choose_vocabulary
     if arguments.variant is None and arguments.checkpoint is None:
         arguments.variant = 't'     # the one whose weights are in the package
-    model = _model_options(arguments)
+    model = model_options(arguments)
     words = choose_vocabulary(arguments.vocabulary or 'world', [], [])
     console(ConsoleJob(inputs=arguments.inputs, vocabulary=words, host=arguments.host,
                        port=arguments.port, token=arguments.token,
@@ -330,7 +224,7 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     from eov_seg_core.app.benchmark.measure import benchmark, BenchmarkJob
     from eov_seg_core.app.benchmark.report import report_tables
     from eov_seg_core.io.files import replacing
-    model = _model_options(arguments)
+    model = model_options(arguments)
     target = None if arguments.json is None else Path(arguments.json)
     if target is not None and not target.parent.is_dir():
         raise ValueError(f'{target.parent} is no folder; make it first')
@@ -368,22 +262,6 @@ def _convert(arguments: argparse.Namespace) -> int:
     digest = commands.convert(arguments.source, arguments.target, small=arguments.small)
     print(f'{arguments.target}: sha256 {digest}')
     return 0
-
-
-def _report(problem: str) -> None:
-    """Say what went wrong, in one line, without tearing a progress bar apart."""
-    tqdm = sys.modules.get('tqdm')
-    line = f'eov-seg: error: {_printable(problem)}'
-    if tqdm is None:
-        print(line, file=sys.stderr)
-    else:
-        tqdm.tqdm.write(line, file=sys.stderr)
-
-
-def _printable(text: str) -> str:
-    r"""Write what a terminal would obey, or cannot show, as `\n`, `\x1b` or `\udce9`."""
-    return ''.join(character if character.isprintable() else
-                   character.encode('unicode_escape').decode() for character in text)
 
 
 if __name__ == '__main__':

@@ -23,7 +23,7 @@ from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, W
 import yaml
 
 from eov_seg_core.io.files import held, read_json, replacing, save_json
-from eov_seg_core.recordings.messages import MessageWriter, qos, TOPICS
+from eov_seg_core.recordings.messages import LATCHED, MessageWriter, node_qos, TOPICS
 from eov_seg_core.recordings.options import LabelOptions
 from eov_seg_core.recordings.source import Source
 
@@ -232,7 +232,7 @@ class _Part:
         self._connections = {
             topic: writer.add_connection(
                 f'{self._options.name}/{topic}', message_type, typestore=self._messages.types,
-                offered_qos_profiles=[qos(topic)])
+                offered_qos_profiles=[node_qos(is_latched=topic in LATCHED)])
             for topic, message_type in TOPICS.items()}
 
     def add(self, log_ns: int, message_type: str, data: bytes, source: Source) -> None:

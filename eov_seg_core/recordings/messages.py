@@ -47,9 +47,9 @@ TOPICS = {'label_info': 'vision_msgs/msg/LabelInfo', 'panoptic': IMAGE,
 LATCHED = frozenset({'label_info'})
 
 
-def qos(topic: str) -> Qos:
-    """Return the QoS of the node's publisher of a topic of `TOPICS`."""
-    durability = QosDurability.TRANSIENT_LOCAL if topic in LATCHED else QosDurability.VOLATILE
+def node_qos(*, is_latched: bool = False) -> Qos:
+    """Return the QoS of a publisher of the node."""
+    durability = QosDurability.TRANSIENT_LOCAL if is_latched else QosDurability.VOLATILE
     return Qos(QosHistory.KEEP_LAST, 1, QosReliability.RELIABLE, durability, _FOREVER, _FOREVER,
                QosLiveliness.AUTOMATIC, _FOREVER, False)
 

@@ -18,6 +18,8 @@ from eov_seg_core.io.image_messages.layouts import RGB
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+_NO_COLORS = ('16UC1', '32FC1', '32SC1')
+"""Encodings of depth and labels, which no camera gives to pictures."""
 
 
 def image_typestore() -> Typestore:
@@ -30,7 +32,7 @@ class Source:
 
     Args:
         reader: An open reader.
-        topic: The topic; None: the only one with images.
+        topic: The topic; None: the only one with images, beside depth.
 
     Raises:
         ValueError: There is no such topic, several could be meant, or it has no message.
@@ -42,17 +44,32 @@ class Source:
         images = [entry for entry in reader.connections if entry.msgtype in (IMAGE, COMPRESSED)]
         topics = sorted({entry.topic for entry in images})
         found = f'its image topics are {", ".join(topics)}' if topics else 'it has no images'
-        if topic is None and len(topics) != 1:
-            raise ValueError(f'{reader.path}: {found}; choose one with --image-topic')
         if topic is not None and topic not in topics:
             raise ValueError(f'{reader.path} has no images on {topic}; {found}')
-        self.topic = topics[0] if topic is None else topic
+        pictures = ([name for name in topics if not self._is_depth(name)]
+                    if topic is None and len(topics) > 1 else topics)
+        if topic is None and len(pictures) != 1:
+            raise ValueError(f'{reader.path}: {found}; choose one with --image-topic')
+        self.topic = pictures[0] if topic is None else topic
         self._connections = [entry for entry in images if entry.topic == self.topic]
         self.count: int = sum(entry.msgcount for entry in self._connections)
         if not self.count:
             raise ValueError(f'{reader.path}: {self.topic} has no message')
         self.start_ns: int = reader.start_time
         self.end_ns: int = reader.end_time
+
+    def _is_depth(self, topic: str) -> bool:
+        """Say whether the first message of a topic is of depth or labels."""
+        connections = [entry for entry in self._reader.connections if entry.topic == topic]
+        for connection, _, data in self._reader.messages(connections):
+            try:
+                message = self.message(connection.msgtype, data)
+            except ValueError:
+                return False
+            is_image = message.__msgtype__ == IMAGE
+            encoding: str = message.encoding if is_image else message.format
+            return encoding.startswith(_NO_COLORS)
+        return False
 
     @property
     def fingerprint(self) -> dict[str, Any]:

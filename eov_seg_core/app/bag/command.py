@@ -7,11 +7,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-import importlib.util
 from pathlib import Path
 
 from tqdm import tqdm
 
+from eov_seg_core.app.bag.library import require_rosbags
 from eov_seg_core.app.commands import build_segmenter, ModelOptions
 from eov_seg_core.recordings.options import LabelOptions
 from eov_seg_core.segmenter import Segmenter
@@ -56,9 +56,7 @@ def label_bags(job: BagJob, report_problem: Callable[[str], None],
         ValueError: An option is wrong, or weights or vocabulary cannot be used.
         RuntimeError: A library is missing.
     """
-    if importlib.util.find_spec('rosbags') is None:
-        raise RuntimeError("recordings are read with rosbags, which is not installed; pip install "
-                           "'eov_seg_ros[bags]', or pip install rosbags")
+    require_rosbags()
     names = Counter(Path(path).resolve().stem for path in job.inputs)
     equal = sorted(name for name, count in names.items() if count > 1)
     if equal:

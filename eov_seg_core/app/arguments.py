@@ -1,0 +1,108 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Options that several sub-commands of `eov-seg` have; needs no PyTorch until they are used."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import textwrap
+from typing import Any, TYPE_CHECKING
+
+from eov_seg_core.config import VARIANTS
+
+if TYPE_CHECKING:
+    from eov_seg_core.app.commands import ModelOptions
+
+
+def add_words(parser: argparse.ArgumentParser) -> None:
+    """Add the ways to say what to look for."""
+    words = parser.add_argument_group('vocabulary (one of the two ways)')
+    words.add_argument('--vocabulary', metavar='NAME',
+                       help='a preset such as ade20k_150, or a YAML or list file')
+    words.add_argument('--things', nargs='+', default=[], metavar='NAME[,SYNONYM...]',
+                       help='countable objects, told apart')
+    words.add_argument('--stuff', nargs='+', default=[], metavar='NAME[,SYNONYM...]',
+                       help='the rest: sky, floor, ...')
+
+
+def add_thresholds(options: Any) -> None:
+    """Add the limits of what is kept of a picture, and of its size."""
+    options.add_argument('--score-threshold', type=float, default=0.0, metavar='0..1',
+                         help='drop queries below this score (0)')
+    options.add_argument('--overlap-threshold', type=float, default=0.8, metavar='0..1',
+                         help='drop queries that win less than this share of their mask (0.8)')
+    options.add_argument('--max-megapixels', type=megapixels, default=64.0, metavar='M',
+                         help='refuse larger pictures before they are decoded (64)')
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    """Add the choice of weights."""
+    weights = parser.add_argument_group('weights')
+    weights.add_argument('--variant', choices=VARIANTS,
+                         help="size of the network (the checkpoint's, else s)")
+    source = weights.add_mutually_exclusive_group()
+    source.add_argument('--checkpoint', metavar='FILE',
+                        help='a published .pth or our .safetensors')
+    source.add_argument('--clip-pretrained', action='store_true',
+                        help="CLIP's weights through open_clip; the rest stays untrained")
+    source.add_argument('--untrained', action='store_true',
+                        help='random weights, to try the machinery; results mean nothing')
+
+
+def add_inference(parser: argparse.ArgumentParser) -> Any:
+    """Add how the network runs; returns the group, for further options."""
+    options = parser.add_argument_group('inference')
+    options.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    options.add_argument('--precision', default='auto', help='auto, fp32, fp16 or bf16')
+    options.add_argument('--input-size', type=int, metavar='PX',
+                         help='short side of the network input (640; 288 for variant t)')
+    return options
+
+
+def positive(text: str) -> int:
+    """Return a number of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f'expected at least 1, got {value}')
+    return value
+
+
+def megapixels(text: str) -> float:
+    """Return a size of pictures that Pillow decodes."""
+    value = float(text)
+    if not 0 < value <= 178:    # what Pillow decodes at most
+        raise argparse.ArgumentTypeError(f'expected more than 0 and at most 178, got {text}')
+    return value
+
+
+def model_options(arguments: argparse.Namespace, **thresholds: float) -> ModelOptions:
+    """Turn the options for weights and inference into an object; warn of weights without use."""
+    from eov_seg_core.app.commands import ModelOptions
+    from eov_seg_core.weights.choice import CAVEATS, Source
+    sources: tuple[Source, ...] = (
+        ('untrained',) if arguments.untrained
+        else ('clip',) if arguments.clip_pretrained else ('built-in', 'published'))
+    if sources[0] in CAVEATS:
+        line = '*' * 72
+        print(f'\n{line}\n{textwrap.fill(CAVEATS[sources[0]], 72)}\n{line}\n', file=sys.stderr)
+    return ModelOptions(
+        variant=arguments.variant, checkpoint=arguments.checkpoint, sources=sources,
+        device=arguments.device, precision=arguments.precision, input_size=arguments.input_size,
+        **thresholds)
+
+
+def printable(text: str) -> str:
+    r"""Write what a terminal would obey, or cannot show, as `\n`, `\x1b` or `\udce9`."""
+    return ''.join(character if character.isprintable() else
+                   character.encode('unicode_escape').decode() for character in text)
+
+
+def report_problem(problem: str) -> None:
+    """Say what went wrong, in one line, without tearing a progress bar apart."""
+    tqdm = sys.modules.get('tqdm')
+    line = f'eov-seg: error: {printable(problem)}'
+    if tqdm is None:
+        print(line, file=sys.stderr)
+    else:
+        tqdm.tqdm.write(line, file=sys.stderr)

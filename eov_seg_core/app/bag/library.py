@@ -1,0 +1,12 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the extra `bags` brings."""
+
+import importlib.util
+
+
+def require_rosbags() -> None:
+    """Raise RuntimeError, which says what to install, if there is no rosbags."""
+    if importlib.util.find_spec('rosbags') is None:
+        raise RuntimeError("recordings are read with rosbags, which is not installed; pip install "
+                           "'eov_seg_ros[bags]', or pip install rosbags")
