@@ -1,23 +1,27 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A model with the weights that `weights.choice` decides on, and fetching published ones."""
+"""A model with the weights that `weights.choice` decides on, and fetching published ones.
+
+PyTorch is imported when a model is built: a download begins, and can fail, before that.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 import logging
 from pathlib import Path
-from typing import NamedTuple
+import threading
+from typing import Any, NamedTuple, TYPE_CHECKING
 
-import torch
-
-from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.weights.builtin import builtin_weights
 from eov_seg_core.weights.choice import DEFAULT_VARIANT, Source, usable_sources
 from eov_seg_core.weights.download.cache import weights_file
-from eov_seg_core.weights.download.client import Progress
 from eov_seg_core.weights.download.obtain import obtain, Request
+from eov_seg_core.weights.download.progress import Progress
 from eov_seg_core.weights.download.table import PUBLISHED
+
+if TYPE_CHECKING:
+    from eov_seg_core.network.model import EOVSeg
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +53,8 @@ def load_pretrained(variant: str | None, checkpoint: str | Path | None = None, *
         ValueError: No allowed source has weights of this variant.
         RuntimeError: CLIP's weights could not be fetched, and no other source is allowed.
     """
+    from eov_seg_core.network.model import EOVSeg
+
     if checkpoint:
         return PretrainedModel(EOVSeg.from_checkpoint(checkpoint, variant), 'checkpoint')
     variant = variant or DEFAULT_VARIANT
@@ -62,6 +68,10 @@ def load_pretrained(variant: str | None, checkpoint: str | Path | None = None, *
 
 
 def _load(variant: str, source: Source) -> EOVSeg:
+    import torch
+
+    from eov_seg_core.network.model import EOVSeg
+
     if source == 'built-in':
         with builtin_weights(variant) as path:
             return EOVSeg.from_checkpoint(path, variant)
@@ -74,19 +84,26 @@ def _load(variant: str, source: Source) -> EOVSeg:
         return EOVSeg.from_variant(variant)
 
 
-def fetch_published(variant: str, progress: Progress | None = None) -> None:
+def fetch_published(variant: str, progress: Progress | None = None,
+                    announce: Callable[[str], None] | None = None,
+                    stop: threading.Event | None = None) -> None:
     """Fetch the published weights of a variant, unless they are in the cache or built in.
 
     Args:
         variant: `t`, `s`, `m` or `l`.
         progress: Is called with the bytes received and all bytes (None if not known); None logs.
+        announce: Is told what comes, how large, from where and under which licence; None logs it.
+        stop: Ends it when it is set.
 
     Raises:
-        DownloadError: They cannot be fetched; says what to do by hand.
+        NoSourceError: They cannot be fetched; says what to do by hand.
+        DownloadError: They are not those of the first download, or `stop` was set.
         OSError: They cannot be kept.
     """
     if variant in PUBLISHED and not weights_file(variant).is_file():
-        obtain(Request(PUBLISHED[variant], convert_weights, progress=progress))
+        given: dict[str, Any] = {name: value for name, value in (
+            ('progress', progress), ('announce', announce), ('stop', stop)) if value is not None}
+        obtain(Request(PUBLISHED[variant], convert_weights, only_if_missing=True, **given))
 
 
 def convert_weights(source: Path, variant: str, target: Path) -> str:
@@ -103,6 +120,8 @@ def convert_weights(source: Path, variant: str, target: Path) -> str:
     Raises:
         CheckpointError: The source is damaged, is no checkpoint, or is of another variant.
     """
+    from eov_seg_core.network.model import EOVSeg
+
     model = EOVSeg.from_checkpoint(source, variant)
     model.save(target)
     return str(model.weights_digest)

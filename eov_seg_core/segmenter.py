@@ -132,9 +132,10 @@ class Segmenter:
             checkpoint: Our `.safetensors` or an official `.pth`; None: the built-in weights,
                 which only `t` has, or those that `eov-seg download` fetched.
             download: Without a checkpoint, fetch the published weights if they are not here
-                (docs/weights.md); without it nothing is fetched.
+                (docs/weights.md); what comes, how large, from where and under which licence is
+                logged before it comes.  Without it nothing is fetched.
             progress: Of that, called with the bytes that came and with all bytes (None if not
-                known); without it the log has a line every 10 s.
+                known); without it the log has a line every 10 %.
             clip_pretrained: Without a checkpoint, take CLIP's weights through open_clip; masks
                 are then meaningless, because aggregator and decoder are untrained.
             **options: As in the constructor, but `input_size` is by default what the variant is

@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, ExitStack
 from dataclasses import replace
+import sys
 from typing import Any
 
+from eov_seg_core.pretrained import convert_weights
 from eov_seg_core.weights.builtin import has_builtin_weights
 from eov_seg_core.weights.choice import DEFAULT_VARIANT
 from eov_seg_core.weights.download.cache import read_record, weights_file
-from eov_seg_core.weights.download.client import megabytes, Progress
 from eov_seg_core.weights.download.obtain import obtain, Request
+from eov_seg_core.weights.download.progress import megabytes, Progress
 from eov_seg_core.weights.download.table import Hosts, PUBLISHED, Published
 
 
@@ -77,16 +79,15 @@ def _download(published: Published, arguments: argparse.Namespace) -> None:
     if not is_wanted and _is_intact(published.variant):
         print(f'variant {published.variant} is already here')
         return
-    from eov_seg_core.pretrained import convert_weights
     hosts = Hosts.from_environment()
     if arguments.mirror:
         hosts = replace(hosts, mirror=arguments.mirror)
-    source = arguments.origin or ', '.join(hosts.urls(published))
-    print(f'fetching variant {published.variant} from: {source}; licence: {published.licence}',
-          flush=True)
+    if not arguments.origin:
+        print(f'variant {published.variant}: asking {", then ".join(hosts.urls(published))}',
+              flush=True)
     with _bar(published.file_name) as progress:
         obtain(Request(published, convert_weights, hosts, arguments.origin, arguments.keep,
-                       arguments.accept_changed, progress))
+                       arguments.accept_changed, progress=progress, announce=_announce))
 
 
 def _is_intact(variant: str) -> bool:
@@ -142,14 +143,25 @@ def _print_list() -> None:
 
 @contextmanager
 def _bar(name: str) -> Iterator[Progress]:
-    """Show a bar on a terminal, and a line every 10 s elsewhere."""
+    """Show a bar on a terminal, and a line every 10 s elsewhere, once something comes."""
     from tqdm import tqdm
-    with tqdm(desc=name, unit='B', unit_scale=True, unit_divisor=1000, mininterval=0.2) as bar:
-        if not bar.fp.isatty():
-            bar.mininterval = 10.0
+    with ExitStack() as stack:
+        bar: Any = None
 
         def update(received: int, total: int | None) -> None:
+            nonlocal bar
+            if bar is None:
+                bar = stack.enter_context(tqdm(
+                    desc=name, unit='B', unit_scale=True, unit_divisor=1000, initial=received,
+                    mininterval=0.2 if sys.stderr.isatty() else 10.0))
             bar.total = total
             bar.update(received - bar.n)
 
         yield update
+
+
+def _announce(line: str) -> None:
+    """Print a line beside the bar, if there is one."""
+    from tqdm import tqdm
+    tqdm.write(line)
+    sys.stdout.flush()

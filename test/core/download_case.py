@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import re
+import ssl
 import threading
 from typing import Any
 
@@ -45,12 +46,16 @@ Answer = Callable[[BaseHTTPRequestHandler, int], 'Reply | None']
 class Server:
     """Runs in threads of its own.
 
+    Args:
+        answer: Is called with the handler and the number of the request.
+        tls: For https.
+
     Attributes:
         url: Without a slash at the end.
         asked: Path and Range of each request.
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Answer, tls: ssl.SSLContext | None = None) -> None:
         server = self
         self.asked: list[tuple[str, str | None]] = []
 
@@ -72,7 +77,9 @@ class Server:
                 pass
 
         self._server = ThreadingHTTPServer(('127.0.0.1', 0), Handler)
-        self.url = f'http://127.0.0.1:{self._server.server_port}'
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.url = f'http{"s" if tls else ""}://127.0.0.1:{self._server.server_port}'
 
     def __enter__(self) -> Server:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()

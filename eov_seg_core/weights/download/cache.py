@@ -12,12 +12,16 @@ import json
 import logging
 import os
 from pathlib import Path
+import threading
 
 import platformdirs
 
 from eov_seg_core.io.files import save_json
+from eov_seg_core.weights.download.errors import StoppedError
 
 _log = logging.getLogger(__name__)
+_LOOK_S = 0.2
+"""Between two looks at whether somebody else's download has ended."""
 
 
 @dataclass(frozen=True)
@@ -74,24 +78,39 @@ def write_record(variant: str, record: Record) -> None:
 
 
 @contextmanager
-def only_one(variant: str) -> Iterator[None]:
-    """Wait until no other process fetches this variant, and keep others waiting.
+def only_one(variant: str, stop: threading.Event) -> Iterator[None]:
+    """Wait until nobody else fetches this variant, and keep others waiting.
+
+    Args:
+        variant: Of the weights.
+        stop: Ends the waiting when it is set.
 
     Raises:
+        StoppedError: `stop` was set.
         OSError: The folder cannot be written.
     """
     folder = weights_folder()
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder / f'.eov_seg_{variant}.lock', os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            _log.warning('another process is fetching variant %s; waiting for it', variant)
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if not _is_locked(descriptor):
+            _log.warning('variant %s is being fetched already; waiting for the end of that',
+                         variant)
+            while not _is_locked(descriptor):
+                if stop.wait(_LOOK_S):
+                    raise StoppedError
         yield
     finally:
         os.close(descriptor)
+
+
+def _is_locked(descriptor: int) -> bool:
+    """Try to lock, and return whether it worked."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def is_offline() -> bool:

@@ -4,57 +4,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from email.message import Message
-import http.client
 import json
+import logging
 from pathlib import Path
 import re
 import shutil
-import ssl
+import threading
 import time
 from typing import Any, NoReturn
-import urllib.error
-import urllib.request
 
 from eov_seg_core.io.files import replace_file
-from eov_seg_core.weights.download.pages import Page
+from eov_seg_core.weights.download.connection import (
+    connect,
+    Connection,
+    RefusedError,
+    without_secrets,
+)
+from eov_seg_core.weights.download.errors import (
+    DownloadError,
+    PageError,
+    StoppedError,
+    TryAgainError,
+)
+from eov_seg_core.weights.download.progress import amount, megabytes, Progress
 
-Progress = Callable[[int, 'int | None'], None]
-"""Is called with the bytes that are there, and with all there will be if that is known."""
+_log = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 18
-_PAGE_BYTES = 1 << 18
 _LARGEST_BYTES = 8 << 30
 """More than any published file; ends a server that sends for ever."""
 _PROGRESS_BYTES = 1 << 16
 """A try that brought fewer counts as failed."""
 _LEAST_BYTES_PER_S = 1024
-
-
-class DownloadError(RuntimeError):
-    """A file could not be fetched; the message says why."""
-
-
-class PageError(DownloadError):
-    """A web page came instead of the file."""
-
-    def __init__(self, page: Page) -> None:
-        super().__init__(page.explain())
-        self.page = page
-
-
-class _TryAgainError(Exception):
-    """What may work when it is tried again.
-
-    Args:
-        reason: For the message if it does not.
-        wait_s: As the server wants, or None.
-    """
-
-    def __init__(self, reason: str, wait_s: float | None = None) -> None:
-        super().__init__(reason)
-        self.wait_s = wait_s
 
 
 @dataclass(frozen=True)
@@ -74,57 +55,40 @@ class Patience:
     longest_wait_s: float = 60.0
 
 
-def fetch(url: str, part: Path, progress: Progress, patience: Patience) -> None:
+def fetch(url: str, part: Path, progress: Progress, patience: Patience,
+          stop: threading.Event) -> None:
     """Fetch a file; what is there of an earlier try is used if it is of the same file.
 
     Args:
         url: http or https.
         part: Where the bytes go.  After a failure it stays, with its origin in PART.json.
-        progress: May raise, which stops it.
+        progress: See there.
         patience: With the server.
+        stop: Ends it when it is set.
 
     Raises:
         PageError: A web page came.
+        StoppedError: `stop` was set.
         DownloadError: Anything else of the server or the network.
         OSError: The part cannot be written.
     """
-    transfer = _Transfer(url, part, progress, patience.timeout_s)
+    transfer = _Transfer(url, part, progress, patience.timeout_s, stop)
     failed = 0
     while True:
         before = transfer.received
         try:
             transfer.run()
             return
-        except _TryAgainError as error:
+        except TryAgainError as error:
             failed = 1 if transfer.received >= before + _PROGRESS_BYTES else failed + 1
             if failed >= patience.tries:
-                raise DownloadError(f'{error}; {failed} tries. What came is kept, the same '
-                                    'command goes on from there') from error
-            wanted = patience.first_wait_s * 2 ** (failed - 1)
-            time.sleep(min(error.wait_s or wanted, patience.longest_wait_s))
-
-
-class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows to http and https only, and never from https to http."""
-
-    def redirect_request(self, req: urllib.request.Request, fp: Any, code: int, msg: str,
-                         headers: Any, newurl: str) -> urllib.request.Request | None:
-        allowed = ('https://',) if req.full_url.startswith('https://') else ('https://', 'http://')
-        if not newurl.lower().startswith(allowed):
-            raise DownloadError(f'the server leads to {newurl[:200]!r}, which is not followed; '
-                                f'expected {" or ".join(allowed)}...')
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _opener() -> urllib.request.OpenerDirector:
-    """Return an opener without file:// and ftp://, which a server could lead to."""
-    opener = urllib.request.OpenerDirector()
-    for handler in (urllib.request.ProxyHandler(), urllib.request.HTTPHandler(),
-                    urllib.request.HTTPSHandler(), urllib.request.HTTPDefaultErrorHandler(),
-                    urllib.request.HTTPErrorProcessor(), urllib.request.UnknownHandler(),
-                    _Redirects()):
-        opener.add_handler(handler)
-    return opener
+                raise DownloadError(f'{error}; {failed} tries. {transfer.state()} came and are '
+                                    'kept: the next download goes on from there') from error
+            wanted = error.wait_s or patience.first_wait_s * 2 ** (failed - 1)
+            wait_s = min(wanted, patience.longest_wait_s)
+            _log.warning('%s; trying again in %g s', error, wait_s)
+            if stop.wait(wait_s):
+                raise StoppedError from error
 
 
 class _Transfer:
@@ -134,11 +98,11 @@ class _Transfer:
         received: Bytes in the part.
     """
 
-    def __init__(self, url: str, part: Path, progress: Progress, timeout_s: float) -> None:
+    def __init__(self, url: str, part: Path, progress: Progress, timeout_s: float,
+                 stop: threading.Event) -> None:
         self._url, self._part, self._progress = url, part, progress
-        self._timeout_s = timeout_s
+        self._timeout_s, self._stop = timeout_s, stop
         self._origin = part.with_name(f'{part.name}.json')
-        self._opener = _opener()
         self._validator, self._total = _read_origin(self._origin, url)
         self.received = part.stat().st_size if part.is_file() and self._validator else 0
 
@@ -149,61 +113,52 @@ class _Transfer:
         if self.received and self._validator:
             headers |= {'Range': f'bytes={self.received}-', 'If-Range': self._validator}
         try:
-            with self._opener.open(self._request(headers), timeout=self._timeout_s) as response:
-                self._begin(response, is_resumed='Range' in headers)
-                self._receive(response)
-        except urllib.error.HTTPError as error:
-            with error:
-                self._refused(error)
-        except (urllib.error.URLError, http.client.HTTPException, TimeoutError,
-                ConnectionError, ssl.SSLError) as error:
-            raise self._unreachable(error) from error
+            with connect(self._url, headers, self._timeout_s, self._stop) as answer:
+                self._begin(answer, is_resumed='Range' in headers)
+                self._progress(self.received, self._total)
+                self._receive(answer)
+        except RefusedError as error:
+            self._refused(error)
 
-    def _request(self, headers: dict[str, str]) -> urllib.request.Request:
-        try:
-            return urllib.request.Request(self._url, headers=headers)
-        except ValueError as error:
-            raise DownloadError(f'{self._url!r} is no URL: {error}') from error
-
-    def _begin(self, response: Any, *, is_resumed: bool) -> None:
+    def _begin(self, answer: Connection, *, is_resumed: bool) -> None:
         """Read the headers: what comes, how much, from which byte on."""
-        headers: Message = response.headers
+        headers = answer.headers
         encoding = headers.get('Content-Encoding', 'identity')
         if encoding != 'identity':
             raise DownloadError(f'the server compresses the file ({encoding[:50]}) although it '
                                 'was asked not to')
         if headers.get_content_type() in ('text/html', 'application/xhtml+xml'):
-            raise _page(response)
+            raise answer.page()
         length = _number(headers.get('Content-Length'))
-        if response.status == 206 and is_resumed:
+        if answer.status == 206 and is_resumed:
             found = re.fullmatch(r'bytes (\d+)-(\d+)/(\d+|\*)', headers.get('Content-Range', ''))
             total = found and _number(found[3])
             if not found or int(found[1]) != self.received or (
                     self._total is not None and total != self._total):
                 self._forget()
-                raise _TryAgainError('the server sent another part of the file than was asked '
+                raise TryAgainError('the server sent another part of the file than was asked '
                                      f'for ({headers.get("Content-Range")!r})')
             self._total = total
             return
-        if response.status != 200:
-            raise DownloadError(f'the server answered {response.status} to a request for a file')
+        if answer.status != 200:
+            raise DownloadError(f'the server answered {answer.status} to a request for a file')
         self._forget()
         etag = headers.get('ETag', '')
         self._validator = etag if etag.startswith('"') else headers.get('Last-Modified', '')
         self._total = length
         if length is not None:
             self._check_room(length)
-        origin = {'url': self._url, 'validator': self._validator, 'total': length}
+        origin = {'url': without_secrets(self._url), 'validator': self._validator, 'total': length}
         replace_file(self._origin, json.dumps(origin).encode())
 
-    def _receive(self, response: Any) -> None:
+    def _receive(self, answer: Connection) -> None:
         window_s, window_bytes = time.monotonic(), self.received
         # not buffered: after a kill the part has what was received
         with self._part.open('ab' if self.received else 'wb', buffering=0) as file:
-            while chunk := response.read1(_CHUNK_BYTES):
+            while chunk := answer.read(_CHUNK_BYTES):
                 if not self.received and _is_markup(chunk):
                     self._forget()
-                    raise _page(response, chunk)
+                    raise answer.page(chunk)
                 if self.received + len(chunk) > _LARGEST_BYTES:
                     self._forget()
                     raise DownloadError(f'the server sends more than {_LARGEST_BYTES >> 30} GiB')
@@ -213,13 +168,15 @@ class _Transfer:
                 now_s = time.monotonic()
                 if now_s - window_s > self._timeout_s:
                     if self.received - window_bytes < _LEAST_BYTES_PER_S * self._timeout_s:
-                        raise _TryAgainError(f'the server is too slow: {self._state()}')
+                        raise TryAgainError('the server is too slow')
                     window_s, window_bytes = now_s, self.received
+        if self._stop.is_set():
+            raise StoppedError
         if self._total is not None and self.received < self._total:
-            raise _TryAgainError(f'the connection ended after {self._state()}')
+            raise TryAgainError('the connection ended')
         if self._total is not None and self.received > self._total:
             self._forget()
-            raise _TryAgainError('the server sent more than it had announced')
+            raise TryAgainError('the server sent more than it had announced')
 
     def _forget(self) -> None:
         """Begin again."""
@@ -236,40 +193,19 @@ class _Transfer:
             raise OSError(f'no room: {megabytes(needed)} MB needed in {self._part.parent}, '
                           f'{megabytes(free)} MB free; set EOV_SEG_HOME to another folder')
 
-    def _state(self) -> str:
-        of = '' if self._total is None else f' of {megabytes(self._total)}'
-        return f'{megabytes(self.received)}{of} MB'
+    def state(self) -> str:
+        """Return how much of the file is here."""
+        return amount(self.received, self._total)
 
-    def _refused(self, error: urllib.error.HTTPError) -> NoReturn:
-        if error.code == 416:       # what is here is longer than the file
+    def _refused(self, error: RefusedError) -> NoReturn:
+        if error.status == 416:     # what is here is longer than the file
             self._forget()
-            raise _TryAgainError('the server does not have the part that was asked for')
-        if error.code == 429 or error.code >= 500:
-            wait_s = _number(error.headers.get('Retry-After'))
-            raise _TryAgainError(f'the server answered {error.code} ({error.reason})', wait_s)
-        page = _page(error)
-        if error.code == 403 and 'too many people' in str(page):
-            raise page
-        raise DownloadError(f'the server answered {error.code} ({error.reason})')
-
-    def _unreachable(self, error: Exception) -> Exception:
-        reason = getattr(error, 'reason', error)
-        if isinstance(reason, ssl.SSLCertVerificationError):
-            return DownloadError(
-                f'the certificate of the server is not valid ({reason.verify_message}); check the '
-                'clock of this machine, or name the certificates of your network in SSL_CERT_FILE')
-        if isinstance(reason, TimeoutError):
-            return _TryAgainError(f'the server sent nothing for {self._timeout_s:g} s, after '
-                                  f'{self._state()}')
-        if isinstance(error, (urllib.error.URLError, http.client.InvalidURL)):
-            return DownloadError(f'the server cannot be reached: {reason}')
-        return _TryAgainError(f'the connection ended after {self._state()}: '
-                              f'{type(error).__name__} {error}')
-
-
-def megabytes(size: int) -> int:
-    """Return bytes as megabytes, rounded up."""
-    return -(-size // 1_000_000)
+            raise TryAgainError('the server does not have the part that was asked for')
+        if error.status == 429 or error.status >= 500:
+            raise TryAgainError(str(error), _number(error.retry_after))
+        if error.status == 403 and 'too many people' in error.page.explain():
+            raise PageError(error.page)
+        raise DownloadError(str(error))
 
 
 def _write(file: Any, chunk: bytes) -> None:
@@ -283,11 +219,6 @@ def _is_markup(chunk: bytes) -> bool:
     return chunk[:256].lstrip()[:1] == b'<' and b'\0' not in chunk[:64]
 
 
-def _page(response: Any, begin: bytes = b'') -> PageError:
-    text = (begin + response.read(_PAGE_BYTES)).decode('utf-8', 'replace')
-    return PageError(Page(text, response.geturl()))
-
-
 def _number(text: str | None) -> int | None:
     return int(text) if text and text.isascii() and text.isdigit() else None
 
@@ -296,7 +227,7 @@ def _read_origin(path: Path, url: str) -> tuple[str, int | None]:
     """Return validator and size of the file that a part belongs to, if it is of this URL."""
     try:
         origin = json.loads(path.read_bytes())
-        if origin['url'] == url:
+        if origin['url'] == without_secrets(url):
             return str(origin['validator']), None if origin['total'] is None else int(
                 origin['total'])
     except (OSError, ValueError, TypeError, KeyError):

@@ -13,7 +13,7 @@ import importlib.util
 import logging
 from pathlib import Path
 import shutil
-import time
+import threading
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -27,19 +27,20 @@ from eov_seg_core.weights.download.cache import (
     weights_folder,
     write_record,
 )
-from eov_seg_core.weights.download.client import (
+from eov_seg_core.weights.download.client import fetch, Patience
+from eov_seg_core.weights.download.connection import without_secrets
+from eov_seg_core.weights.download.errors import (
+    ChangedError,
     DownloadError,
-    fetch,
-    megabytes,
+    NoSourceError,
     PageError,
-    Patience,
-    Progress,
+    StoppedError,
 )
+from eov_seg_core.weights.download.progress import LoggedProgress, megabytes, Progress
 from eov_seg_core.weights.download.table import Hosts, Published
 
 _log = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 20
-_LOG_S = 10.0
 
 Convert = Callable[[Path, str, Path], str]
 """Read a file strictly as weights of a variant, write ours, return the digest of the weights."""
@@ -56,8 +57,14 @@ class Request:
         origin: A file or URL to take instead; '' asks the hosts.
         keep: Whether the file is kept as it came, too.
         accept_changed: Whether weights that differ from the recorded ones are taken.
-        progress: None logs a line every 10 s.
+        only_if_missing: Whether weights that are here, perhaps since another process ended that
+            was waited for, are taken as they are.
+        progress: None logs a line every 10 %.
+        announce: Is told what comes, how large, from where and under which licence, before its
+            first byte.  By default it is logged as a warning, because Python shows the warnings of
+            a library without any set-up, and nobody shall fetch hundreds of MB unknowingly.
         patience: With servers.
+        stop: Ends it when it is set.
     """
 
     published: Published
@@ -66,16 +73,15 @@ class Request:
     origin: str = ''
     keep: bool = False
     accept_changed: bool = False
+    only_if_missing: bool = False
     progress: Progress | None = None
+    announce: Callable[[str], None] = _log.warning
     patience: Patience = Patience()
-
-
-class ChangedError(DownloadError):
-    """The weights are not those of the first download."""
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 def obtain(request: Request) -> Path:
-    """Fetch weights into the cache, whatever is there; only complete and checked ones replace it.
+    """Fetch weights into the cache; only complete and checked ones replace what is there.
 
     Args:
         request: What, and how.
@@ -84,13 +90,18 @@ def obtain(request: Request) -> Path:
         The path of our safetensors.
 
     Raises:
-        DownloadError: No source has them; says what each one said, and what to do by hand.
+        NoSourceError: No source has them; says what each one said, and what to do by hand.
+        ChangedError: They are not those of the first download.
+        StoppedError: `stop` was set.
         ValueError: The record of the first download is damaged.
         OSError: The folder cannot be written, or is full.
     """
     variant = request.published.variant
     try:
-        with only_one(variant):
+        with only_one(variant, request.stop):
+            path = weights_file(variant)
+            if request.only_if_missing and path.is_file():
+                return path
             return _obtain(request)
     except OSError as error:
         if error.errno is None:     # a sentence of ours
@@ -101,17 +112,19 @@ def obtain(request: Request) -> Path:
 
 
 def _obtain(request: Request) -> Path:
-    published, problems = request.published, []
+    published = request.published
+    problems: list[str] = []
     sources = {'the given file': request.origin} if request.origin else (
         request.hosts.urls(published))
     for name, url in sources.items():
+        if problems:
+            _log.warning('%s. Trying %s instead', problems[-1], name)
         try:
             return _take(request, url)
-        except ChangedError:
+        except (ChangedError, StoppedError):
             raise
         except (DownloadError, ValueError) as error:
             problems.append(f'{name}: {error}')
-            _log.warning('%s: %s', name, error)
     if not request.origin and request.hosts.use_gdown and not is_offline():
         try:
             return _take_with_gdown(request)
@@ -119,11 +132,11 @@ def _obtain(request: Request) -> Path:
             raise
         except (DownloadError, ValueError) as error:
             problems.append(f'gdown: {error}')
-    raise DownloadError(
-        f'variant {published.variant!r} could not be fetched. {". ".join(problems)}. By hand: '
-        f'open {published.page} in a browser, save {published.file_name}, and run: eov-seg '
-        f'download {published.variant} --from FILE (it is kept in {weights_folder()}); or set '
-        'EOV_SEG_WEIGHTS_URL to a mirror')
+    raise NoSourceError(
+        published.variant, problems,
+        f'By hand: open {published.page} in a browser, save {published.file_name}, and run: '
+        f'eov-seg download {published.variant} --from FILE (it is kept in {weights_folder()}); or '
+        'set EOV_SEG_WEIGHTS_URL to a mirror')
 
 
 def _take(request: Request, url: str) -> Path:
@@ -132,23 +145,45 @@ def _take(request: Request, url: str) -> Path:
         path = Path(url2pathname(parts.path) if parts.scheme == 'file' else url).expanduser()
         if not path.is_file():
             raise DownloadError(f'{path} is not a file')
+        _announcer(request, str(path))(0, path.stat().st_size)
         return _keep(request, path, str(path), is_ours=False)
     if is_offline():
         raise DownloadError(f'{parts.hostname} is not asked: EOV_SEG_OFFLINE or HF_HUB_OFFLINE is '
                             'set')
     part = _part(request, url)
-    progress = request.progress or _Logged(request.published.variant)
-    _log.info('fetching weights of variant %s from %s (%s)', request.published.variant,
-              parts.hostname, request.published.licence)
+    _log.info('asking %s for the weights of variant %s', parts.hostname,
+              request.published.variant)
+    progress = _announcer(request, without_secrets(url))
     try:
-        fetch(url, part, progress, request.patience)
+        fetch(url, part, progress, request.patience, request.stop)
     except PageError as error:
         form = error.page.form_url
         if form is None:
             raise
         url = form
-        fetch(url, part, progress, request.patience)
-    return _keep(request, part, url, is_ours=True)
+        fetch(url, part, progress, request.patience, request.stop)
+    return _keep(request, part, without_secrets(url), is_ours=True)
+
+
+def _announcer(request: Request, origin: str) -> Progress:
+    """Return the progress of a request that announces the weights first."""
+    published = request.published
+    progress = request.progress or LoggedProgress(published.variant)
+    is_announced = False
+
+    def note(received: int, total: int | None) -> None:
+        nonlocal is_announced
+        if not is_announced:
+            is_announced = True
+            size = 'of unknown size' if total is None else f'{megabytes(total)} MB'
+            here = f', of which {megabytes(received)} are here' if received else ''
+            request.announce(
+                f'fetching {published.file_name}, the weights of variant {published.variant} '
+                f'({size}{here}), from {origin} to {weights_file(published.variant)}; licence: '
+                f'{published.licence}')
+        progress(received, total)
+
+    return note
 
 
 def _take_with_gdown(request: Request) -> Path:
@@ -156,6 +191,7 @@ def _take_with_gdown(request: Request) -> Path:
         raise DownloadError('it is not installed; it knows more of Google Drive: pip install '
                             "'gdown>=6.5'")
     part = _part(request, 'gdown')
+    _announcer(request, f'{request.published.page}, with gdown')(0, None)
     try:
         importlib.import_module('gdown').download(
             id=request.published.drive_id, output=str(part), quiet=True, use_cookies=False)
@@ -168,7 +204,7 @@ def _take_with_gdown(request: Request) -> Path:
 
 def _part(request: Request, url: str) -> Path:
     """Return where the bytes of a URL go, one place for each."""
-    key = hashlib.sha256(url.encode()).hexdigest()[:8]
+    key = hashlib.sha256(without_secrets(url).encode()).hexdigest()[:8]
     return weights_folder() / f'eov_seg_{request.published.variant}.{key}.part'
 
 
@@ -178,7 +214,7 @@ def _keep(request: Request, path: Path, url: str, *, is_ours: bool) -> Path:
     Args:
         request: What was asked for.
         path: The file.
-        url: Where it came from.
+        url: Where it came from, without secrets.
         is_ours: Whether the file is a part of ours, which is removed, also if it is wrong.
     """
     published, target = request.published, weights_file(request.published.variant)
@@ -228,17 +264,3 @@ def _sha256(path: Path) -> str:
             digest.update(chunk)
     return digest.hexdigest()
 
-
-class _Logged:
-    """Progress as a line in the log every 10 s."""
-
-    def __init__(self, variant: str) -> None:
-        self._variant = variant
-        self._next_s = 0.0
-
-    def __call__(self, received: int, total: int | None) -> None:
-        now_s = time.monotonic()
-        if now_s >= self._next_s:
-            self._next_s = now_s + _LOG_S
-            of = '' if total is None else f' of {megabytes(total)}'
-            _log.info('fetching variant %s: %d%s MB', self._variant, megabytes(received), of)

@@ -11,39 +11,27 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
 from cli_case import names_in
 from download_case import FORM, QUOTA, ranged, Reply, Server, serving
 import pytest
-import torch
 
-from eov_seg_core import EOVSeg, Segmenter
-from eov_seg_core.app.cli import main
-from eov_seg_core.pretrained import convert_weights
 from eov_seg_core.weights.checkpoint import CheckpointError
-from eov_seg_core.weights.choice import usable_sources
 from eov_seg_core.weights.download import obtain as obtain_module
-from eov_seg_core.weights.download.cache import read_record, weights_file
-from eov_seg_core.weights.download.client import DownloadError, Patience
-from eov_seg_core.weights.download.obtain import ChangedError, obtain, Request
-from eov_seg_core.weights.download.table import Hosts, PUBLISHED, Published
+from eov_seg_core.weights.download.cache import only_one, read_record, weights_file
+from eov_seg_core.weights.download.client import Patience
+from eov_seg_core.weights.download.errors import ChangedError, DownloadError, StoppedError
+from eov_seg_core.weights.download.obtain import obtain, Request
+from eov_seg_core.weights.download.progress import LoggedProgress
+from eov_seg_core.weights.download.table import Hosts, Published
 
 TINY = Published('t', 'eov_seg_tiny.pth', 'ID')
 NOWHERE = Hosts(drive='', use_gdown=False)
 GOOD = b'good weights ' * 9000
 PATIENCE = Patience(timeout_s=5.0, tries=2, first_wait_s=0.01)
-
-
-@pytest.fixture(autouse=True)
-def home(tmp_path, monkeypatch):
-    for name in ('http_proxy', 'https_proxy', 'all_proxy', 'HTTP_PROXY', 'HTTPS_PROXY',
-                 'HF_HUB_OFFLINE', 'EOV_SEG_OFFLINE', 'EOV_SEG_WEIGHTS_URL', 'HF_ENDPOINT',
-                 'EOV_SEG_HF_REPOSITORY'):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv('EOV_SEG_HOME', str(tmp_path / 'home'))
-    return tmp_path / 'home'
 
 
 def convert(source, variant, target):
@@ -75,6 +63,66 @@ def test_a_mirror_comes_first_then_the_hub_then_drive():
     record = read_record('t')
     assert (record.size, record.weights_digest) == (len(GOOD), str(hash(GOOD)))
     assert left_over() == []
+
+
+def test_what_comes_is_announced_once_before_its_first_byte():
+    said = []
+
+    def progress(received, total):
+        said.append(received)
+
+    with serving(GOOD) as server:
+        obtain(replace(request(drive=server.url.replace('//', '//me:word@')), progress=progress,
+                       announce=said.append))
+    assert (said[1], said[-1]) == (0, len(GOOD))
+    assert [type(entry) for entry in said].count(str) == 1
+    for words in (TINY.file_name, 'variant t', '(1 MB)', f'from {server.url}/download?id=ID to ',
+                  str(weights_file('t')), 'licence: Apache-2.0, https://github.com/nhw649'):
+        assert words in said[0]
+    assert read_record('t').url == f'{server.url}/download?id=ID'
+
+
+def test_without_a_listener_it_is_logged(caplog):
+    with Server(lambda handler, number: Reply(GOOD, length=None)) as server:
+        obtain(request(drive=server.url))
+    announced, = (record for record in caplog.records if 'licence' in record.message)
+    assert announced.levelname == 'WARNING'     # what Python shows of a library
+    assert '(of unknown size)' in announced.message
+
+
+def test_progress_is_logged_every_tenth(caplog):
+    caplog.set_level('INFO')
+    log = LoggedProgress('s')
+    for received in range(0, 1000_000_001, 1_000_000):
+        log(received, 1000_000_000)
+    lines = [record.message for record in caplog.records]
+    assert len(lines) == 10
+    assert lines[0] == 'fetching variant s: 100 of 1000 MB (10 %)'
+    assert lines[-1] == 'fetching variant s: 1000 of 1000 MB (100 %)'
+    caplog.clear()
+    log = LoggedProgress('s')
+    for received in (49_000_000, 49_900_000, 51_000_000, 99_000_000):
+        log(received, None)
+    assert [record.message for record in caplog.records] == ['fetching variant s: 51 MB']
+
+
+def test_waiting_for_another_download_can_be_stopped(caplog):
+    stop = threading.Event()
+    with serving(GOOD) as server, only_one('t', threading.Event()):
+        threading.Timer(0.3, stop.set).start()
+        with pytest.raises(StoppedError):
+            obtain(replace(request(drive=server.url), stop=stop))
+        assert server.asked == []
+    assert 'fetched already' in caplog.text
+
+
+def test_what_another_process_fetched_meanwhile_is_taken():
+    take = replace(request(), only_if_missing=True)
+    weights_file('t').parent.mkdir(parents=True)
+    weights_file('t').write_bytes(GOOD)
+    assert obtain(take).read_bytes() == GOOD
+    with pytest.raises(DownloadError):
+        obtain(request())
 
 
 def test_drives_form_is_followed_once():
@@ -219,6 +267,7 @@ STOPPED = """
 from pathlib import Path
 import shutil, sys
 from eov_seg_core.weights.download.obtain import obtain, Request
+from eov_seg_core.weights.download.progress import LoggedProgress
 from eov_seg_core.weights.download.table import Hosts, Published
 obtain(Request(Published('t', 'x.pth', 'ID'), lambda source, variant, target: 'digest',
                Hosts(drive=sys.argv[1], use_gdown=False),
@@ -249,96 +298,3 @@ def test_what_a_stopped_process_received_is_used(checkout, number):
         assert process.wait(10) != 0
         assert obtain(request(drive=server.url)).read_bytes() == GOOD
         assert server.asked[1][1] == 'bytes=70000-'
-
-
-@pytest.fixture(scope='module')
-def published_file(tmp_path_factory):
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp('published') / TINY.file_name
-    EOVSeg.from_variant('t').save(path)
-    return path
-
-
-def test_a_published_file_becomes_the_same_weights_in_our_format(published_file):
-    expected = EOVSeg.from_checkpoint(published_file).weights_digest
-    path = obtain(replace(request(), convert=convert_weights, origin=str(published_file)))
-    assert EOVSeg.from_checkpoint(path, 't').weights_digest == expected
-    assert read_record('t').weights_digest == expected
-
-
-def test_another_variant_a_cut_file_and_code_are_refused(published_file, tmp_path):
-    take = replace(request(), convert=convert_weights)
-    with pytest.raises(DownloadError, match="holds variant 't'"):
-        obtain(replace(take, published=PUBLISHED['s'], origin=str(published_file)))
-    (tmp_path / 'cut.pth').write_bytes(published_file.read_bytes()[:-1000])
-    with pytest.raises(DownloadError, match='truncated'):
-        obtain(replace(take, origin=str(tmp_path / 'cut.pth')))
-    (tmp_path / 'code.pth').write_bytes(
-        b"cos\nsystem\n(S'touch " + str(tmp_path / 'ran').encode() + b"'\ntR.")
-    with pytest.raises(DownloadError, match='code.pth'):
-        obtain(replace(take, origin=str(tmp_path / 'code.pth')))
-    assert not (tmp_path / 'ran').exists()
-    assert not weights_file('s').exists()
-
-
-@pytest.fixture
-def as_if_published(monkeypatch):
-    """Let the command know variant `t`, whose files are small."""
-    monkeypatch.setitem(PUBLISHED, 't', TINY)
-
-
-def test_the_command(published_file, as_if_published, monkeypatch, capsys):
-    with serving(published_file.read_bytes()) as server:
-        monkeypatch.setenv('EOV_SEG_WEIGHTS_URL', server.url)
-        assert main(['download', 't', '--verify']) == 2
-        assert 'eov-seg download t' in capsys.readouterr().err
-        assert main(['download', 't']) == 0
-        output = capsys.readouterr().out
-        for words in (str(weights_file('t')), 'mirror', 'Apache-2.0', 'sha256', 'recorded'):
-            assert words in output
-        assert main(['download', 't']) == 0
-        assert 'already here' in capsys.readouterr().out
-        assert len(server.asked) == 1
-        assert main(['download', 't', '--verify']) == 0
-        os.truncate(weights_file('t'), 1000)
-        assert main(['download', 't', '--verify']) == 2
-        assert main(['download', 't']) == 0
-        assert 'fetching again' in capsys.readouterr().out
-        assert len(server.asked) == 2
-        assert main(['download', '--list']) == 0
-        assert 'not here' in capsys.readouterr().out
-
-
-@pytest.mark.parametrize(('arguments', 'words'), [
-    (['t'], 'nothing to fetch'), (['xl'], "'xl'"), (['s', 'm', '--from', 'x'], 'one variant'),
-    (['s', '--from', 'no/such.pth'], 'no/such.pth')])
-def test_wrong_arguments_are_one_line(capsys, arguments, words):
-    assert main(['download', *arguments]) == 2
-    lines = [line for line in capsys.readouterr().err.splitlines() if 'eov-seg: error:' in line]
-    assert len(lines) == 1
-    assert words in lines[0]
-
-
-def test_the_library_finds_them_and_fetches_only_when_asked(published_file, monkeypatch):
-    monkeypatch.setattr('eov_seg_core.weights.choice.has_builtin_weights', lambda variant: False)
-    monkeypatch.setitem(PUBLISHED, 't', TINY)
-    with serving(published_file.read_bytes()) as server:
-        monkeypatch.setenv('EOV_SEG_WEIGHTS_URL', server.url)
-        with pytest.raises(ValueError, match='eov-seg download t'):
-            Segmenter.from_pretrained('t', device='cpu')
-        assert server.asked == []
-        seen = []
-        segmenter = Segmenter.from_pretrained('t', device='cpu', download=True,
-                                              progress=lambda *figures: seen.append(figures))
-        assert seen[-1] == (published_file.stat().st_size,) * 2
-        assert segmenter.model.weights_digest == read_record('t').weights_digest
-        Segmenter.from_pretrained('t', device='cpu', download=True)
-        assert len(server.asked) == 1
-        assert usable_sources('t', ['built-in', 'published']) == ['published']
-
-
-def test_without_weights_the_message_has_the_ways():
-    with pytest.raises(ValueError, match='no weights') as caught:
-        usable_sources('s', ['built-in', 'published'])
-    for words in ('eov-seg download s', 'checkpoint', 'variant t', str(weights_file('s'))):
-        assert words in str(caught.value)
