@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, TYPE_CHECKING
 
 import cv2
@@ -21,7 +22,7 @@ from vision_msgs.msg import (
 
 from eov_seg_core.io.image_messages.layouts import WHITE
 from eov_seg_core.io.media import MAX_MEGAPIXELS
-from eov_seg_core.results.label_images import paint, panoptic_labels
+from eov_seg_core.results.label_images import ids_of, paint, panoptic_labels
 from eov_seg_core.visualization import draw_overlay
 from eov_seg_ros.class_ids import LabelSpace, UNLABELED
 from eov_seg_ros.image_bridge import CvBridge, make_bridge
@@ -82,9 +83,16 @@ def compress(message: Image) -> CompressedImage:
     return compressed
 
 
-def instance_image(header: Header, result: PanopticResult) -> Image:
-    """Return `mono16`: the segment's id in this frame, 0 for unlabeled."""
-    return image_message(header, result.instance.astype(np.uint16), 'mono16')
+def instance_image(header: Header, result: PanopticResult, ids: Sequence[int] | None = None
+                   ) -> Image:
+    """Return `mono16`: the id of the pixel's segment, 0 for unlabeled.
+
+    Args:
+        header: The header of the input image.
+        result: What the segmenter found.
+        ids: Of each segment; None: those of the result.
+    """
+    return image_message(header, paint(result, ids_of(result, ids), np.uint16), 'mono16')
 
 
 def semantic_image(header: Header, result: PanopticResult, labels: LabelSpace) -> Image:
@@ -95,17 +103,18 @@ def semantic_image(header: Header, result: PanopticResult, labels: LabelSpace) -
 
 
 def panoptic_image(header: Header, result: PanopticResult, labels: LabelSpace,
-                   packing: str = 'class_high') -> Image:
-    """Return `32SC1`: class id, and a thing's segment id or 0, in 16 bits each.
+                   packing: str = 'class_high', ids: Sequence[int] | None = None) -> Image:
+    """Return `32SC1`: class id, and a thing's id or 0, in 16 bits each.
 
     Args:
         header: The header of the input image.
         result: What the segmenter found.
         labels: The published class ids.
         packing: Which of them has the upper half: `class_high` or `class_low`.
+        ids: Of each segment; None: those of the result.
     """
     class_ids = [labels.id_of(segment) for segment in result.segments]
-    return image_message(header, panoptic_labels(result, class_ids, packing), '32SC1')
+    return image_message(header, panoptic_labels(result, class_ids, packing, ids), '32SC1')
 
 
 def confidence_image(header: Header, result: PanopticResult) -> Image:
@@ -118,18 +127,21 @@ def overlay_image(header: Header, image_rgb: RGB, result: PanopticResult, alpha:
     return image_message(header, draw_overlay(image_rgb, result, alpha=alpha), 'rgb8')
 
 
-def detections(header: Header, result: PanopticResult, include_stuff: bool) -> Detection2DArray:
+def detections(header: Header, result: PanopticResult, include_stuff: bool,
+               ids: Sequence[int] | None = None) -> Detection2DArray:
     """Return one detection per thing segment, on request per stuff segment too.
 
-    `id` is the segment's value in `~/instance`, the class id of the hypothesis its name.
+    `id` is the segment's value in `~/instance`, the class id of the hypothesis its name; `ids` as
+    for `instance_image`.
     """
     return Detection2DArray(header=header, detections=[
-        _detection(header, segment) for segment in result.segments
+        _detection(header, segment, number) for segment, number in zip(
+            result.segments, ids_of(result, ids))
         if segment.is_thing or include_stuff])
 
 
-def _detection(header: Header, segment: Segment) -> Detection2D:
-    detection = Detection2D(header=header, id=str(segment.id))
+def _detection(header: Header, segment: Segment, number: int) -> Detection2D:
+    detection = Detection2D(header=header, id=str(number))
     hypothesis = ObjectHypothesisWithPose()
     hypothesis.hypothesis.class_id = segment.name
     hypothesis.hypothesis.score = float(segment.score)

@@ -130,6 +130,9 @@ class Parameters:
     depth: bool = _parameter(
         False, 'Subscribe to `depth/image_raw` and `camera_info`, and publish `~/points` and '
         '`~/detections_3d`.', read_only=True)
+    tracking: str = _parameter(
+        'auto', 'Ids that stay with objects from frame to frame: `2d` by the image alone; `auto` '
+        'the same; `off`: the ids of each frame.', read_only=True, choices=('auto', 'off', '2d'))
     semantic_encoding: str = _parameter(
         'auto', 'Encoding of `~/semantic` until cleanup. `mono8` holds 255 names at a time, and '
         'then gives the ids of removed names to new ones; `auto` is `mono8` if it holds the '

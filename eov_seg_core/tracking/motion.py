@@ -89,6 +89,8 @@ def shift_between(before: npt.NDArray[np.float32], now: npt.NDArray[np.float32]
         before: (H, W) float32.
         now: The same of this frame.
     """
+    if min(now.shape) < 2:      # OpenCV refuses
+        return 0, 0
     window = cv2.createHanningWindow(now.shape[::-1], cv2.CV_32F)
     (right, down), response = cv2.phaseCorrelate(before, now, window)
     if response < _LEAST_RESPONSE:

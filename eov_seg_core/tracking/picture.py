@@ -45,7 +45,8 @@ class Prediction(NamedTuple):
 
 def step_of(instance: Labels) -> int:
     """Return by how much an image is thinned."""
-    return max(round(int(instance.shape[1]) / _ENOUGH_WIDTH), 1)
+    height, width = map(int, instance.shape)
+    return max(min(round(width / _ENOUGH_WIDTH), height), 1)
 
 
 def take_picture(result: PanopticResult, things: Sequence[Segment], space: Space | None

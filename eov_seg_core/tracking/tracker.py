@@ -106,7 +106,7 @@ class Tracker:
     def __init__(self, vocabulary: Vocabulary, options: TrackingOptions | None = None,
                  memory: ObjectMemory | None = None) -> None:
         self._options = options or TrackingOptions()
-        self.memory = memory or ObjectMemory(self._options)
+        self.memory = ObjectMemory(self._options) if memory is None else memory
         self._tracks: dict[int, _Track] = {}
         self._stuff: dict[str, int] = {}
         self._last: Picture | None = None
@@ -120,7 +120,8 @@ class Tracker:
         object whose name is gone takes the class of its next segment, and until then it is not
         among `memory.objects()`.
         """
-        self._class_ids = {name: number for number, name in enumerate(vocabulary.names, 1)}
+        self._class_ids = {name: number for number, (name, is_thing)
+                           in enumerate(zip(vocabulary.names, vocabulary.is_thing), 1) if is_thing}
         for track in self._tracks.values():
             track.votes.keep(self._class_ids)
         self.memory.keep_names(self._class_ids)
@@ -255,8 +256,14 @@ class Tracker:
               result: PanopticResult, stamp_s: float) -> dict[int, int]:
         """Bring the tracks up to date; return the lasting id of every segment."""
         track_ids = {}
-        for column, item in enumerate(things):
-            number = partner.get(column) or self._new_id()
+        columns = {item.id: column for column, item in enumerate(things)}
+        for item in result.segments:
+            if not item.is_thing:
+                if item.name not in self._stuff:
+                    self._stuff[item.name] = self._new_id()
+                track_ids[item.id] = self._stuff[item.name]
+                continue
+            number = partner.get(columns[item.id]) or self._new_id()
             track = self._tracks.get(number)
             if track is None:
                 track = _Track(number, ClassVotes(self._options.class_memory_s), item.bbox_xyxy,
@@ -265,10 +272,6 @@ class Tracker:
             track.votes.add(item.name, max(item.score, 1e-3), stamp_s)
             track.bbox_xyxy, track.seen_s, track.hits = item.bbox_xyxy, stamp_s, track.hits + 1
             track_ids[item.id] = number
-        for item in result.stuff:
-            if item.name not in self._stuff:
-                self._stuff[item.name] = self._new_id()
-            track_ids[item.id] = self._stuff[item.name]
         return track_ids
 
     def _new_id(self) -> int:
@@ -319,8 +322,10 @@ class Tracker:
             number, name = track_ids[item.id], item.name
             if item.is_thing:
                 name = self._tracks[number].votes.leader or name
-            segments.append(replace(item, id=number, name=name,
-                                    class_id=self._class_ids.get(name, item.class_id)))
+            # names may occur twice, so that an unchanged one must keep its class id
+            class_id = (item.class_id if name == item.name
+                        else self._class_ids.get(name, item.class_id))
+            segments.append(replace(item, id=number, name=name, class_id=class_id))
         return TrackedFrame(result, segments,
                             {item.id: track_ids[item.id] for item in result.segments}, boxes,
                             in_space)

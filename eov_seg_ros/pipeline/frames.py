@@ -21,8 +21,9 @@ from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.pipeline.depth import Shot
 from eov_seg_ros.pipeline.outputs import Frame
 from eov_seg_ros.pipeline.segmenter_factory import free_memory
-from eov_seg_ros.pipeline.stream import age_ms, Stream
+from eov_seg_ros.pipeline.stream import age_ms, stamp_s, Stream
 from eov_seg_ros.pipeline.words import CurrentWords, EncodedWords
+from eov_seg_ros.space.identity import Identities
 from eov_seg_ros.space.view import space_view, SpaceView
 from eov_seg_ros.text import describe, printable
 
@@ -63,15 +64,18 @@ class FrameProcessor:
         parameters: Those of the first frames.
         words: The words of the first frames.
         streams: The cameras by name.
+        identities: Names the segments; None: each frame has ids of its own.
     """
 
     def __init__(self, node: LifecycleNode, segmenter: Any, parameters: Parameters,
-                 words: CurrentWords, streams: Mapping[str, Stream]) -> None:
+                 words: CurrentWords, streams: Mapping[str, Stream],
+                 identities: Identities | None = None) -> None:
         self._node = node
         self._segmenter = segmenter
         self._parameters = parameters
         self._words = words
         self._streams = streams
+        self._identities = identities
         self._repeats = Repeats(_REPEAT_S)
 
     def use_parameters(self, parameters: Parameters) -> None:
@@ -84,6 +88,8 @@ class FrameProcessor:
     def use_words(self, words: EncodedWords) -> None:
         """Use other words from the next frame on, and publish them before it."""
         self._words.swap(words)
+        if self._identities is not None:
+            self._identities.use_vocabulary(words.prepared.vocabulary)
         self.publish_words()
         self._node.get_logger().info(
             f'vocabulary {self._words.version}: {printable(str(words.prepared.vocabulary))}, '
@@ -151,15 +157,21 @@ class FrameProcessor:
                  inference_ms: float) -> None:
         started_s = time.monotonic()
         try:
-            entry.stream.outputs.publish(
-                Frame(entry.header, entry.image_rgb, result, self._words.labels, parameters,
-                      _view(entry, parameters)))
+            entry.stream.outputs.publish(self._frame(entry, result, parameters))
         except Exception as error:  # noqa: BLE001
             self._drop(entry.stream, error)
             return
         entry.stream.monitor.frame_done(Timing(
             self._age_ms(entry.header), entry.waiting_ms, entry.decoding_ms, inference_ms,
             1000 * (time.monotonic() - started_s)))
+
+    def _frame(self, entry: _Input, result: Any, parameters: Parameters) -> Frame:
+        ids = None
+        if self._identities is not None:
+            result, ids = self._identities.update(
+                entry.stream.name, result, stamp_s(self._node, entry.header))
+        return Frame(entry.header, entry.image_rgb, result, self._words.labels, parameters, ids,
+                     _view(entry, parameters))
 
     def _drop(self, stream: Stream, error: Exception) -> None:
         if not self._node.context.ok():

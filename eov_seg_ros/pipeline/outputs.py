@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TYPE_CHECKING
 
@@ -42,6 +42,7 @@ class Frame:
         result: What the segmenter found.
         labels: The published class ids of the result's vocabulary.
         parameters: The parameters when the frame was started.
+        ids: The published id of each segment; None: those of the result.
         view: Depth and camera; None: there is no depth, and nothing in space is published.
     """
 
@@ -50,6 +51,7 @@ class Frame:
     result: PanopticResult
     labels: LabelSpace
     parameters: Parameters
+    ids: Sequence[int] | None = None
     view: SpaceView | None = None
 
 
@@ -66,15 +68,16 @@ class _SpaceOutput(NamedTuple):
 # The overlay comes last: drawing it is slow, and only people wait for it.
 _OUTPUTS = {
     'panoptic': _Output(Image, lambda frame: conversions.panoptic_image(
-        frame.header, frame.result, frame.labels, frame.parameters.panoptic_packing)),
+        frame.header, frame.result, frame.labels, frame.parameters.panoptic_packing,
+        frame.ids)),
     'semantic': _Output(Image, lambda frame: conversions.semantic_image(
         frame.header, frame.result, frame.labels)),
     'instance': _Output(Image, lambda frame: conversions.instance_image(
-        frame.header, frame.result)),
+        frame.header, frame.result, frame.ids)),
     'confidence': _Output(Image, lambda frame: conversions.confidence_image(
         frame.header, frame.result)),
     'detections': _Output(Detection2DArray, lambda frame: conversions.detections(
-        frame.header, frame.result, frame.parameters.detections_include_stuff)),
+        frame.header, frame.result, frame.parameters.detections_include_stuff, frame.ids)),
     'overlay': _Output(Image, lambda frame: conversions.overlay_image(
         frame.header, frame.image_rgb, frame.result, frame.parameters.overlay_alpha)),
 }
@@ -83,10 +86,11 @@ _OUTPUTS = {
 _IN_SPACE = {
     'points': _SpaceOutput(PointCloud2, lambda frame, view: messages.points(
         frame.header, frame.image_rgb, frame.result, frame.labels, view,
-        stride=frame.parameters.cloud_stride, organized=frame.parameters.cloud_organized)),
+        ids=frame.ids, stride=frame.parameters.cloud_stride,
+        organized=frame.parameters.cloud_organized)),
     'detections_3d': _SpaceOutput(
         Detection3DArray,
-        lambda frame, view: messages.detections_3d(frame.header, frame.result, view)),
+        lambda frame, view: messages.detections_3d(frame.header, frame.result, view, frame.ids)),
 }
 
 

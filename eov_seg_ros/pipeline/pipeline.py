@@ -31,6 +31,7 @@ from eov_seg_ros.pipeline.words import (
     WordEncoder,
     WordRequests,
 )
+from eov_seg_ros.space.identity import Identities
 from eov_seg_ros.text import describe
 from eov_seg_ros.worker import LatestWorker
 
@@ -65,7 +66,10 @@ class Pipeline:
         self._words = CurrentWords(
             segmenter, EncodedWords(model.words, self._requests.latest.labels),
             self._streams.values())
-        self._processor = FrameProcessor(node, segmenter, parameters, self._words, self._streams)
+        self._processor = FrameProcessor(
+            node, segmenter, parameters, self._words, self._streams,
+            None if parameters.tracking == 'off'
+            else Identities(model.words.vocabulary, self._streams))
         self._frames: LatestWorker[Shot] = LatestWorker(
             self._processor.process, self._processor.report, 'frames', parameters.max_rate_hz)
         self._texts: LatestWorker[RequestedWords] = LatestWorker(

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import math
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,7 @@ from eov_seg_core.geometry import (
     segment_boxes,
     transform,
 )
-from eov_seg_core.results.label_images import paint
+from eov_seg_core.results.label_images import ids_of, paint
 from eov_seg_ros.class_ids import LabelSpace
 from eov_seg_ros.space.view import SpaceView
 
@@ -36,11 +37,11 @@ _TYPES = {'x': PointField.FLOAT32, 'y': PointField.FLOAT32, 'z': PointField.FLOA
 
 
 def points(header: Header, image_rgb: npt.NDArray[np.uint8], result: PanopticResult,
-           labels: LabelSpace, view: SpaceView, *, stride: int = 1, organized: bool = True
-           ) -> PointCloud2:
+           labels: LabelSpace, view: SpaceView, *, ids: Sequence[int] | None = None,
+           stride: int = 1, organized: bool = True) -> PointCloud2:
     """Return the points of the image in the camera's frame.
 
-    Fields: x, y, z, rgb (FLOAT32), label (class id) and instance (segment id), both UINT32.
+    Fields: x, y, z, rgb (FLOAT32), label (class id) and instance (as `~/instance`), both UINT32.
 
     Args:
         header: The header of the input image.
@@ -48,12 +49,14 @@ def points(header: Header, image_rgb: npt.NDArray[np.uint8], result: PanopticRes
         result: What the segmenter found.
         labels: The published class ids.
         view: Depth and camera of the image.
+        ids: Of each segment; None: those of the result.
         stride: Only every n-th row and column.
         organized: Keep the image's grid, with NaN where there is no depth.
     """
     class_ids = [labels.id_of(segment) for segment in result.segments]
     cloud = labelled_cloud(view.depth_m, view.camera, image_rgb,
-                           paint(result, class_ids, np.int32), result.instance, stride=stride,
+                           paint(result, class_ids, np.int32),
+                           paint(result, ids_of(result, ids), np.int32), stride=stride,
                            organized=organized)
     height, width = cloud.shape if organized else (1, len(cloud))
     message = PointCloud2(
@@ -66,7 +69,8 @@ def points(header: Header, image_rgb: npt.NDArray[np.uint8], result: PanopticRes
     return message
 
 
-def detections_3d(header: Header, result: PanopticResult, view: SpaceView) -> Detection3DArray:
+def detections_3d(header: Header, result: PanopticResult, view: SpaceView,
+                  ids: Sequence[int] | None = None) -> Detection3DArray:
     """Return one detection per thing with enough depth, its box in the image's frame.
 
     The boxes stand upright for a level camera: one of their axes is the image's y axis.  `id` and
@@ -74,12 +78,12 @@ def detections_3d(header: Header, result: PanopticResult, view: SpaceView) -> De
     """
     boxes = segment_boxes(result, view.depth_m, view.camera)
     return Detection3DArray(header=header, detections=[
-        _detection(header, segment, boxes[segment.id].box) for segment in result.things
-        if segment.id in boxes])
+        _detection(header, segment, number, boxes[segment.id].box)
+        for segment, number in zip(result.segments, ids_of(result, ids)) if segment.id in boxes])
 
 
-def _detection(header: Header, segment: Segment, box: Box) -> Detection3D:
-    detection = Detection3D(header=header, id=str(segment.id))
+def _detection(header: Header, segment: Segment, number: int, box: Box) -> Detection3D:
+    detection = Detection3D(header=header, id=str(number))
     center = _pose_in_camera(box)
     detection.bbox.center = center
     detection.bbox.size = Vector3(**dict(zip('xyz', box.size)))

@@ -217,3 +217,14 @@ def test_wrong_input_is_refused(lap) -> None:
                        camera=camera_model(camera))
     with pytest.raises(ValueError, match='the pose'):
         tracker.update(result, frame.depth, np.eye(3), stamp_s=1., camera=camera_model(camera))
+
+
+@pytest.mark.parametrize('shape', [(1, 1), (2, 16384), (1, 300), (300, 1), (3, 2)])
+def test_images_of_odd_sizes(shape) -> None:
+    tracker = Tracker(WORLD)
+    name = next(name for name, is_thing in zip(WORLD.names, WORLD.is_thing) if is_thing)
+    item = Segment(1, 1 + WORLD.names.index(name), name, True, 0.9, int(np.prod(shape)),
+                   (0, 0, shape[1], shape[0]))
+    result = PanopticResult(np.ones(shape, np.int32), [item])
+    assert [tracker.update(result, stamp_s=stamp_s).segments[0].id
+            for stamp_s in (1.0, 1.1, 1.2)] == [1, 1, 1]
