@@ -30,10 +30,10 @@ INSTALL_REQUIRES = [
     'scipy>=1.11',
 ]
 
-# ROS 2 without a ROS installation.  vision_msgs is not among the wheels: scripts/vision_msgs.
+# ROS 2 without a ROS installation.  The wheels lack vision_msgs and tf2_msgs: scripts/*_msgs.
 ROS_WHEELS = [f'ros-{ROS_DISTRO}-{name}' for name in (
     'rclpy', 'rmw-fastrtps-cpp', 'sensor-msgs', 'std-msgs', 'std-srvs', 'geometry-msgs',
-    'diagnostic-msgs', 'lifecycle-msgs')]
+    'diagnostic-msgs', 'lifecycle-msgs', 'visualization-msgs')]
 
 EXTRAS_REQUIRE = {
     'ros': ROS_WHEELS,

@@ -2,7 +2,7 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Make .venv: this package (editable), PyTorch, ROS 2 Jazzy from wheels, and vision_msgs.
+# Make .venv: this package (editable), PyTorch, ROS 2 Jazzy from wheels, vision_msgs and tf2_msgs.
 # A second run sees that nothing changed and returns at once.
 #
 #   scripts/setup_env.sh                      # the first python3 that is new enough
@@ -92,10 +92,13 @@ install_package() {
   pip_install --editable '.[ros,bags,console,demo,training,test,dev]'
 }
 
-install_vision_msgs() {
-  say 'building vision_msgs (15 s)'
-  pip_install --quiet --no-deps --no-build-isolation --force-reinstall ./scripts/vision_msgs
-  rm -rf scripts/vision_msgs/build scripts/vision_msgs/*.egg-info
+install_messages() {
+  say 'building vision_msgs and tf2_msgs (25 s)'
+  local package
+  for package in vision_msgs tf2_msgs; do
+    pip_install --quiet --no-deps --no-build-isolation --force-reinstall "./scripts/$package"
+    rm -rf "scripts/$package/build" scripts/"$package"/*.egg-info
+  done
 }
 
 version_of() { "$1" -c 'import platform; print(platform.python_version())' 2>/dev/null || true; }
@@ -125,10 +128,10 @@ make_environment() {
 
 # An editable install points to this folder, and .venv does not survive a move either.
 package_digest="$(digest setup.py setup.cfg package.xml pyproject.toml scripts/setup_env.sh) $(pwd -P)"
-messages_digest="$(digest scripts/vision_msgs/setup.py scripts/vision_msgs/msg/*.msg)"
+messages_digest="$(digest scripts/message_package.py scripts/*_msgs/setup.py scripts/*_msgs/msg/*.msg)"
 if ! { is_usable && is_done package "$package_digest" && is_done messages "$messages_digest"; }; then
   make_environment
   once package "$package_digest" install_package
-  once messages "$messages_digest" install_vision_msgs
+  once messages "$messages_digest" install_messages
 fi
 say "$VENV is ready: Python $(version_of $VENV/bin/python)"

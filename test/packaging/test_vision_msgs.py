@@ -38,6 +38,15 @@ def test_no_message_is_missing_or_extra() -> None:
     assert defined == set(HASHES)
 
 
+def test_tf2_msgs_is_that_of_the_distribution() -> None:
+    share = Path(pytest.importorskip(
+        'tf2_msgs', reason='tf2_msgs is not installed: scripts/setup_env.sh').__file__).parents[4]
+    found = json.loads((share / 'share/tf2_msgs/msg/TFMessage.json').read_text())
+    assert found['type_hashes'][0] == {
+        'type_name': 'tf2_msgs/msg/TFMessage', 'hash_string':
+        'RIHS01_e369d0f05a23ae52508854b66f6aa0437f3449d652e8cbf22d5abe85d020f087'}
+
+
 def test_a_message_survives_serialisation() -> None:
     from rclpy.serialization import deserialize_message, serialize_message
     from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesisWithPose
