@@ -18,7 +18,8 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 import numpy as np
 from rclpy.node import Node
 
-from eov_seg_ros.text import describe, printable
+from eov_seg_core.io.text import printable
+from eov_seg_ros.text import describe
 from eov_seg_ros.worker import Counts
 
 _WINDOW = 200

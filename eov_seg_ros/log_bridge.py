@@ -12,7 +12,7 @@ import time
 import traceback
 from typing import Any
 
-from eov_seg_ros.text import printable
+from eov_seg_core.io.text import printable
 
 PACKAGES = ('eov_seg_core', 'eov_seg_ros')
 """The loggers that are forwarded, with all below them."""

@@ -36,6 +36,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
+from eov_seg_core.io.text import printable
 from eov_seg_ros.log_bridge import forward_logging
 from eov_seg_ros.parameter_spec import declare
 from eov_seg_ros.parameters import Parameters, specs
@@ -48,7 +49,7 @@ from eov_seg_ros.process.executor import FatalError
 from eov_seg_ros.process.given_parameters import unknown_parameters, unused_files
 from eov_seg_ros.process.node_status import NodeStatus
 from eov_seg_ros.process.run import end_process, run_node
-from eov_seg_ros.text import describe, printable
+from eov_seg_ros.text import describe
 
 _QOS = 'qos_overrides.'
 

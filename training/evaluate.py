@@ -26,6 +26,7 @@ import torch
 from eov_seg_core.config import variant_config, VARIANTS
 from eov_seg_core.device.precision import resolve_device
 from eov_seg_core.io.files import replace_file
+from eov_seg_core.io.text import error_line
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.vocabulary import Vocabulary
 from training.ablation import ablate, PARTS
@@ -282,7 +283,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.csv is not None:
             replace_file(options.csv, scores.to_csv().encode())
     except (OSError, RuntimeError, ValueError) as error:
-        sys.stderr.write(f'{parser.prog}: error: {error}\n')
+        sys.stderr.write(f'{error_line(parser.prog, error)}\n')
         return 1
     except KeyboardInterrupt:
         sys.stderr.write(f'{parser.prog}: stopped; with --output the same command goes on\n')

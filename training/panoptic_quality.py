@@ -26,6 +26,7 @@ from eov_seg_core.io.coco import (
     read_panoptic_png,
 )
 from eov_seg_core.io.files import inside, replace_file
+from eov_seg_core.io.text import error_line
 from eov_seg_core.quality import PanopticMap, PanopticQuality
 from eov_seg_core.vocabulary import canonical_form, split_synonyms
 
@@ -111,7 +112,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.json is not None:
             replace_file(options.json, result.encode())
     except (OSError, ValueError) as error:
-        sys.stderr.write(f'{parser.prog}: error: {error}\n')
+        sys.stderr.write(f'{error_line(parser.prog, error)}\n')
         return 1
     except KeyboardInterrupt:
         sys.stderr.write(f'{parser.prog}: stopped\n')

@@ -36,6 +36,7 @@ from tqdm import tqdm
 
 from eov_seg_core.device.precision import resolve_device
 from eov_seg_core.io.files import locked
+from eov_seg_core.io.text import error_line
 from eov_seg_core.network.model import EOVSeg
 from training.clip.accuracy import dense_accuracy
 from training.clip.captions import caption_groups, CaptionGroup
@@ -223,7 +224,7 @@ def main() -> int:
             train(options.output, recipe, options.cache, resolve_device(options.device),
                   options.validate_every, options.workers)
     except (DivergedError, OSError, ValueError) as error:
-        sys.stderr.write(f'training.pretrain_clip: {error}\n')
+        sys.stderr.write(f'{error_line("training.pretrain_clip", error)}\n')
         return 1
     return 0
 

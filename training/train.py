@@ -19,6 +19,7 @@ import warnings
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+from eov_seg_core.io.text import error_line
 from training.recipe_file import read_recipe
 from training.run.callbacks.bad_steps import DivergedError
 from training.run.engine import RunSettings, train
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                                machines=options.machines)
         stopped_by = train(read_recipe(options.recipe, options.override), settings)
     except (DivergedError, ValueError, OSError, MisconfigurationException) as error:
-        print(f'training.train: {error}', file=sys.stderr)  # noqa: T201
+        print(error_line('training.train', error), file=sys.stderr)  # noqa: T201
         return 1
     if stopped_by is None:
         return 0

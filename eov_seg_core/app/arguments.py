@@ -10,6 +10,7 @@ import textwrap
 from typing import Any, TYPE_CHECKING
 
 from eov_seg_core.config import VARIANTS
+from eov_seg_core.io.text import error_line
 
 if TYPE_CHECKING:
     from eov_seg_core.app.commands import ModelOptions
@@ -92,16 +93,10 @@ def model_options(arguments: argparse.Namespace, **thresholds: float) -> ModelOp
         **thresholds)
 
 
-def printable(text: str) -> str:
-    r"""Write what a terminal would obey, or cannot show, as `\n`, `\x1b` or `\udce9`."""
-    return ''.join(character if character.isprintable() else
-                   character.encode('unicode_escape').decode() for character in text)
-
-
 def report_problem(problem: str) -> None:
     """Say what went wrong, in one line, without tearing a progress bar apart."""
     tqdm = sys.modules.get('tqdm')
-    line = f'eov-seg: error: {printable(problem)}'
+    line = error_line('eov-seg', problem)
     if tqdm is None:
         print(line, file=sys.stderr)
     else:

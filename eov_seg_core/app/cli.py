@@ -27,12 +27,12 @@ from eov_seg_core.app.arguments import (
     add_words,
     model_options,
     positive,
-    printable,
     report_problem,
 )
 from eov_seg_core.app.bag import options as bag
 from eov_seg_core.app.bag import sample
 from eov_seg_core.config import VARIANTS
+from eov_seg_core.io.text import printable
 
 
 class _Terminated(KeyboardInterrupt):

@@ -21,9 +21,10 @@ import torch
 from torch import Tensor
 
 from eov_seg_core.config import Variant, variant_config, VARIANTS
+from eov_seg_core.io.text import printable
 from eov_seg_core.weights.compact import compact, expand
 from eov_seg_core.weights.names import is_official, is_unused, official_name, plain_name
-from eov_seg_core.weights.tensor_files import printable, read_tensors, TensorFile
+from eov_seg_core.weights.tensor_files import read_tensors, TensorFile
 
 FORMAT = 'eov_seg'
 """Value of the metadata entry `format` of our safetensors files."""

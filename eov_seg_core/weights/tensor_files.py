@@ -92,11 +92,6 @@ def read_tensors(path: Path, choose: Choice) -> TensorFile:
     return found
 
 
-def printable(text: str) -> str:
-    """Escape control characters of a text that came out of a file, and cut it."""
-    return ''.join(char if char.isprintable() else repr(char)[1:-1] for char in text[:300])
-
-
 def _refuse_others(head: bytes, is_zip: bool) -> None:
     """Name what people often have instead of a checkpoint."""
     start = head.lstrip().lower()

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
+from eov_seg_core.io.text import printable
 from eov_seg_ros.conversions import image_to_rgb
 from eov_seg_ros.diagnostics import Timing
 from eov_seg_ros.log_bridge import kind_of, Repeats
@@ -25,7 +26,7 @@ from eov_seg_ros.pipeline.stream import age_ms, stamp_s, Stream
 from eov_seg_ros.pipeline.words import CurrentWords, EncodedWords
 from eov_seg_ros.space.identity import Identities
 from eov_seg_ros.space.view import space_view, SpaceView
-from eov_seg_ros.text import describe, printable
+from eov_seg_ros.text import describe
 
 _REPEAT_S = 10.0
 """Seconds between two log messages about the same kind of bad frame."""

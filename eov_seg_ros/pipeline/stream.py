@@ -16,6 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo, VisionInfo
 
+from eov_seg_core.io.text import printable
 from eov_seg_ros.class_ids import LabelSpace
 from eov_seg_ros.conversions import label_info
 from eov_seg_ros.diagnostics import judge_stamp, Monitor, StampFault
@@ -23,7 +24,6 @@ from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.pipeline.depth import DepthInput
 from eov_seg_ros.pipeline.outputs import create_publisher, input_qos, Outputs, QOS_OVERRIDES
 from eov_seg_ros.pipeline.transport import advice
-from eov_seg_ros.text import printable
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks

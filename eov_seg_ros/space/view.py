@@ -14,7 +14,7 @@ from std_msgs.msg import Header
 
 from eov_seg_core.geometry import CameraModel, depth_in_metres
 from eov_seg_core.io.image_messages.decoding import decode_depth
-from eov_seg_ros.text import printable
+from eov_seg_core.io.text import printable
 
 _REGISTER = ("use the camera driver's aligned depth (realsense2_camera: align_depth.enable:=true) "
              'or the node RegisterNode of depth_image_proc')

@@ -363,6 +363,16 @@ def test_broken_files_are_named(files, damage, capsys):
         evaluate_files(*files.arguments())
 
 
+def test_what_a_file_holds_does_not_fill_or_forge_the_message(files, capsys):
+    files.gt['annotations'][0]['image_id'] = '\x1b[31m\n' + 'x' * 100_000
+    files.gt['annotations'].append(files.gt['annotations'][0])
+    assert files.run() == 1
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith('python -m training.panoptic_quality: error: ')
+    assert r'\x1b[31m\nxxx' in error
+    assert len(error) < 9000
+
+
 def test_equals_panopticapi(parity_dir, checkout):
     """As a command: what panopticapi printed for six images with crowd and void."""
     folder = parity_dir / 'panoptic_quality'

@@ -14,6 +14,7 @@ import os
 from pathlib import Path
 import sys
 
+from eov_seg_core.io.text import error_line
 from training.data import data_sets, open_dataset
 from training.data.catalogue import SPLITS
 from training.prepare import ade20k, cityscapes, pascal
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             else:
                 _prepare(options.name, options.root, split, options.jobs)
     except (OSError, ValueError) as error:
-        sys.stderr.write(f'{parser.prog}: error: {error}\n')
+        sys.stderr.write(f'{error_line(parser.prog, error)}\n')
         return 1
     except KeyboardInterrupt:
         sys.stderr.write(f'{parser.prog}: stopped; run it again to go on\n')

@@ -13,9 +13,9 @@ from eov_seg_core.app.arguments import (
     add_weights,
     add_words,
     model_options,
-    printable,
     report_problem,
 )
+from eov_seg_core.io.text import printable
 
 
 def add_parser(commands: Any) -> None:

@@ -8,7 +8,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from eov_seg_core.app.arguments import positive, printable
+from eov_seg_core.app.arguments import positive
+from eov_seg_core.io.text import printable
 
 
 def add_parser(commands: Any) -> None:

@@ -172,7 +172,7 @@ def _packed_rows(message: RawImage, layout: Layout) -> Pixels:
 def _named_samples(samples: Pixels, encoding: str, mono16_max: int) -> RGB:
     """Turn the samples of a grey file into RGB, as those of a raw message of the encoding."""
     layout = layout_of(encoding)
-    if samples.ndim != 2 or samples.dtype.itemsize != layout.sample_bytes:
+    if samples.ndim != 2 or samples.dtype != np.dtype(f'u{layout.sample_bytes}'):
         raise ValueError(f'compressed image with the encoding {encoding} holds {samples.dtype} '
                          f'samples of the shape {samples.shape}; expected one channel of '
                          f'{8 * layout.sample_bytes} bits')

@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 import array
+import io
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
+from PIL import Image
 import pytest
 
 from eov_seg_core.io.image_messages.decoding import decode_compressed, decode_raw
@@ -49,3 +51,14 @@ def test_a_cut_off_picture_is_refused() -> None:
     png = cv2.imencode('.png', BGR)[1].reshape(-1)
     with pytest.raises(ValueError, match='compressed image with format'):
         decode_compressed(SimpleNamespace(format='png', data=png[:40]))
+
+
+@pytest.mark.parametrize('encoding', ['bayer_rggb8', 'mono16'])
+def test_a_picture_of_single_bits_is_no_mosaic_and_not_deep(encoding) -> None:
+    """OpenCV's demosaicing fails on the samples of a PNG with one bit for each pixel."""
+    stored = io.BytesIO()
+    Image.new('1', (16, 2)).save(stored, 'PNG')
+    message = SimpleNamespace(format=f'{encoding}; png compressed ',
+                              data=np.frombuffer(stored.getvalue(), np.uint8))
+    with pytest.raises(ValueError, match=f'{encoding} holds bool samples'):
+        decode_compressed(message)

@@ -138,7 +138,7 @@ def test_a_full_disk_is_said_in_a_sentence(run, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(torch, 'save', save)
     assert run('steps=2') == 1
     said = capsys.readouterr().err.strip().splitlines()[-1]
-    assert said.startswith('training.train: checkpoint ')
+    assert said.startswith('training.train: error: checkpoint ')
     assert 'cannot be written ([Errno 28] No space left on device)' in said
     assert [path.name for path in checkpoint(tmp_path, 1).parent.iterdir()] == [
         'step_00000001.ckpt']

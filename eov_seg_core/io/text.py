@@ -1,0 +1,37 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Text that others send, made fit for a terminal, a log and /diagnostics."""
+
+from __future__ import annotations
+
+MOST_CHARACTERS = 1000
+"""Longest text of a message or of a value in /diagnostics."""
+_MOST_OF_AN_ERROR = 8000
+"""Longest error of a command; two paths of any length have room in it."""
+
+
+def printable(text: str, most: int = MOST_CHARACTERS) -> str:
+    r"""Return a text in one line, without control characters, cut where it is too long.
+
+    A word or an encoding with a line break could forge a line of the log, an escape sequence
+    could rewrite the terminal, and megabytes would be repeated every second.
+
+    >>> printable('red\n[FATAL] forged')
+    'red\\n[FATAL] forged'
+    >>> printable('abcdef', most=3)
+    'abc... (6 characters)'
+    """
+    shown = text[:most]
+    if not shown.isprintable():
+        shown = ''.join(character if character.isprintable() else
+                        character.encode('unicode_escape').decode() for character in shown)
+    return shown if len(text) <= most else f'{shown}... ({len(text)} characters)'
+
+
+def error_line(program: str, problem: object) -> str:
+    """Return how a command says what went wrong: one line, cut far behind where one would read.
+
+    >>> error_line('eov-seg', ValueError('no such file'))
+    'eov-seg: error: no such file'
+    """
+    return f'{program}: error: {printable(str(problem), _MOST_OF_AN_ERROR)}'
