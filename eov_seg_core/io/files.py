@@ -111,13 +111,14 @@ def locked(folder: Path, work: str) -> Iterator[None]:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[bool]:
+def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
     """Try to hold a file, made if needed, as a sign for other processes.
 
     The kernel lets go of it when the process ends, whatever ends it.
 
     Args:
         path: Of the file.
+        wait: Until no other process holds it.
 
     Yields:
         Whether it is held; False: another process holds it.
@@ -125,15 +126,15 @@ def held(path: Path) -> Iterator[bool]:
     Raises:
         OSError: The file cannot be made.
     """
-    with _lock(os.open(path, os.O_RDWR | os.O_CREAT, 0o644)) as is_mine:
+    with _lock(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), wait=wait) as is_mine:
         yield is_mine
 
 
 @contextmanager
-def _lock(descriptor: int) -> Iterator[bool]:
+def _lock(descriptor: int, *, wait: bool = False) -> Iterator[bool]:
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
             is_mine = True
         except BlockingIOError:
             is_mine = False

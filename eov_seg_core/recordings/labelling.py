@@ -10,7 +10,6 @@ kernel lets go of it when a process ends, even by kill -9.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 import hashlib
@@ -20,21 +19,22 @@ import shutil
 from typing import Any, TYPE_CHECKING
 
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-import yaml
 
-from eov_seg_core.io.files import held, read_json, replacing, save_json
-from eov_seg_core.recordings.messages import LATCHED, MessageWriter, node_qos, TOPICS
+from eov_seg_core.io.files import held, read_json, save_json
+from eov_seg_core.recordings.claim import claim, WORK
+from eov_seg_core.recordings.dataset import DataSet, PartPictures
+from eov_seg_core.recordings.messages import MessageWriter
+from eov_seg_core.recordings.metadata import read_metadata, write_metadata
 from eov_seg_core.recordings.options import LabelOptions
+from eov_seg_core.recordings.part import LabelledPart
 from eov_seg_core.recordings.source import Source
 
 if TYPE_CHECKING:
+    from eov_seg_core.io.coco.parts import PartWriter
     from eov_seg_core.segmenter import Segmenter
 
-WORK = '.work'
-"""Folder in the output for locks and for parts that are not complete."""
 _SUFFIX = {'mcap': '.mcap', 'sqlite3': '.db3'}
 _MOST_PARTS = 100000
-_INFORMATION = 'rosbag2_bagfile_information'
 
 
 @dataclass
@@ -67,6 +67,7 @@ class BagLabeller:
         segmenter: With its vocabulary.
         options: How.
         settings: What else the labels depend on, ready for JSON: the weights, for example.
+        data_set: That gets the images which `options.pictures` says; None: no data set.
 
     Raises:
         ValueError: The folder holds something else, or labels of another recording, other words
@@ -75,7 +76,8 @@ class BagLabeller:
     """
 
     def __init__(self, source: Source, output: Path, segmenter: Segmenter,
-                 options: LabelOptions, settings: Mapping[str, Any]) -> None:
+                 options: LabelOptions, settings: Mapping[str, Any],
+                 data_set: DataSet | None = None) -> None:
         self._source = source
         self._output = output
         self._segmenter = segmenter
@@ -95,7 +97,11 @@ class BagLabeller:
         text = repr((sorted(settings.items()), segmenter.vocabulary.categories, options))
         self._key = {'recording': source.fingerprint,
                      'settings': hashlib.sha256(text.encode()).hexdigest()}
-        self._claim()
+        claim(output, 'labels.json', self._key, {
+            'recording': 'labels of another recording or topic',
+            'settings': 'labels of other words, weights or options'})
+        self._data_set = data_set
+        self._pictures = None if data_set is None else data_set.recording(output.name, self._key)
 
     def run(self, progress: Callable[[int], object], report_problem: Callable[[str], None],
             ) -> LabelReport:
@@ -130,26 +136,6 @@ class BagLabeller:
             self._finish([manifest for manifest in manifests if manifest], report)
         return report
 
-    def _claim(self) -> None:
-        """Note whose labels the folder holds, or compare."""
-        path = self._output / 'labels.json'
-        # hidden: our folder for work, and files that a killed process was writing
-        has_files = self._output.exists() and any(not entry.name.startswith('.')
-                                                  for entry in self._output.iterdir())
-        # asked after the files: a process that shares the work makes this one first
-        if not path.exists():
-            if has_files:
-                raise ValueError(f'{self._output} holds files that are not of eov-seg bag; choose '
-                                 'another folder')
-            (self._output / WORK).mkdir(parents=True, exist_ok=True)
-            save_json(path, self._key)
-        found = read_json(path)
-        for what, meaning in (('recording', 'another recording or topic'),
-                              ('settings', 'other words, weights or options')):
-            if not isinstance(found, dict) or found.get(what) != self._key[what]:
-                raise ValueError(f'{self._output} holds labels of {meaning}; choose another '
-                                 'folder, or remove it')
-
     def _manifest(self, part: str) -> dict[str, Any] | None:
         """Return what a complete part holds; None where it, or its file, is missing."""
         path = self._output / f'{part}.json'
@@ -159,6 +145,8 @@ class BagLabeller:
         file = self._output / (part + _SUFFIX[self._options.storage])
         is_whole = not manifest['done'] or (
             file.exists() and file.stat().st_size == manifest['bytes'])
+        if self._data_set is not None and self._pictures is not None:
+            is_whole &= self._data_set.is_whole(self._pictures / f'{part}.jsonl')
         return manifest if is_whole else None
 
     def _make(self, index: int, progress: Callable[[int], object],
@@ -167,7 +155,9 @@ class BagLabeller:
         part = self._parts[index]
         folder = self._output / WORK / part
         shutil.rmtree(folder, ignore_errors=True)   # of a process that was killed
-        maker = _Part(self._messages, self._segmenter, self._options, self._names)
+        pictures = self._data_set.writer() if self._data_set is not None else None
+        maker = LabelledPart(self._messages, self._segmenter, self._options, self._names,
+                             self._chosen(pictures))
         start_ns = self._source.start_ns + index * self._part_ns
         writer = Writer(folder, version=self._options.bag_version,
                         storage_plugin=StoragePlugin[self._options.storage.upper()])
@@ -184,6 +174,8 @@ class BagLabeller:
             report_problem(f'{self._source.topic}, {part}: {count} frames failed: {reason}')
         if manifest['done']:
             manifest |= self._keep(folder, part)
+        if pictures is not None and self._pictures is not None:
+            manifest['pictures'] = pictures.save(self._pictures / f'{part}.jsonl')
         save_json(self._output / f'{part}.json', manifest)
         shutil.rmtree(folder)
         return manifest
@@ -195,8 +187,16 @@ class BagLabeller:
             os.fsync(file.fileno())
             size = os.fstat(file.fileno()).st_size
         (folder / name).replace(self._output / name)
-        text = (folder / 'metadata.yaml').read_text(encoding='utf-8')
-        return {'bytes': size, 'bag': yaml.safe_load(text)[_INFORMATION]}
+        return {'bytes': size, 'bag': read_metadata(folder)}
+
+    def _chosen(self, writer: PartWriter | None) -> PartPictures | None:
+        """Return what hands images of a part on to the data set."""
+        options = self._options.pictures
+        if writer is None or options is None:
+            return None
+        name = self._output.name
+        return PartPictures(writer, name + self._source.topic, options,
+                            {'bag': name, 'topic': self._source.topic})
 
     def _finish(self, manifests: list[dict[str, Any]], report: LabelReport) -> None:
         """Check that no frame is missing, and write metadata.yaml."""
@@ -205,89 +205,6 @@ class BagLabeller:
             raise ValueError(f'the recording says that {self._source.topic} has {report.frames} '
                              f'messages, but {dealt_with} were found; it is damaged: repair it '
                              'with "ros2 bag reindex", and label it again')
-        path = self._output / 'metadata.yaml'
         bags = [manifest['bag'] for manifest in manifests if 'bag' in manifest]
-        if bags and not path.exists():
-            with replacing(path) as temporary:
-                temporary.write_text(yaml.safe_dump({_INFORMATION: merged(bags)}, sort_keys=False),
-                                     encoding='utf-8')
-
-
-class _Part:
-    """The messages and counts of one part."""
-
-    def __init__(self, messages: MessageWriter, segmenter: Segmenter, options: LabelOptions,
-                 names: tuple[str, ...]) -> None:
-        self.failures: Counter[str] = Counter()
-        self._messages = messages
-        self._segmenter = segmenter
-        self._options = options
-        self._names = names
-        self._done = self._skipped = 0
-        self._tick: int | None = None
-
-    def open(self, writer: Writer) -> None:
-        """Declare the topics."""
-        self._writer = writer
-        self._connections = {
-            topic: writer.add_connection(
-                f'{self._options.name}/{topic}', message_type, typestore=self._messages.types,
-                offered_qos_profiles=[node_qos(is_latched=topic in LATCHED)])
-            for topic, message_type in TOPICS.items()}
-
-    def add(self, log_ns: int, message_type: str, data: bytes, source: Source) -> None:
-        """Label one message."""
-        try:
-            message = source.message(message_type, data)
-            if self._is_too_soon(message.header.stamp):
-                self._skipped += 1
-                return
-            image_rgb = source.decode(message, self._options.max_megapixels)
-        except ValueError as error:
-            self.failures[str(error)] += 1
-            return
-        result = self._segmenter(image_rgb)
-        threshold = self._segmenter.thresholds.score_threshold
-        if not self._done:  # in each part, because players start anywhere
-            self._write('label_info', log_ns, self._messages.label_info(
-                message.header, self._names, threshold))
-        self._write('panoptic', log_ns, self._messages.panoptic(message.header, result))
-        self._write('detections', log_ns, self._messages.detections(message.header, result))
-        self._done += 1
-
-    def _is_too_soon(self, stamp: Any) -> bool:
-        """Say whether the rate leaves an image out; if not, it is the one of its period."""
-        if self._options.rate_hz is None:
-            return False
-        tick = int((stamp.sec + stamp.nanosec / 1e9) * self._options.rate_hz)
-        before, self._tick = self._tick, tick
-        return tick == before
-
-    def counts(self) -> dict[str, Any]:
-        """Return what became of the frames, ready for JSON."""
-        failed = sum(self.failures.values())
-        return {'frames': self._done + failed + self._skipped, 'done': self._done,
-                'failed': failed, 'skipped': self._skipped, 'failures': dict(self.failures)}
-
-    def _write(self, topic: str, log_ns: int, data: bytes) -> None:
-        self._writer.write(self._connections[topic], log_ns, data)
-
-
-def merged(bags: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the metadata of a bag of several files.
-
-    Args:
-        bags: The metadata of each file, one at least, with the same topics.
-    """
-    starts = [bag['starting_time']['nanoseconds_since_epoch'] for bag in bags]
-    end = max(start + bag['duration']['nanoseconds'] for start, bag in zip(starts, bags))
-    topics = [entry | {'message_count': sum(
-        bag['topics_with_message_count'][index]['message_count'] for bag in bags)}
-        for index, entry in enumerate(bags[0]['topics_with_message_count'])]
-    return bags[0] | {
-        'relative_file_paths': [path for bag in bags for path in bag['relative_file_paths']],
-        'starting_time': {'nanoseconds_since_epoch': min(starts)},
-        'duration': {'nanoseconds': end - min(starts)},
-        'message_count': sum(bag['message_count'] for bag in bags),
-        'topics_with_message_count': topics,
-        'files': [entry for bag in bags for entry in bag['files']]}
+        if bags and not (self._output / 'metadata.yaml').exists():
+            write_metadata(self._output, bags)

@@ -9,6 +9,36 @@ from typing import Literal
 
 
 @dataclass(frozen=True, kw_only=True)
+class PictureOptions:
+    """Which labelled images a data set gets; all, where nothing is said.
+
+    Attributes:
+        period_s: At most one of so many seconds, by their stamps.
+        min_change: Only those that differ so much from the last one taken: the mean difference of
+            brightness, 0..1.
+        max_score: Only those whose pixels have a smaller mean score, 0..1: what the network is
+            unsure of.
+
+    Raises:
+        ValueError: A value is out of range.
+    """
+
+    period_s: float | None = None
+    min_change: float | None = None
+    max_score: float | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        for name, value, most in (
+                ('seconds between pictures', self.period_s, 1e6),
+                ('change between pictures', self.min_change, 1.0),
+                ('score below which pictures are taken', self.max_score, 1.0)):
+            if value is not None and not 0 < value <= most:
+                raise ValueError(f'the {name} must be more than 0 and at most {most:g}, got '
+                                 f'{value}')
+
+
+@dataclass(frozen=True, kw_only=True)
 class LabelOptions:
     """How a recording is labelled.
 
@@ -19,6 +49,7 @@ class LabelOptions:
         storage: `mcap` or `sqlite3`.
         bag_version: Of metadata.yaml: 9, or 8 for readers before Jazzy.
         max_megapixels: Larger compressed images are refused.
+        pictures: Which images a data set gets; None: there is none.
 
     Raises:
         ValueError: A value is out of range.
@@ -30,6 +61,7 @@ class LabelOptions:
     storage: str = 'mcap'
     bag_version: Literal[8, 9] = 9
     max_megapixels: float = 64.0
+    pictures: PictureOptions | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of recordings share: bags, and a segmenter whose results can be foretold.
 
-As a script it labels a bag slowly, to be killed: `python bag_case.py BAG OUTPUT`.
+As a script it labels a bag slowly, to be killed: `python bag_case.py BAG OUTPUT [DATA_SET]`.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from rosbags.rosbag2 import Writer
 from rosbags.rosbag2.enums import StoragePlugin
 from rosbags.typesys import get_typestore, Stores
 
+from eov_seg_core.recordings.dataset import DataSet
 from eov_seg_core.recordings.labelling import BagLabeller
-from eov_seg_core.recordings.options import LabelOptions
+from eov_seg_core.recordings.options import LabelOptions, PictureOptions
 from eov_seg_core.recordings.source import COMPRESSED, IMAGE, open_recording, Source
 from eov_seg_core.results.result import PanopticResult, Segment
 from eov_seg_core.vocabulary import Vocabulary
@@ -90,14 +91,28 @@ def _image(types, index, stamp_ns, is_compressed):
 
 
 def label(bag: Path, output: Path, *, segmenter=None, topic=None, settings=None, problems=None,
-          **options):
+          coco=None, **options):
     """Label a bag, in parts of one second where nothing else is said."""
     problems = [] if problems is None else problems
+    segmenter = segmenter or StripSegmenter()
+    if coco is not None:
+        coco = DataSet(coco, segmenter.vocabulary)
+        options.setdefault('pictures', PictureOptions())
     with open_recording(bag) as reader:
-        return BagLabeller(
-            Source(reader, topic), output, segmenter or StripSegmenter(),
-            LabelOptions(**({'part_s': 1.0} | options)), settings or {}).run(
+        report = BagLabeller(
+            Source(reader, topic), output, segmenter,
+            LabelOptions(**({'part_s': 1.0} | options)), settings or {}, coco).run(
                 lambda count: None, problems.append)
+    if coco is not None:
+        coco.merge()
+    return report
+
+
+def visible_below(folder: Path) -> dict[str, bytes]:
+    """Return the files of a folder and of those in it with their bytes."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*')
+            if path.is_file() and not any(part.startswith('.') for part in
+                                          path.relative_to(folder).parts)}
 
 
 def visible(folder: Path) -> dict[str, bytes]:
@@ -107,4 +122,5 @@ def visible(folder: Path) -> dict[str, bytes]:
 
 
 if __name__ == '__main__':
-    label(Path(sys.argv[1]), Path(sys.argv[2]), segmenter=StripSegmenter(0.005))
+    label(Path(sys.argv[1]), Path(sys.argv[2]), segmenter=StripSegmenter(0.005),
+          coco=Path(sys.argv[3]) if sys.argv[3:] else None)

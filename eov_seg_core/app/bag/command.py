@@ -8,14 +8,19 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
 from eov_seg_core.app.bag.library import require_rosbags
 from eov_seg_core.app.commands import build_segmenter, ModelOptions
+from eov_seg_core.io.coco import write_instances
 from eov_seg_core.recordings.options import LabelOptions
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from eov_seg_core.recordings.dataset import DataSet
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +34,8 @@ class BagJob:
         model: What to segment with.
         labels: How the recordings are labelled.
         image_topic: Raw or compressed images; None: the only such topic.
+        coco: Folder of a data set that gets the images which `labels.pictures` says.
+        instances: Write COCO instances files of the data set as well.
     """
 
     inputs: Sequence[str]
@@ -37,6 +44,8 @@ class BagJob:
     model: ModelOptions
     labels: LabelOptions
     image_topic: str | None = None
+    coco: str | None = None
+    instances: bool = False
 
 
 def label_bags(job: BagJob, report_problem: Callable[[str], None],
@@ -67,24 +76,31 @@ def label_bags(job: BagJob, report_problem: Callable[[str], None],
     settings = asdict(job.model) | {
         'weights': segmenter.model.weights_digest, 'precision': segmenter.precision,
         'device': str(segmenter.device)}
+    from eov_seg_core.recordings.dataset import DataSet
+    data_set = None if job.coco is None else DataSet(Path(job.coco), job.vocabulary)
     status = 0
     for path in job.inputs:
         try:
-            status |= _label(Path(path), job, segmenter, settings, report_problem, say)
+            status |= _label(Path(path), job, segmenter, settings, data_set, report_problem, say)
         except (ValueError, OSError) as error:
             report_problem(str(error))
             status = 1
+    if data_set is not None:
+        say(f'{data_set.directory}: {data_set.merge()} pictures')
+        if job.instances:
+            write_instances(data_set.directory)
     return status
 
 
 def _label(path: Path, job: BagJob, segmenter: Segmenter, settings: dict[str, object],
-           report_problem: Callable[[str], None], say: Callable[[str], None]) -> int:
+           data_set: DataSet | None, report_problem: Callable[[str], None],
+           say: Callable[[str], None]) -> int:
     from eov_seg_core.recordings.labelling import BagLabeller
     from eov_seg_core.recordings.source import open_recording, Source
     output = Path(job.output) / path.resolve().stem
     with open_recording(path) as reader:
         source = Source(reader, job.image_topic)
-        labeller = BagLabeller(source, output, segmenter, job.labels, settings)
+        labeller = BagLabeller(source, output, segmenter, job.labels, settings, data_set)
         with tqdm(total=source.count, unit='frame', disable=None) as bar:
             report = labeller.run(bar.update, report_problem)
     rest = (f'; another process is making {report.missing_parts} parts'

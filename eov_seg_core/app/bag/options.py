@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 from eov_seg_core.app.arguments import (
     add_inference,
@@ -16,6 +16,9 @@ from eov_seg_core.app.arguments import (
     report_problem,
 )
 from eov_seg_core.io.text import printable
+
+if TYPE_CHECKING:
+    from eov_seg_core.recordings.options import PictureOptions
 
 
 def add_parser(commands: Any) -> None:
@@ -39,10 +42,41 @@ def add_parser(commands: Any) -> None:
     parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap')
     parser.add_argument('--bag-version', type=int, choices=(9, 8), default=9,
                         help='of metadata.yaml: 8 for ROS before Jazzy (9)')
+    _add_data_set(parser)
     add_words(parser)
     add_weights(parser)
     add_thresholds(add_inference(parser))
     parser.set_defaults(run=_bag)
+
+
+def _add_data_set(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('data set, to correct and to train with')
+    group.add_argument('--coco', metavar='DIR',
+                       help="write the images and their labels in COCO's panoptic format, too")
+    group.add_argument('--coco-period', type=float, metavar='S',
+                       help='one picture of S seconds at most (all)')
+    group.add_argument('--coco-change', type=float, metavar='0..1',
+                       help='only pictures whose mean brightness differs so much from the one '
+                            'before, pixel by pixel; 0.05 is a slow turn (all)')
+    group.add_argument('--coco-unsure', type=float, metavar='0..1',
+                       help='only pictures with a mean score below this: what the network is '
+                            'unsure of (all)')
+    group.add_argument('--format', choices=('coco-panoptic', 'coco-instances'),
+                       default='coco-panoptic',
+                       help='coco-instances writes, besides, instances_polygons.json and '
+                            'instances_rle.json for CVAT and Label Studio')
+
+
+def _picture_options(arguments: argparse.Namespace) -> PictureOptions | None:
+    from eov_seg_core.recordings.options import PictureOptions
+    chosen = {'period_s': arguments.coco_period, 'min_change': arguments.coco_change,
+              'max_score': arguments.coco_unsure}
+    is_asked = arguments.format != 'coco-panoptic' or any(
+        value is not None for value in chosen.values())
+    if arguments.coco is None and is_asked:
+        raise ValueError('--format and the options --coco-... are for a data set; name its folder '
+                         'with --coco')
+    return None if arguments.coco is None else PictureOptions(**chosen)
 
 
 def _bag(arguments: argparse.Namespace) -> int:
@@ -53,11 +87,12 @@ def _bag(arguments: argparse.Namespace) -> int:
     labels = LabelOptions(
         name=arguments.name, rate_hz=arguments.rate, part_s=arguments.part_seconds,
         storage=arguments.storage, bag_version=arguments.bag_version,
-        max_megapixels=arguments.max_megapixels)
+        max_megapixels=arguments.max_megapixels, pictures=_picture_options(arguments))
     from eov_seg_core.app.bag.command import BagJob, label_bags
     model = model_options(arguments, score_threshold=arguments.score_threshold,
                           overlap_threshold=arguments.overlap_threshold)
     return label_bags(BagJob(
         inputs=arguments.inputs, output=arguments.output, model=model, vocabulary=vocabulary,
-        labels=labels, image_topic=arguments.image_topic),
+        labels=labels, image_topic=arguments.image_topic, coco=arguments.coco,
+        instances=arguments.format == 'coco-instances'),
         report_problem, lambda line: print(printable(line)))
