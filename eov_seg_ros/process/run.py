@@ -20,8 +20,8 @@ from eov_seg_ros.process.executor import EnduringExecutor, FatalError
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _NO_KEYS = ('ROS could not start while ROS_SECURITY_ENABLE is true: make its keys with '
-            '`ros2 security create_enclave` and name them with --enclave, or unset '
-            'ROS_SECURITY_ENABLE; see docs/reliability.md')
+            '`ros2 security create_enclave` and name them with --enclave, use a middleware that '
+            'was built with security, or unset ROS_SECURITY_ENABLE; see docs/reliability.md')
 
 
 def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> int:
@@ -49,15 +49,15 @@ def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> in
 
 
 def _run_until_end(make_node: Callable[[], Node], args: list[str] | None) -> int:
-    try:
-        rclpy.init(args=args)
-    except RuntimeError as error:  # such as `-p name:=` without a value
-        is_secure = os.environ.get('ROS_SECURITY_ENABLE') == 'true'
-        sys.stderr.write(f'{_NO_KEYS}: {error}\n' if is_secure else f'{error}\n')
-        return 1
     node = None
     try:
-        node = make_node()
+        try:
+            rclpy.init(args=args)   # fails for `-p name:=` without a value
+            node = make_node()      # fails where the middleware refuses the process
+        except RuntimeError as error:
+            is_secure = os.environ.get('ROS_SECURITY_ENABLE') == 'true'
+            sys.stderr.write(f'{_NO_KEYS}: {error}\n' if is_secure else f'{error}\n')
+            return 1
         executor = EnduringExecutor()
         executor.add_node(node)
         executor.spin()

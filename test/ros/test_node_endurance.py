@@ -207,10 +207,21 @@ sys.exit(run_node(make, []))
     assert 'Traceback' not in output, output
 
 
-def test_security_without_keys_is_a_sentence(start_process, tmp_path):
+_KEYS = ('identity_ca.cert.pem', 'cert.pem', 'key.pem', 'permissions_ca.cert.pem',
+         'governance.p7s', 'permissions.p7s')
+
+
+@pytest.mark.parametrize('files', [(), _KEYS], ids=['no keys', 'no true keys'])
+def test_security_without_keys_is_a_sentence(start_process, tmp_path, files):
+    """The second fails later: where the middleware takes the keys, or has no security at all."""
+    for name in files:
+        path = tmp_path / 'enclaves' / 'eov_seg' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text('no key')
     process = start_process(
-        'test/ros/fake_segmenter.py', ROS_SECURITY_ENABLE='true',
-        ROS_SECURITY_STRATEGY='Enforce', ROS_SECURITY_KEYSTORE=str(tmp_path))
+        'test/ros/fake_segmenter.py', '--ros-args', '--enclave', '/eov_seg',
+        ROS_SECURITY_ENABLE='true', ROS_SECURITY_STRATEGY='Enforce',
+        ROS_SECURITY_KEYSTORE=str(tmp_path))
     output, _ = process.communicate(timeout=30)
     assert process.returncode == 1
     assert 'ros2 security create_enclave' in output, output
