@@ -90,8 +90,8 @@ setup(
     extras_require=EXTRAS_REQUIRE,
     entry_points={'console_scripts': [
         'eov-seg = eov_seg_core.app.cli:main',
-        'segment_node = eov_seg_ros.segment_node:main',
-        'world_camera_node = eov_seg_ros.world_camera_node:main',
+        'segment_node = eov_seg_ros.process.entry:segment_node',
+        'world_camera_node = eov_seg_ros.process.entry:world_camera_node',
         'eov_seg_demo = eov_seg_ros.demo.__main__:main',
     ]},
 )

@@ -207,6 +207,23 @@ sys.exit(run_node(make, []))
     assert 'Traceback' not in output, output
 
 
+@pytest.mark.parametrize('node', ['segment_node', 'world_camera_node'])
+def test_ctrl_c_while_it_imports_is_no_traceback(start_process, node):
+    process = start_process('-c', f"""
+import builtins, os, signal
+original = builtins.__import__
+def interrupted(name, *arguments):
+    if name.startswith('rclpy'):
+        os.kill(os.getpid(), signal.SIGINT)
+    return original(name, *arguments)
+builtins.__import__ = interrupted
+from eov_seg_ros.process.entry import {node}
+{node}()
+""")
+    output, _ = process.communicate(timeout=30)
+    assert (process.returncode, output) == (0, '')
+
+
 _KEYS = ('identity_ca.cert.pem', 'cert.pem', 'key.pem', 'permissions_ca.cert.pem',
          'governance.p7s', 'permissions.p7s')
 
