@@ -77,6 +77,8 @@ class Parameters:
         0.15, 'Nearer depth is taken as unknown.', bounds=(0.0, 1000.0))
     depth_max_m: float = _parameter(
         10.0, 'Farther depth is taken as unknown.', bounds=(0.0, 1000.0))
+    pose_wait_s: float = _parameter(
+        0.1, 'Longest wait of a frame for the transform at its stamp.', bounds=(0.0, 2.0))
     image_rectified: bool = _parameter(
         False, 'The images were rectified, and P of `camera_info` holds for them; else K and D.')
     cloud_stride: int = _parameter(
@@ -131,8 +133,15 @@ class Parameters:
         False, 'Subscribe to `depth/image_raw` and `camera_info`, and publish `~/points` and '
         '`~/detections_3d`.', read_only=True)
     tracking: str = _parameter(
-        'auto', 'Ids that stay with objects from frame to frame: `2d` by the image alone; `auto` '
-        'the same; `off`: the ids of each frame.', read_only=True, choices=('auto', 'off', '2d'))
+        'auto', 'Ids that stay with objects: `2d` by the image alone; `3d` by depth and '
+        'transforms, with a memory; `auto`: the second where an image has both, else the first; '
+        '`off`: the ids of each frame.', read_only=True, choices=('auto', 'off', '2d', '3d'))
+    world_frame: str = _parameter(
+        'odom', 'Frame of boxes and memory, with z up; its transform to the camera is read from '
+        "`/tf`. Empty: boxes are in the camera's frame.", read_only=True)
+    memory_s: float = _parameter(
+        600.0, 'How long an object is remembered that is not seen.', read_only=True,
+        bounds=(0.0, 86400.0))
     semantic_encoding: str = _parameter(
         'auto', 'Encoding of `~/semantic` until cleanup. `mono8` holds 255 names at a time, and '
         'then gives the ids of removed names to new ones; `auto` is `mono8` if it holds the '
@@ -161,8 +170,15 @@ class Parameters:
         if self.depth_min_m >= self.depth_max_m:
             raise ValueError(f'depth_min_m must be below depth_max_m, got {self.depth_min_m} and '
                              f'{self.depth_max_m}')
+        if self.tracking == '3d' and not (self.depth and self.world_frame):
+            raise ValueError('tracking: 3d needs depth: true and a world_frame')
         _check_camera_names(self.camera_names)
         self.vocabulary  # noqa: B018  refuses what it cannot build
+
+    @property
+    def tracks_in_space(self) -> bool:
+        """Whether frames are tracked by depth and transforms where they have both."""
+        return self.depth and bool(self.world_frame) and self.tracking in ('auto', '3d')
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

@@ -23,8 +23,8 @@ from vision_msgs.msg import LabelInfo
 from eov_seg_core.world import camera_path, Frame, generate_scene, render, Scene
 from eov_seg_ros.class_ids import ClassIds, LabelSpace
 from eov_seg_ros.conversions import image_message, label_info
+from eov_seg_ros.middleware.qos import output_qos, QOS_OVERRIDES
 from eov_seg_ros.parameter_spec import declare, Spec
-from eov_seg_ros.pipeline.outputs import output_qos, QOS_OVERRIDES
 from eov_seg_ros.process.run import run_node
 
 SPECS = (

@@ -17,9 +17,10 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from eov_seg_ros.log_bridge import kind_of, Repeats
+from eov_seg_ros.middleware.qos import input_qos, QOS_OVERRIDES
 from eov_seg_ros.parameters import Parameters
-from eov_seg_ros.pipeline.outputs import input_qos, QOS_OVERRIDES
 from eov_seg_ros.space.pairing import Pair, PairCounts, Pairing
+from eov_seg_ros.space.transforms import NoTransformError
 from eov_seg_ros.text import describe
 
 _LOOK_S = 0.02
@@ -59,7 +60,7 @@ class Fault(NamedTuple):
 
 
 class DepthInput:
-    """Gives a camera's images their depth; used by the executor, but for `refused`.
+    """Gives a camera's images their depth; used by the executor, but for `refused` and `lost`.
 
     Args:
         node: Owner of the subscriptions.
@@ -81,7 +82,8 @@ class DepthInput:
         self._info: CameraInfo | None = None
         self._since_s = time.monotonic()
         self._refusals, self._refusal = 0, Fault()
-        self._before = (PairCounts(), 0)
+        self._lost, self._loss = 0, Fault()
+        self._before = (PairCounts(), 0, 0)
         self._repeats = Repeats(_REPEAT_S)
         self._hand_on: Callable[[Shot], None] = lambda shot: None
 
@@ -130,21 +132,28 @@ class DepthInput:
         self._refusal = Fault(kind_of(error), f'no 3D: {describe(error)}')
         self._refusals += 1
 
+    def lost(self, error: NoTransformError) -> None:
+        """Note that the camera's place is not known and why; called by the frame thread."""
+        self._loss = Fault(error.kind, f'no boxes in the world: {describe(error)}; for boxes in '
+                           "the camera's frame set world_frame: ''")
+        self._lost += 1
+
     def facts(self) -> dict[str, Any]:
         """Return the figures for /diagnostics."""
         counts, distances = self._pairing.counts, self._pairing.distances_ns
         facts: dict[str, Any] = {
             'depth_matched': counts.matched, 'depth_unmatched': counts.unmatched,
             'depth_superseded': counts.superseded, 'depth_refused': self._refusals,
-            'depth_clock_jumps': counts.clock_jumps}
+            'depth_clock_jumps': counts.clock_jumps, 'no_pose': self._lost}
         if distances:
             facts['depth_distance_p95_ms'] = f'{np.percentile(distances, 95) / 1e6:.1f}'
         return facts
 
     def fault(self) -> Fault:
-        """Return why images have had no depth since the last call, if they had none."""
-        counts, refusals = self._pairing.counts, self._refusals
-        (counts_before, refusals_before), self._before = self._before, (counts, refusals)
+        """Return why images had no depth or no place since the last call, if they had none."""
+        counts, refusals, lost = self._pairing.counts, self._refusals, self._lost
+        (counts_before, refusals_before, lost_before), self._before = (
+            self._before, (counts, refusals, lost))
         unmatched = counts.unmatched - counts_before.unmatched
         matched = counts.matched - counts_before.matched
         if refusals > refusals_before:
@@ -153,8 +162,9 @@ class DepthInput:
             for what, has_come in self._arrived.items():
                 if not has_come:
                     return Fault(what, f'no 3D: {self._why_silent(what)}')
-        return (Fault('unmatched', f'no 3D: {self._why_unmatched()}') if unmatched > matched
-                else Fault())
+        if unmatched > matched:
+            return Fault('unmatched', f'no 3D: {self._why_unmatched()}')
+        return self._loss if lost > lost_before else Fault()
 
     def tell(self, label: str, fault: Fault) -> None:
         """Log a fault behind the camera's label, each kind once in a while."""

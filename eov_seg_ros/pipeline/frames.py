@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import time
 from typing import Any
 
@@ -25,7 +25,9 @@ from eov_seg_ros.pipeline.segmenter_factory import free_memory
 from eov_seg_ros.pipeline.stream import age_ms, stamp_s, Stream
 from eov_seg_ros.pipeline.words import CurrentWords, EncodedWords
 from eov_seg_ros.space.identity import Identities
+from eov_seg_ros.space.transforms import NoTransformError
 from eov_seg_ros.space.view import space_view, SpaceView
+from eov_seg_ros.space.world import WorldSpace
 from eov_seg_ros.text import describe
 
 _REPEAT_S = 10.0
@@ -66,17 +68,19 @@ class FrameProcessor:
         words: The words of the first frames.
         streams: The cameras by name.
         identities: Names the segments; None: each frame has ids of its own.
+        world: Knows where cameras are, and publishes where objects are; None: nobody does.
     """
 
     def __init__(self, node: LifecycleNode, segmenter: Any, parameters: Parameters,
                  words: CurrentWords, streams: Mapping[str, Stream],
-                 identities: Identities | None = None) -> None:
+                 identities: Identities | None = None, world: WorldSpace | None = None) -> None:
         self._node = node
         self._segmenter = segmenter
         self._parameters = parameters
         self._words = words
         self._streams = streams
         self._identities = identities
+        self._world = world
         self._repeats = Repeats(_REPEAT_S)
 
     def use_parameters(self, parameters: Parameters) -> None:
@@ -167,12 +171,36 @@ class FrameProcessor:
             1000 * (time.monotonic() - started_s)))
 
     def _frame(self, entry: _Input, result: Any, parameters: Parameters) -> Frame:
-        ids = None
+        ids, boxes, view = None, None, self._view(entry, parameters)
         if self._identities is not None:
-            result, ids = self._identities.update(
-                entry.stream.name, result, stamp_s(self._node, entry.header))
+            result, ids, boxes = self._identities.update(
+                entry.stream.name, result, stamp_s(self._node, entry.header),
+                view if parameters.tracks_in_space else None)
+            if self._world is not None:
+                self._world.publish(entry.header, self._identities.memory)
         return Frame(entry.header, entry.image_rgb, result, self._words.labels, parameters, ids,
-                     _view(entry, parameters))
+                     view, boxes)
+
+    def _view(self, entry: _Input, parameters: Parameters) -> SpaceView | None:
+        """Return depth, camera and place of an image; None: it has no depth that fits."""
+        stream, shot = entry.stream, entry.shot
+        if (stream.depth is None or shot.depth is None or shot.info is None
+                or not stream.outputs.is_depth_wanted()):
+            return None
+        height, width = entry.image_rgb.shape[:2]
+        try:
+            view = space_view(shot.image.header, (height, width), shot.depth, shot.info,
+                              range_m=(parameters.depth_min_m, parameters.depth_max_m),
+                              is_rectified=parameters.image_rectified)
+        except ValueError as error:
+            stream.depth.refused(error)
+            return None
+        try:
+            return view if self._world is None else self._world.place(
+                view, entry.header, parameters.pose_wait_s)
+        except NoTransformError as error:
+            stream.depth.lost(error)
+            return replace(view, world_frame=parameters.world_frame)
 
     def _drop(self, stream: Stream, error: Exception) -> None:
         if not self._node.context.ok():
@@ -183,22 +211,6 @@ class FrameProcessor:
 
     def _age_ms(self, header: Header) -> float | None:
         return age_ms(self._node, header)
-
-
-def _view(entry: _Input, parameters: Parameters) -> SpaceView | None:
-    """Return depth and camera of an image; None if it has none, or they do not fit it."""
-    stream, shot = entry.stream, entry.shot
-    if (stream.depth is None or shot.depth is None or shot.info is None
-            or not stream.outputs.is_space_wanted()):
-        return None
-    height, width = entry.image_rgb.shape[:2]
-    try:
-        return space_view(shot.image.header, (height, width), shot.depth, shot.info,
-                          range_m=(parameters.depth_min_m, parameters.depth_max_m),
-                          is_rectified=parameters.image_rectified)
-    except ValueError as error:
-        stream.depth.refused(error)
-        return None
 
 
 def _is_out_of_memory(error: Exception) -> bool:

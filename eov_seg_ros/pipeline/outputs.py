@@ -4,33 +4,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 
+from eov_seg_core.geometry import Box
 from eov_seg_ros import conversions
 from eov_seg_ros.class_ids import LabelSpace
+from eov_seg_ros.middleware.qos import create_publisher
 from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.space import messages
 from eov_seg_ros.space.view import SpaceView
 
 if TYPE_CHECKING:
     from eov_seg_core.results.result import PanopticResult
-
-QOS_OVERRIDES = QoSOverridingOptions.with_default_policies()
-"""Lets parameters override history, depth and reliability of a publisher or subscription."""
-_INPUT_DEPTH = 10
-"""Images that may wait for the executor: a third of a second at 30 Hz."""
-
 
 @dataclass(frozen=True)
 class Frame:
@@ -44,6 +38,7 @@ class Frame:
         parameters: The parameters when the frame was started.
         ids: The published id of each segment; None: those of the result.
         view: Depth and camera; None: there is no depth, and nothing in space is published.
+        boxes: Of the things in the world, by the ids of the result; None: not known yet.
     """
 
     header: Header
@@ -53,6 +48,7 @@ class Frame:
     parameters: Parameters
     ids: Sequence[int] | None = None
     view: SpaceView | None = None
+    boxes: Mapping[int, Box] | None = None
 
 
 class _Output(NamedTuple):
@@ -62,7 +58,7 @@ class _Output(NamedTuple):
 
 class _SpaceOutput(NamedTuple):
     message_type: type
-    build: Callable[[Frame, SpaceView], Any]
+    build: Callable[[Frame, SpaceView], Any]    # None: nothing can be said of this frame
 
 
 # The overlay comes last: drawing it is slow, and only people wait for it.
@@ -89,38 +85,16 @@ _IN_SPACE = {
         ids=frame.ids, stride=frame.parameters.cloud_stride,
         organized=frame.parameters.cloud_organized)),
     'detections_3d': _SpaceOutput(
-        Detection3DArray,
-        lambda frame, view: messages.detections_3d(frame.header, frame.result, view, frame.ids)),
+        Detection3DArray, lambda frame, view: _detections_3d(frame, view)),
 }
 
 
-def input_qos() -> QoSProfile:
-    """Return the QoS of image subscriptions: from any publisher.
-
-    The queue holds what comes while the executor answers a request.  It does not delay images:
-    the executor empties it at once, and the frame thread takes the newest and counts the others
-    as skipped.  In a queue of one they would replace one another without being counted.
-    """
-    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=_INPUT_DEPTH,
-                      reliability=ReliabilityPolicy.BEST_EFFORT)
-
-
-def output_qos(latched: bool = False) -> QoSProfile:
-    """Return the QoS of publishers: reliable, because RViz asks for that.
-
-    Args:
-        latched: Late subscribers get the last message too.
-    """
-    durability = DurabilityPolicy.TRANSIENT_LOCAL if latched else DurabilityPolicy.VOLATILE
-    return QoSProfile(history=HistoryPolicy.KEEP_LAST, depth=1, durability=durability,
-                      reliability=ReliabilityPolicy.RELIABLE)
-
-
-def create_publisher(node: LifecycleNode, message_type: type, name: str,
-                     latched: bool = False) -> Any:
-    """Create the publisher of `~/name`, whose QoS can be overridden by parameters."""
-    return node.create_lifecycle_publisher(
-        message_type, f'~/{name}', output_qos(latched), qos_overriding_options=QOS_OVERRIDES)
+def _detections_3d(frame: Frame, view: SpaceView) -> Detection3DArray | None:
+    if view.world_frame and view.camera_in_world is None:
+        return None     # an empty message would say that there is nothing
+    boxes = messages.boxes_of(frame.result, view) if frame.boxes is None else frame.boxes
+    return messages.detections_3d(frame.header, frame.result, boxes, ids=frame.ids,
+                                  world_frame=view.world_frame)
 
 
 class Outputs:
@@ -130,10 +104,14 @@ class Outputs:
         node: The node that they belong to.
         prefix: Stands before each topic's name below `~/`.
         with_depth: Whether there are the topics that need depth.
+        is_memory_wanted: Asks whether somebody wants the memory of objects; None: there is none,
+            because frames are not tracked in space.
     """
 
-    def __init__(self, node: LifecycleNode, prefix: str, with_depth: bool = False) -> None:
+    def __init__(self, node: LifecycleNode, prefix: str, with_depth: bool = False,
+                 is_memory_wanted: Callable[[], bool] | None = None) -> None:
         self._node = node
+        self._is_memory_wanted = is_memory_wanted
         self._plain = {name: create_publisher(node, output.message_type, prefix + name)
                        for name, output in _OUTPUTS.items()}
         self._compressed = {
@@ -148,13 +126,21 @@ class Outputs:
         Args:
             has_depth: Whether the image has depth.
         """
-        return has_depth and self.is_space_wanted() or any(
-            publisher.get_subscription_count()
-            for publisher in (*self._plain.values(), *self._compressed.values()))
+        return has_depth and self._is_space_wanted() or self._is_image_wanted()
 
-    def is_space_wanted(self) -> bool:
-        """Return whether somebody subscribes to a topic that needs depth."""
-        return any(publisher.get_subscription_count() for publisher in self._in_space.values())
+    def is_depth_wanted(self) -> bool:
+        """Return whether an image needs its depth: for a topic, or for the ids of another one."""
+        return (self._is_space_wanted()
+                or self._is_memory_wanted is not None and self._is_image_wanted())
+
+    def _is_space_wanted(self) -> bool:
+        return (self._is_memory_wanted is not None and self._is_memory_wanted()
+                or any(publisher.get_subscription_count()
+                       for publisher in self._in_space.values()))
+
+    def _is_image_wanted(self) -> bool:
+        return any(publisher.get_subscription_count()
+                   for publisher in (*self._plain.values(), *self._compressed.values()))
 
     def publish(self, frame: Frame) -> None:
         """Build and publish the messages that somebody subscribes to."""
@@ -171,7 +157,9 @@ class Outputs:
                 self._compressed[name].publish(conversions.compress(message))
         for name, publisher in self._in_space.items():
             if frame.view is not None and publisher.get_subscription_count():
-                publisher.publish(_IN_SPACE[name].build(frame, frame.view))
+                message = _IN_SPACE[name].build(frame, frame.view)
+                if message is not None:
+                    publisher.publish(message)
 
     def destroy(self) -> None:
         """Destroy the publishers."""

@@ -32,6 +32,7 @@ from eov_seg_ros.pipeline.words import (
     WordRequests,
 )
 from eov_seg_ros.space.identity import Identities
+from eov_seg_ros.space.world import WorldSpace
 from eov_seg_ros.text import describe
 from eov_seg_ros.worker import LatestWorker
 
@@ -61,15 +62,17 @@ class Pipeline:
         self._repeats = Repeats(_REPEAT_S)
         self._requests = WordRequests(parameters.vocabulary, parameters.semantic_encoding,
                                       self._submit_words)
-        self._streams = {name: Stream(node, parameters, name)
+        self._space = WorldSpace(node, parameters)
+        self._streams = {name: Stream(node, parameters, name, self._space.is_memory_wanted)
                          for name in parameters.camera_names or ('',)}
         self._words = CurrentWords(
             segmenter, EncodedWords(model.words, self._requests.latest.labels),
             self._streams.values())
         self._processor = FrameProcessor(
             node, segmenter, parameters, self._words, self._streams,
-            None if parameters.tracking == 'off'
-            else Identities(model.words.vocabulary, self._streams))
+            None if parameters.tracking == 'off' else Identities(
+                model.words.vocabulary, self._streams, parameters.memory_s),
+            self._space)
         self._frames: LatestWorker[Shot] = LatestWorker(
             self._processor.process, self._processor.report, 'frames', parameters.max_rate_hz)
         self._texts: LatestWorker[RequestedWords] = LatestWorker(
@@ -94,6 +97,7 @@ class Pipeline:
         """Publish the class map, before the first frame, and subscribe to the cameras."""
         self._is_active = True
         self._frames.run_between(self._processor.publish_words)
+        self._space.subscribe()
         for stream in self._streams.values():
             stream.subscribe(self._submit)
             if stream.depth is not None:
@@ -102,6 +106,7 @@ class Pipeline:
     def deactivate(self) -> None:
         """Unsubscribe, drop the waiting frames and wait for those in work."""
         self._is_active = False
+        self._space.unsubscribe()
         for stream in self._streams.values():
             stream.unsubscribe()
         self._frames.drain()
@@ -121,6 +126,7 @@ class Pipeline:
                     f'a thread is still at work after {_STOP_S:g} s; it is left behind')
         for stream in self._streams.values():
             stream.destroy()
+        self._space.destroy()
 
     def _submit(self, stream: Stream, message: Message) -> None:
         """Hand in a frame; the newest one is processed next."""
@@ -130,7 +136,7 @@ class Pipeline:
             self._node.get_logger().warning(f'{stream.label}{fault.value}')
         if not self._parameters.enabled:
             return
-        if stream.depth is not None and stream.outputs.is_space_wanted():
+        if stream.depth is not None and stream.outputs.is_depth_wanted():
             stream.depth.image_came(message)
             return
         if stream.depth is not None:

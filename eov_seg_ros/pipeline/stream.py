@@ -20,10 +20,11 @@ from eov_seg_core.io.text import printable
 from eov_seg_ros.class_ids import LabelSpace
 from eov_seg_ros.conversions import label_info
 from eov_seg_ros.diagnostics import judge_stamp, Monitor, StampFault
+from eov_seg_ros.middleware.qos import create_publisher, input_qos, QOS_OVERRIDES
+from eov_seg_ros.middleware.transport import advice
 from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.pipeline.depth import DepthInput
-from eov_seg_ros.pipeline.outputs import create_publisher, input_qos, Outputs, QOS_OVERRIDES
-from eov_seg_ros.pipeline.transport import advice
+from eov_seg_ros.pipeline.outputs import Outputs
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks
@@ -70,18 +71,20 @@ class Stream:
         node: Owner of publishers and subscription.
         parameters: The node's.
         name: Of the camera; empty where there is only one.
+        is_memory_wanted: As for `Outputs`.
 
     Attributes:
         label: Stands before what the log says about this camera; empty where there is only one.
         depth: Gives the images their depth; None: they have none.
     """
 
-    def __init__(self, node: LifecycleNode, parameters: Parameters, name: str) -> None:
+    def __init__(self, node: LifecycleNode, parameters: Parameters, name: str,
+                 is_memory_wanted: Callable[[], bool] | None = None) -> None:
         prefix = f'{name}/' if name else ''
         self.name = name
         self.label = f'{name}: ' if name else ''
         self.monitor = Monitor(parameters.timeout_s)
-        self.outputs = Outputs(node, prefix, parameters.depth)
+        self.outputs = Outputs(node, prefix, parameters.depth, is_memory_wanted)
         self.depth = DepthInput(node, parameters, prefix) if parameters.depth else None
         self._node = node
         self._type = CompressedImage if parameters.image_transport == 'compressed' else Image

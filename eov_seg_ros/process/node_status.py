@@ -12,7 +12,7 @@ from rclpy.node import Node
 from std_msgs.msg import Header
 
 from eov_seg_ros.diagnostics import status_name
-from eov_seg_ros.pipeline.outputs import QOS_OVERRIDES
+from eov_seg_ros.middleware.qos import QOS_OVERRIDES
 
 _NAMESAKE = ('another node has the same name, and both answer: end one of them, or start it in a '
              'namespace of its own')

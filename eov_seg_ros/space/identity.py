@@ -1,16 +1,18 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ids that stay with objects, for the frames of the node's cameras; without ROS."""
+"""Ids that stay with objects, for the frames of the node's cameras."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from eov_seg_core.geometry import Box
 from eov_seg_core.results.result import PanopticResult
-from eov_seg_core.tracking import ObjectMemory, Tracker
+from eov_seg_core.tracking import ObjectMemory, Tracker, TrackingOptions
 from eov_seg_core.vocabulary import Vocabulary
+from eov_seg_ros.space.view import SpaceView
 
 
 class Named(NamedTuple):
@@ -19,38 +21,56 @@ class Named(NamedTuple):
     Attributes:
         result: As it was segmented, but things have the class that most of their views had.
         ids: The lasting id of each segment, 1..65535.
+        boxes: Segment id of the result -> box of a thing in the world from all its views; None
+            where the frame was tracked in the image only.
     """
 
     result: PanopticResult
     ids: list[int]
+    boxes: dict[int, Box] | None = None
 
 
 class Identities:
     """Gives segments ids that stay with objects; used by the frame thread only.
 
-    Each camera has a tracker; all draw their ids from one pool.
+    Each camera has a tracker; all draw their ids from one pool and share one memory.
 
     Args:
         vocabulary: Of the first results.
         cameras: Their names.
+        memory_s: How long an object is remembered that is not seen.
+
+    Attributes:
+        memory: Objects in the world; empty while frames are tracked in the image only.
     """
 
-    def __init__(self, vocabulary: Vocabulary, cameras: Collection[str]) -> None:
-        memory = ObjectMemory()
-        self._trackers = {name: Tracker(vocabulary, memory=memory) for name in cameras}
+    def __init__(self, vocabulary: Vocabulary, cameras: Collection[str], memory_s: float = 600.0
+                 ) -> None:
+        options = TrackingOptions(memory_s=memory_s)
+        self.memory = ObjectMemory(options)
+        self._trackers = {name: Tracker(vocabulary, options, self.memory) for name in cameras}
 
     def use_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Follow a change of the words; call it before their first result."""
         for tracker in self._trackers.values():
             tracker.set_vocabulary(vocabulary)
 
-    def update(self, camera: str, result: PanopticResult, stamp_s: float) -> Named:
+    def update(self, camera: str, result: PanopticResult, stamp_s: float,
+               view: SpaceView | None = None) -> Named:
         """Name the segments of a camera's next frame.
+
+        Args:
+            camera: Its name.
+            result: What was segmented.
+            stamp_s: Of the image.
+            view: Depth and pose; None, or a view without a pose: track in the image.
 
         Raises:
             ValueError: Its stamp is not newer than that of the frame before.
         """
-        tracked = self._trackers[camera].update(result, stamp_s=stamp_s)
+        space: dict[str, Any] = {} if view is None else {
+            'depth_m': view.depth_m, 'pose': view.camera_in_world, 'camera': view.camera}
+        tracked = self._trackers[camera].update(result, stamp_s=stamp_s, **space)
         if tracked is None:
             raise ValueError(
                 f'the stamp {stamp_s:.3f} s is not newer than that of the image before; with '
@@ -58,5 +78,7 @@ class Identities:
                 'node with tracking:=off')
         segments = [replace(new, id=old.id)
                     for new, old in zip(tracked.segments, result.segments)]
+        boxes = {number: tracked.boxes[track] for number, track in tracked.track_ids.items()
+                 if track in tracked.boxes} if tracked.in_space else None
         return Named(PanopticResult(result.instance, segments),
-                     [segment.id for segment in tracked.segments])
+                     [segment.id for segment in tracked.segments], boxes)

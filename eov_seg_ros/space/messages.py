@@ -1,10 +1,10 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Results with depth to messages: labelled points, and boxes in the camera's frame."""
+"""Results with depth to messages: labelled points, and boxes in metres."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import math
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,7 @@ from eov_seg_ros.class_ids import LabelSpace
 from eov_seg_ros.space.view import SpaceView
 
 if TYPE_CHECKING:
-    from eov_seg_core.results.result import PanopticResult, Segment
+    from eov_seg_core.results.result import PanopticResult
 
 _LEVEL_IN_CAMERA = invert(LEVEL_CAMERA)
 _TYPES = {'x': PointField.FLOAT32, 'y': PointField.FLOAT32, 'z': PointField.FLOAT32,
@@ -69,30 +69,56 @@ def points(header: Header, image_rgb: npt.NDArray[np.uint8], result: PanopticRes
     return message
 
 
-def detections_3d(header: Header, result: PanopticResult, view: SpaceView,
-                  ids: Sequence[int] | None = None) -> Detection3DArray:
-    """Return one detection per thing with enough depth, its box in the image's frame.
+def boxes_of(result: PanopticResult, view: SpaceView) -> dict[int, Box]:
+    """Return the boxes of the things of this frame alone, by the ids of the result.
 
-    The boxes stand upright for a level camera: one of their axes is the image's y axis.  `id` and
-    class are those of the segment in `~/detections`.
+    They are in the world frame; without one, in `LEVEL_CAMERA`'s.
     """
-    boxes = segment_boxes(result, view.depth_m, view.camera)
+    pose = LEVEL_CAMERA if view.camera_in_world is None else view.camera_in_world
+    return {number: found.box for number, found
+            in segment_boxes(result, view.depth_m, view.camera, pose).items()}
+
+
+def detections_3d(header: Header, result: PanopticResult, boxes: Mapping[int, Box], *,
+                  ids: Sequence[int] | None = None, world_frame: str = '') -> Detection3DArray:
+    """Return one detection per thing that has a box.
+
+    Args:
+        header: The header of the input image.
+        result: What the segmenter found.
+        boxes: Segment id of the result -> its box, as `boxes_of` returns them.
+        ids: Of each segment; None: those of the result.
+        world_frame: That of the boxes.  Empty: the boxes are published in the frame of the image,
+            upright for a level camera: one of their axes is the image's y axis.
+    """
+    if world_frame:
+        header = Header(stamp=header.stamp, frame_id=world_frame)
+    pose_of = pose_in_world if world_frame else _pose_in_camera
     return Detection3DArray(header=header, detections=[
-        _detection(header, segment, number, boxes[segment.id].box)
+        detection(header, number, segment.name, segment.score, pose_of(boxes[segment.id]),
+                  boxes[segment.id].size)
         for segment, number in zip(result.segments, ids_of(result, ids)) if segment.id in boxes])
 
 
-def _detection(header: Header, segment: Segment, number: int, box: Box) -> Detection3D:
-    detection = Detection3D(header=header, id=str(number))
-    center = _pose_in_camera(box)
-    detection.bbox.center = center
-    detection.bbox.size = Vector3(**dict(zip('xyz', box.size)))
+def detection(header: Header, number: int, name: str, score: float, center: Pose,
+              size: Sequence[float]) -> Detection3D:
+    """Return the message of one object; RViz needs `results` to hold something."""
+    message = Detection3D(header=header, id=str(number))
+    message.bbox.center = center
+    message.bbox.size = Vector3(**dict(zip('xyz', size)))
     hypothesis = ObjectHypothesisWithPose()
-    hypothesis.hypothesis.class_id = segment.name
-    hypothesis.hypothesis.score = float(segment.score)
+    hypothesis.hypothesis.class_id = name
+    hypothesis.hypothesis.score = float(score)
     hypothesis.pose.pose = center
-    detection.results = [hypothesis]
-    return detection
+    message.results = [hypothesis]
+    return message
+
+
+def pose_in_world(box: Box) -> Pose:
+    """Return the pose of a box in the frame whose z is up."""
+    half = box.yaw_rad / 2
+    return Pose(position=Point(**dict(zip('xyz', box.center))),
+                orientation=Quaternion(z=math.sin(half), w=math.cos(half)))
 
 
 def _pose_in_camera(box: Box) -> Pose:

@@ -28,10 +28,15 @@ class SpaceView:
     Attributes:
         depth_m: (H, W) float32 metres along the optical axis, NaN where unknown.
         camera: Of the image.
+        world_frame: The frame that boxes are in; empty: that of the image.
+        camera_in_world: (4, 4) pose of the camera in the world frame at the image's stamp; None:
+            it is not known.
     """
 
     depth_m: npt.NDArray[np.float32]
     camera: CameraModel
+    world_frame: str = ''
+    camera_in_world: npt.NDArray[np.float64] | None = None
 
 
 def space_view(header: Header, size: tuple[int, int], depth: Image, info: CameraInfo, *,

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.ros
 
 HEIGHT, WIDTH = 48, 64
 WORDS = {'vocabulary__things': ['chair'], 'vocabulary__stuff': ['wall']}
+IN_CAMERA = {'depth': True, 'world_frame': '', **WORDS}
 
 
 class RGBD:
@@ -83,7 +84,7 @@ def values_of(diagnostics) -> dict[str, str]:
 @pytest.mark.parametrize('encoding', ['32FC1', '16UC1'])
 def test_points_and_boxes_carry_the_header_of_their_image(client, start_node, camera, diagnostics,
                                                           encoding):
-    start_node(FakeSegmenter(), depth=True, **WORDS)
+    start_node(FakeSegmenter(), **IN_CAMERA)
     clouds = client.listen_to('eov_seg/points', PointCloud2)
     boxes = client.listen_to('eov_seg/detections_3d', Detection3DArray)
     client.listen('detections')
@@ -116,7 +117,7 @@ def test_points_and_boxes_carry_the_header_of_their_image(client, start_node, ca
 ])
 def test_one_sentence_says_why_there_is_no_3d_and_2d_goes_on(client, start_node, camera,
                                                              diagnostics, changes, reason):
-    start_node(FakeSegmenter(), depth=True, **WORDS)
+    start_node(FakeSegmenter(), **IN_CAMERA)
     boxes = client.listen_to('eov_seg/detections_3d', Detection3DArray)
     client.listen('detections')
     camera.send_until(lambda: reason in client.log and client.received['detections'], **changes)
@@ -129,7 +130,7 @@ def test_one_sentence_says_why_there_is_no_3d_and_2d_goes_on(client, start_node,
 
 
 def test_depth_that_comes_back_brings_3d_back(client, start_node, camera):
-    start_node(FakeSegmenter(), depth=True, **WORDS)
+    start_node(FakeSegmenter(), **IN_CAMERA)
     boxes = client.listen_to('eov_seg/detections_3d', Detection3DArray)
     client.listen('detections')
     camera.send_until(lambda: client.received['detections'], size=(24, 32))
@@ -140,7 +141,7 @@ def test_depth_that_comes_back_brings_3d_back(client, start_node, camera):
 def test_nothing_is_paired_or_segmented_without_a_subscriber(client, start_node, camera,
                                                              diagnostics):
     segmenter = FakeSegmenter()
-    start_node(segmenter, depth=True, **WORDS)
+    start_node(segmenter, **IN_CAMERA)
     client.wait_for(lambda: client.node.count_subscribers('depth/image_raw'))
     calls = segmenter.calls
     camera.send_until(lambda: diagnostics and float(values_of(diagnostics)['input_rate_hz']) > 2)
@@ -162,7 +163,7 @@ def test_without_depth_there_is_no_topic_subscription_or_figure_of_it(client, st
 
 
 def test_each_camera_has_its_own_depth(client, start_node, diagnostics):
-    start_node(FakeSegmenter(), depth=True, camera_names=['left', 'right'], **WORDS)
+    start_node(FakeSegmenter(), camera_names=['left', 'right'], **IN_CAMERA)
     client.wait_for(lambda: client.node.count_publishers('eov_seg/left/points')
                     and client.node.count_publishers('eov_seg/right/detections_3d'))
     client.wait_for(lambda: client.node.count_subscribers('left/depth/image_raw')
@@ -170,7 +171,7 @@ def test_each_camera_has_its_own_depth(client, start_node, diagnostics):
 
 
 def test_an_empty_range_of_depths_is_refused(client, start_node):
-    start_node(FakeSegmenter(), depth=True, **WORDS)
+    start_node(FakeSegmenter(), **IN_CAMERA)
     client.listen('detections')
     result, = client.set(depth_min_m=20.0)
     assert not result.successful

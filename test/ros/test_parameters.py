@@ -18,9 +18,9 @@ from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_ros import log_bridge
 from eov_seg_ros.class_ids import ClassIds, MAX_CLASS_ID
 from eov_seg_ros.log_bridge import forward_logging
+from eov_seg_ros.middleware.transport import advice
 from eov_seg_ros.parameter_spec import markdown_table
 from eov_seg_ros.parameters import Parameters, specs
-from eov_seg_ros.pipeline.transport import advice
 
 CHECKOUT = Path(__file__).parents[2]
 

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+import math
+
 import numpy as np
 import pytest
 
@@ -26,7 +29,7 @@ from eov_seg_core.results.result import PanopticResult, Segment  # noqa: E402
 from eov_seg_core.world import camera_path, generate_scene, render  # noqa: E402
 from eov_seg_ros.class_ids import ClassIds  # noqa: E402
 from eov_seg_ros.conversions import image_message  # noqa: E402
-from eov_seg_ros.space.messages import detections_3d, points  # noqa: E402
+from eov_seg_ros.space.messages import boxes_of, detections_3d, points  # noqa: E402
 from eov_seg_ros.space.view import space_view  # noqa: E402
 
 HEADER = Header(frame_id='eye')
@@ -147,7 +150,8 @@ def test_points_without_grid_are_those_with_depth(depth):
 
 @pytest.mark.parametrize('names', [(), ('wall',), ('chair',), ('chair', 'wall', 'chair')])
 def test_each_thing_with_depth_has_a_detection(names, depth):
-    message = detections_3d(HEADER, a_result(*names), view_of(depth))
+    result = a_result(*names)
+    message = detections_3d(HEADER, result, boxes_of(result, view_of(depth)))
     assert message.header == HEADER
     assert [entry.id for entry in message.detections] == [
         str(number) for number, name in enumerate(names, 1) if name == 'chair']
@@ -160,7 +164,8 @@ def test_each_thing_with_depth_has_a_detection(names, depth):
 
 def test_a_thing_without_depth_has_no_detection(depth):
     depth[:, :22] = np.nan
-    message = detections_3d(HEADER, a_result('chair', 'chair'), view_of(depth))
+    result = a_result('chair', 'chair')
+    message = detections_3d(HEADER, result, boxes_of(result, view_of(depth)))
     assert [entry.id for entry in message.detections] == ['2']
 
 
@@ -181,7 +186,7 @@ def test_boxes_are_those_of_the_core_in_the_frame_of_the_image():
             int(columns.min()), int(rows.min()), int(columns.max()) + 1, int(rows.max()) + 1)))
     result = PanopticResult(instance, listed)
     boxes = segment_boxes(result, view.depth_m, view.camera)
-    detections = detections_3d(HEADER, result, view).detections
+    detections = detections_3d(HEADER, result, boxes_of(result, view)).detections
     assert len(detections) == len(boxes) > 0
     for entry in detections:
         expected = transform(invert(LEVEL_CAMERA), boxes[int(entry.id)].box.corners)
@@ -191,3 +196,19 @@ def test_boxes_are_those_of_the_core_in_the_frame_of_the_image():
                            center.orientation.w)))
         own = Box((0.0, 0.0, 0.0), (size.x, size.y, size.z)).corners
         np.testing.assert_allclose(transform(pose, own), expected, atol=1e-9)
+
+
+def test_boxes_in_the_world_have_its_frame_and_the_ids_that_last(depth):
+    result = a_result('wall', 'chair')
+    place = as_matrix(((1.0, 2.0, 3.0), (0.0, 0.0, 0.0, 1.0))) @ LEVEL_CAMERA
+    view = replace(view_of(depth), world_frame='odom', camera_in_world=place)
+    message = detections_3d(HEADER, result, boxes_of(result, view), ids=[70, 71],
+                            world_frame='odom')
+    entry, = message.detections
+    assert (message.header.frame_id, entry.header.frame_id, entry.id) == ('odom', 'odom', '71')
+    box = boxes_of(result, view)[2]
+    center = entry.bbox.center
+    assert (center.position.x, center.position.y, center.position.z) == box.center
+    assert center.position.x == pytest.approx(3.0, abs=0.5)     # 2 m ahead of x = 1
+    assert 2 * math.atan2(center.orientation.z, center.orientation.w) == pytest.approx(box.yaw_rad)
+    assert HEADER.frame_id == 'eye'
