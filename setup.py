@@ -42,7 +42,8 @@ EXTRAS_REQUIRE = {
     'bags': ['rosbags>=0.11,<0.12'],
     'console': ['nicegui>=3.14,<4'],
     'demo': ['scikit-image>=0.22'],  # photographs that a wheel ships
-    'test': ['pytest>=7', 'hypothesis>=6', 'catkin_pkg>=1.0', 'mcap>=1.1'],
+    'test': ['pytest>=7', 'hypothesis>=6', 'catkin_pkg>=1.0', 'mcap>=1.1',
+             'selenium>=4.15'],
     'dev': ['ruff>=0.6', 'mypy>=1.11', 'pre-commit>=3', 'codespell>=2.2'],
 }
 

@@ -101,6 +101,13 @@ install_messages() {
   done
 }
 
+# The tests of the page in the browser want Chromium; without it they are skipped.
+install_browser() {
+  if command -v chromedriver >/dev/null || ! command -v apt-get >/dev/null; then return; fi
+  (install_packages chromium chromium-driver) >/dev/null 2>&1 \
+    || say 'no Chromium could be installed, so the tests of eov-seg console in a browser are skipped'
+}
+
 version_of() { "$1" -c 'import platform; print(platform.python_version())' 2>/dev/null || true; }
 
 # An environment is kept when it runs and nobody asked for another Python.
@@ -132,6 +139,7 @@ messages_digest="$(digest scripts/message_package.py scripts/*_msgs/setup.py scr
 if ! { is_usable && is_done package "$package_digest" && is_done messages "$messages_digest"; }; then
   make_environment
   once package "$package_digest" install_package
+  install_browser
   once messages "$messages_digest" install_messages
 fi
 say "$VENV is ready: Python $(version_of $VENV/bin/python)"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import importlib.util
 import secrets
 
+from eov_seg_core.app.console.frame import RGB
+from eov_seg_core.app.console.local_session import LocalSession
 from eov_seg_core.app.console.security import LOOPBACK
-from eov_seg_core.app.console.session import LocalSession, RGB
 from eov_seg_core.app.console.words import Words
 from eov_seg_core.io.media import find_media, name_sources, Source
 from eov_seg_core.segmenter import Segmenter

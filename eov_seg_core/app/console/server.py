@@ -4,17 +4,18 @@
 
 from __future__ import annotations
 
+import signal
+
 from fastapi import Response
-from fastapi.responses import StreamingResponse
 from nicegui import app, ui
 
-from eov_seg_core.app.console.page import Page
-from eov_seg_core.app.console.pictures import BOUNDARY, outline, stream
+from eov_seg_core.app.console.files import outline
+from eov_seg_core.app.console.page.page import Page
 from eov_seg_core.app.console.security import Guard
-from eov_seg_core.app.console.session import LocalSession
+from eov_seg_core.app.console.session import Session
 
 
-def serve(session: LocalSession, *, host: str, port: int, token: str | None,
+def serve(session: Session, *, host: str, port: int, token: str | None,
           open_browser: bool) -> None:
     """Serve the page until Ctrl-C; once in the life of a process.
 
@@ -25,6 +26,8 @@ def serve(session: LocalSession, *, host: str, port: int, token: str | None,
         token: Secret that opens the page, or None.
         open_browser: Open the page in this machine's browser.
     """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:   # as in what a shell runs with `&`
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     app.add_middleware(Guard, token=token)
     _add_routes(session)
     app.on_startup(session.start)
@@ -35,16 +38,20 @@ def serve(session: LocalSession, *, host: str, port: int, token: str | None,
            show_welcome_message=False)
 
 
-def _add_routes(session: LocalSession) -> None:
-    @app.get('/stream/{view}')
-    async def _stream(view: str) -> Response:
-        return StreamingResponse(
-            stream(session, overlay=view != 'input'), headers={'cache-control': 'no-store'},
-            media_type=f'multipart/x-mixed-replace; boundary={BOUNDARY}')
+def _add_routes(session: Session) -> None:
+    @app.get('/frame/{view}')
+    async def _frame(view: str, after: int = 0) -> Response:
+        frame = await session.wait_for_frame(after)
+        picture = frame and (frame.plain if view == 'input' else frame.overlay)
+        if frame is None or picture is None:
+            return Response(status_code=204)
+        return Response(picture, media_type='image/jpeg', headers={
+            'cache-control': 'no-store', 'x-frame': str(frame.number)})
 
     @app.get('/outline/{number}/{segment_id}')
     def _outline(number: int, segment_id: int) -> Response:
-        frame = session.frame
+        frame = session.frame_of(number)
         if frame is None:
             return Response(status_code=404)
-        return Response(outline(frame, segment_id), media_type='image/png')
+        return Response(outline(frame, segment_id), media_type='image/png',
+                        headers={'cache-control': 'max-age=60'})

@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from eov_seg_core.app.console.command import usable_sources
-from eov_seg_core.app.console.pictures import archive, outline, stream
+from eov_seg_core.app.console.files import archive, outline
+from eov_seg_core.app.console.frame import Frame, jpeg, MAX_SHOWN_PX
+from eov_seg_core.app.console.local_session import LocalSession
 from eov_seg_core.app.console.security import Guard, MAX_UPLOAD_BYTES
-from eov_seg_core.app.console.session import jpeg, LocalSession, MAX_SHOWN_PX
 from eov_seg_core.app.console.words import Words
 from eov_seg_core.io.coco.ids import rgb_to_ids
 from eov_seg_core.io.media import load_picture, to_rgb
@@ -173,14 +174,14 @@ def test_a_token_opens_the_page_and_nothing_else_does() -> None:
 
 def test_a_session_is_empty_then_shows_what_it_finds(session) -> None:
     wait_for(lambda: session.state == 'empty')
-    assert session.pixel(0.5, 0.5) is None
+    assert (session.frame, session.frame_of(1)) == (None, None)
     session.show('one', np.zeros((1, 1, 3), np.uint8))
     wait_for(lambda: session.state == 'ready')
     assert session.frame.name == 'one'
 
 
 def test_a_pixel_tells_segment_and_next_names(shown) -> None:
-    left, right = shown.pixel(0.1, 0.99), shown.pixel(1.0, 5.0)
+    left, right = shown.frame.pixel(0.1, 0.99), shown.frame.pixel(1.0, 5.0)
     assert (left.x, left.y, left.segment.name) == (4, 19, 'mug')
     assert [(name, round(share, 3)) for name, share in left.others] == [('wall', 0.1)]
     assert (right.x, right.y, right.segment, right.others) == (39, 19, None, [])
@@ -252,17 +253,38 @@ def test_videos_and_missing_files_are_refused(tmp_path) -> None:
     assert usable_sources([]) == []
 
 
-def test_the_stream_sends_the_newest_frame_and_stops_listening(shown) -> None:
-    async def read() -> tuple[bytes, bytes]:
-        parts = stream(shown, overlay=True)
-        head, part = await anext(parts), await anext(parts)
-        await parts.aclose()
-        return head, part
+def test_who_knows_the_newest_frame_waits_for_the_next_one(shown) -> None:
+    async def ask() -> tuple[Frame, Frame | None, Frame]:
+        known = await shown.wait_for_frame(0)
+        nothing = await shown.wait_for_frame(known.number, timeout_s=0.05)
+        waiting = asyncio.ensure_future(shown.wait_for_frame(known.number))
+        await asyncio.sleep(0.05)
+        shown.set_words(Words(('lamp',)))
+        return known, nothing, await waiting
 
-    head, part = asyncio.run(read())
-    assert head == b'--frame\r\n'
-    assert part.count(shown.frame.overlay) == 2
+    assert not shown.is_watched
+    known, nothing, after = asyncio.run(ask())
+    assert (known.number, nothing, after.number) == (1, None, 2)
+    assert shown.is_watched
     assert shown._listeners == []
+
+
+def test_a_frame_can_be_asked_about_after_newer_ones_came(shown) -> None:
+    for number in range(2, 6):
+        shown.show(f'{number}', np.full((20, 40, 3), number, np.uint8))
+        wait_for(lambda number=number: shown.frame.number == number)
+    assert [shown.frame_of(number) and shown.frame_of(number).name
+            for number in (0, 2, 3, 5, 6)] == [None, None, '3', '5', None]
+
+
+def test_the_next_names_are_those_of_the_query_that_won(shown) -> None:
+    # the first query has the score for this class too, but is of another class
+    log_probs = np.log(np.array([[0.7, 0.1, 0.75, 0.1], [0.69, 0.01, 0.2, 0.1]], np.float32))
+    segment = Segment(1, 1, 'a', True, 0.7, 1, (0, 0, 1, 1))
+    frame = Frame(1, '', b'', lambda: PanopticResult(
+        np.ones((1, 1), np.int32), [segment], raw=RawResult(log_probs, np.zeros((2, 1, 1)))),
+        Vocabulary(['a', 'b', 'c']))
+    assert [name for name, _ in frame.pixel(0, 0).others] == ['c', 'b']
 
 
 def test_large_pictures_are_sent_smaller_and_outlines_fit_them(session) -> None:

@@ -4,12 +4,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from nicegui import events, ui
 
-from eov_seg_core.app.console.session import LocalSession
+from eov_seg_core.app.console.session import Session
 from eov_seg_core.app.console.words import Words
 from eov_seg_core.visualization import class_color
-from eov_seg_core.vocabulary import presets, Vocabulary
+from eov_seg_core.vocabulary import presets
 
 _MAX_FILE_BYTES = 1 << 20
 _KINDS = {True: ('Things', 'countable: told apart'), False: ('Stuff', 'the rest: floor, sky')}
@@ -22,7 +24,7 @@ class WordPanel:
         session: Whose words they are.
     """
 
-    def __init__(self, session: LocalSession) -> None:
+    def __init__(self, session: Session) -> None:
         self._session = session
         self._shown: Words | None = None
         self._chips: dict[bool, ui.element] = {}
@@ -35,7 +37,7 @@ class WordPanel:
         for is_thing in (True, False):
             self._build_kind(is_thing)
         with ui.row().classes('items-center gap-1'):
-            ui.button('Undo', on_click=self._undo).props('flat dense no-caps')
+            ui.button('Undo', on_click=self.undo).props('flat dense no-caps')
             ui.button('Save words', on_click=self._save).props('flat dense no-caps')
             ui.select(list(presets()), label='Preset', on_change=self._on_preset).props(
                 'dense clearable').classes('preset')
@@ -100,10 +102,13 @@ class WordPanel:
             field.set_value('')
 
     def _change(self, words: Words, is_thing: bool) -> bool:
-        """Use other words; what is wrong with them is said under the field of their kind."""
+        return self._attempt(lambda: self._session.set_words(words), is_thing)
+
+    def _attempt(self, change: Callable[[], None], is_thing: bool) -> bool:
+        """Change words; what is wrong with them is said under the field of their kind."""
         field = self._fields[is_thing]
         try:
-            self._session.set_words(words)
+            change()
         except ValueError as error:
             field.error = str(error)
             return False
@@ -144,16 +149,20 @@ class WordPanel:
             self._change(self._session.words.moved(self._dragged[0], is_thing), is_thing)
         self._dragged = None
 
-    def _undo(self) -> None:
-        if not self._session.undo():
-            ui.notify('There is no change of words to undo.')
+    def undo(self) -> None:
+        """Take back the last change of words."""
+        try:
+            if not self._session.undo():
+                ui.notify('There is no change of words to undo.')
+        except ValueError as error:
+            ui.notify(str(error), type='negative')
 
     def _save(self) -> None:
         ui.download.content(self._session.words.to_yaml(), 'words.yaml', 'application/yaml')
 
     def _on_preset(self, event: events.ValueChangeEventArguments[str | None]) -> None:
         if event.value in presets():
-            self._change(Words.of(Vocabulary.preset(event.value)), True)
+            self._attempt(lambda: self._session.use_preset(str(event.value)), True)
 
     async def _on_file(self, event: events.UploadEventArguments) -> None:
         event.sender.reset()    # type: ignore[attr-defined]

@@ -20,7 +20,14 @@ body.body--dark { --line: #3a4350; --panel: #1b2129; --ground: #12161c; --ink: #
        padding: 14px; }
 .stage { position: relative; background: #000; border-radius: 10px; overflow: hidden;
        min-height: 200px; line-height: 0; }
-.stage img { width: 100%; height: auto; cursor: crosshair; }
+.stage img { display: block; width: 100%; height: auto; cursor: crosshair; }
+.stage .live:not([src]) { visibility: hidden; }
+.stage.lost .live { filter: grayscale(1) brightness(.45); }
+.stage.lost::after { content: 'No answer from the server; trying again'; position: absolute;
+       inset: 0; display: grid; place-items: center; color: #fff; line-height: 1.4; }
+.waiting { position: absolute; inset: 0; display: grid; place-items: center; padding: 20px;
+       color: #e8ecf1; text-align: center; line-height: 1.4; }
+.key { font-family: monospace; min-width: 64px; font-weight: 600; }
 .stage .outline { position: absolute; inset: 0; height: 100%; pointer-events: none; }
 .title { font-size: 16px; font-weight: 600; }
 .hint { color: var(--soft); font-size: 13px; overflow-wrap: anywhere; }
@@ -39,6 +46,8 @@ body.body--dark { --line: #3a4350; --panel: #1b2129; --ground: #12161c; --ink: #
 .chip .remove { padding: 0 10px 0 4px; color: var(--soft); }
 button:focus-visible { outline: 3px solid #2f81d6; outline-offset: 1px; border-radius: 8px; }
 .preset { width: 150px; }
+.under .q-btn-group .q-btn { padding: 4px 12px; border: 1px solid var(--line); }
+.kind .q-field { margin-top: 6px; }
 .drop { box-shadow: none; }
 .drop .q-uploader__list { display: none; }
 .drop .q-uploader__header { background: var(--field); color: var(--ink); }
@@ -54,8 +63,11 @@ button:focus-visible { outline: 3px solid #2f81d6; outline-offset: 1px; border-r
 .kind .q-field--with-bottom { padding-bottom: 0; }
 .kind .q-field__bottom { position: static; transform: none; padding-top: 4px; min-height: 0; }
 .drop .q-uploader__subtitle { display: none; }
-.q-field--error .q-field__bottom { color: var(--bad); }
+.q-field--error { --q-negative: var(--bad); }
 @media (max-width: 800px) {
+  .status { order: 1; flex-basis: 100%; padding-bottom: 4px; }
+  .bar { justify-content: space-between; column-gap: 4px; }
+  .under { flex-wrap: wrap; }
   .console { grid-template-columns: minmax(0, 1fr); padding: 8px; }
   .segments { max-height: none; }
 }

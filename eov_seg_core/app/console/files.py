@@ -1,11 +1,9 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the page loads as files: the live picture, outlines of segments, results to keep."""
+"""What is made of a frame: the outline of a segment, and a ZIP to keep."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 import io
 from pathlib import Path
 import tempfile
@@ -14,40 +12,10 @@ import zipfile
 import cv2
 import numpy as np
 
-from eov_seg_core.app.console.session import Frame, LocalSession, shrunk
+from eov_seg_core.app.console.frame import Frame, shrunk
 from eov_seg_core.io.coco import CocoWriter
 from eov_seg_core.io.media import save_picture
 from eov_seg_core.visualization import draw_overlay
-
-BOUNDARY = 'frame'
-
-
-async def stream(session: LocalSession, *, overlay: bool) -> AsyncIterator[bytes]:
-    """Yield the parts of an MJPEG stream: the newest frame each time that the last one is sent.
-
-    Args:
-        session: That makes the frames.
-        overlay: Show what was found; else the picture alone.
-    """
-    loop, is_new = asyncio.get_running_loop(), asyncio.Event()
-    end = session.listen(lambda: loop.call_soon_threadsafe(is_new.set))
-    try:
-        yield f'--{BOUNDARY}\r\n'.encode()
-        while True:
-            is_new.clear()
-            frame = session.frame
-            if frame is not None:
-                # a browser shows a frame only when the next part has begun: so all are sent twice
-                part = _part(frame.overlay if overlay else frame.plain)
-                yield part + part
-            await is_new.wait()
-    finally:
-        end()
-
-
-def _part(data: bytes) -> bytes:
-    head = f'Content-Type: image/jpeg\r\nContent-Length: {len(data)}\r\n\r\n'
-    return head.encode() + data + f'\r\n--{BOUNDARY}\r\n'.encode()
 
 
 def outline(frame: Frame, segment_id: int) -> bytes:
@@ -71,6 +39,8 @@ def outline(frame: Frame, segment_id: int) -> bytes:
 def archive(frame: Frame) -> bytes:
     """Return a ZIP of a frame: picture, overlay, and the files of `eov-seg segment`.
 
+    Where the picture itself is not at hand there is only the overlay that was shown.
+
     Raises:
         ValueError: Nothing was looked for in it, as there were no words.
     """
@@ -82,8 +52,11 @@ def archive(frame: Frame) -> bytes:
         writer = CocoWriter(folder, frame.vocabulary)
         writer.add(frame.result, 'picture', 'picture.png')
         writer.save()
-        save_picture(folder / 'picture.png', frame.rgb)
-        save_picture(folder / 'overlay.png', draw_overlay(frame.rgb, frame.result))
+        if frame.rgb is None:
+            (folder / 'overlay.jpg').write_bytes(frame.overlay)
+        else:
+            save_picture(folder / 'picture.png', frame.rgb)
+            save_picture(folder / 'overlay.png', draw_overlay(frame.rgb, frame.result))
         with zipfile.ZipFile(packed, 'w') as target:
             for path in sorted(folder.rglob('*')):
                 if path.is_file():

@@ -1,0 +1,165 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The page: picture, words and segments.  All state is in the session; pages come and go.
+
+What users and pictures give, words above all, is put on the page as text, never as markup.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from nicegui import events, run, ui
+
+from eov_seg_core.app.console.files import archive
+from eov_seg_core.app.console.frame import Frame
+from eov_seg_core.app.console.page.picture_panel import PicturePanel
+from eov_seg_core.app.console.page.segment_list import SegmentList
+from eov_seg_core.app.console.page.style import CSS
+from eov_seg_core.app.console.page.word_panel import WordPanel
+from eov_seg_core.app.console.session import Session
+from eov_seg_core.results.merge import Thresholds
+
+_STATES = {
+    'loading': 'Loading the network...', 'error': 'Something went wrong', 'paused': 'Paused',
+    'empty': 'No picture yet', 'busy': 'Working...', 'no words': 'No words yet: type one',
+    'ready': 'Ready'}
+_WAITING = {
+    'loading': 'Loading the network. You can type words meanwhile.',
+    'empty': 'No picture yet: drop one below.', 'busy': 'The first picture is being looked at.'}
+_REFRESH_S = 0.25
+
+
+class Page:
+    """One open page.
+
+    Args:
+        session: What it shows and changes.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._words = WordPanel(session)
+        self._picture = PicturePanel(session, lambda *found: self._segments.select(*found))
+        self._segments = SegmentList(self._picture.outline)
+        self._revision = -1
+        self._shown: Frame | None = None
+
+    def build(self) -> None:
+        """Make the elements, and keep them up to date."""
+        ui.add_css(CSS)
+        ui.colors(primary='#1d5fa8')
+        self._build_header()
+        with ui.element('main').classes('console'):
+            with ui.element('section').classes('view').props('aria-label="Picture"'):
+                self._picture.build()
+            with ui.element('section').classes('side').props('aria-label="Words and segments"'):
+                self._words.build()
+                self._build_thresholds()
+                self._segments.build()
+        ui.keyboard(on_key=self._on_key)
+        ui.timer(_REFRESH_S, self._refresh)
+
+    def _build_header(self) -> None:
+        with ui.element('header').classes('bar'):
+            ui.label('EOV-Seg').classes('brand').props('role=heading aria-level=1')
+            self._status = ui.label().classes('status').props('role=status aria-live=polite')
+            with ui.row().classes('gap-1 no-wrap'):
+                self._pause = ui.button('Pause', on_click=self._toggle_pause).props('flat no-caps')
+                self._pause.set_visibility(self._session.can_pause)
+                ui.button('Save', on_click=self._save).props('flat no-caps').tooltip(
+                    'Picture, overlay, label map and JSON of this frame, as a ZIP')
+                ui.button('?', on_click=_help).props('flat no-caps aria-label="Keys and help"')
+        self._error = ui.label().classes('problem banner').props('role=alert')
+
+    def _build_thresholds(self) -> None:
+        with ui.expansion('Thresholds').classes('w-full thresholds'):
+            self._sliders = {}
+            for name, label, hint in (
+                    ('score_threshold', 'Score', 'Lower finds more, higher is surer.'),
+                    ('overlap_threshold', 'Overlap', 'Share of its mask that must be won.')):
+                ui.label(f'{label}. {hint}').classes('hint')
+                slider = ui.slider(min=0, max=1, step=0.05,
+                                   value=getattr(self._session.thresholds, name))
+                slider.on('change', lambda event, name=name: self._set_threshold(name, event.args))
+                slider.props(f'label aria-label="{label} threshold"')
+                self._sliders[name] = slider
+
+    def _refresh(self) -> None:
+        if self._revision == self._session.revision:
+            return
+        self._revision, frame = self._session.revision, self._session.frame
+        self._status.set_text(self._status_text(frame))
+        self._error.set_text(self._session.error)
+        self._error.set_visibility(bool(self._session.error))
+        self._pause.set_text('Go on' if self._session.is_paused else 'Pause')
+        self._words.refresh()
+        for name, slider in self._sliders.items():
+            slider.set_value(getattr(self._session.thresholds, name))
+        self._picture.wait('' if frame else _WAITING.get(self._session.state, ' '))
+        if frame is not self._shown:
+            self._shown = frame
+            self._segments.show(frame)
+
+    def _status_text(self, frame: Frame | None) -> str:
+        parts = [_STATES[self._session.state]]
+        if frame is not None:
+            height, width = frame.result.instance.shape
+            parts += [frame.name, f'{width} x {height}']
+            parts += [] if frame.seconds is None else [f'{frame.seconds:.2f} s']
+        if self._session.word_delay_s is not None:
+            parts.append(f'words applied in {self._session.word_delay_s:.2f} s')
+        return ' · '.join(part for part in parts if part)
+
+    def _set_threshold(self, name: str, value: float) -> None:
+        values: dict[str, Any] = vars(self._session.thresholds) | {name: float(value)}
+        try:
+            self._session.set_thresholds(Thresholds(**values))
+        except ValueError as error:
+            ui.notify(str(error), type='negative')
+
+    def _toggle_pause(self) -> None:
+        if self._session.can_pause:
+            self._session.set_paused(not self._session.is_paused)
+
+    async def _save(self) -> None:
+        frame = self._session.frame
+        try:
+            if frame is None:
+                raise ValueError('there is no picture yet; drop one on the page first')
+            data = await run.io_bound(archive, frame)
+        except (ValueError, OSError) as error:
+            ui.notify(str(error), type='negative')
+            return
+        if data is not None:    # None: the program ends
+            ui.download.content(data, f'eov_seg_{frame.number:06d}.zip', 'application/zip')
+
+    async def _on_key(self, event: events.KeyEventArguments) -> None:
+        """Obey keys outside of fields and buttons."""
+        if not event.action.keydown or event.action.repeat or event.modifiers.alt:
+            return
+        if event.modifiers.ctrl or event.modifiers.meta:
+            if event.key == 'z':
+                self._words.undo()
+        elif event.key == 's':
+            await self._save()
+        elif event.key == '/':
+            self._words.focus()
+        elif event.key == '?':
+            _help()
+        elif event.key == ' ':
+            self._toggle_pause()
+
+
+def _help() -> None:
+    with ui.dialog(value=True) as dialog, ui.card().classes('help'):
+        ui.label('Keys').classes('title')
+        for key, what in (('/', 'type a word'), ('Ctrl+Z', 'take back the last change of words'),
+                          ('Space', 'pause a camera, and go on'), ('s', 'save this frame (ZIP)'),
+                          ('Tab', 'go through words and segments; a segment is outlined'),
+                          ('?', 'this list')):
+            with ui.row().classes('items-baseline no-wrap'):
+                ui.label(key).classes('key')
+                ui.label(what)
+        ui.button('Close', on_click=dialog.close).props('flat no-caps autofocus')
+    dialog.on('hide', dialog.delete)

@@ -1,0 +1,47 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the browser does by itself: show the newest frame, and know which one it shows.
+
+A frame is asked for when the one before is shown, so that none waits in a buffer; a page that is
+hidden asks for none.
+"""
+
+SCRIPT = """
+const eovSeg = {
+  view: 'overlay', shown: 0, stop: new AbortController(),
+  setView(view) { this.view = view; this.shown = 0; this.stop.abort(); },
+  sleep: (ms) => new Promise((done) => setTimeout(done, ms)),
+  async next(image) {
+    this.stop = new AbortController();
+    const answer = await fetch(`/frame/${this.view}?after=${this.shown}`,
+                               {signal: this.stop.signal});
+    if (answer.status === 204) return;
+    if (!answer.ok) throw new Error(answer.statusText);
+    const number = answer.headers.get('x-frame'), before = image.src;
+    image.src = URL.createObjectURL(await answer.blob());
+    await image.decode();
+    image.dataset.frame = this.shown = number;
+    if (before.startsWith('blob:')) URL.revokeObjectURL(before);
+  },
+  async follow() {
+    while (true) {
+      const image = document.querySelector('.stage .live');
+      if (!image || document.hidden) { await this.sleep(200); continue; }
+      try {
+        await this.next(image);
+        image.parentElement.classList.remove('lost');
+        if (matchMedia('(prefers-reduced-motion: reduce)').matches) await this.sleep(1000);
+      } catch (error) {
+        if (error.name === 'AbortError') continue;
+        image.parentElement.classList.add('lost');
+        await this.sleep(1000);
+      }
+    }
+  },
+};
+eovSeg.follow();
+"""
+PLACE = ('(e) => { const box = e.target.getBoundingClientRect(); '
+         'emit(Number(e.target.dataset.frame || 0), (e.clientX - box.left) / box.width, '
+         '(e.clientY - box.top) / box.height) }')
+"""Of a click: number of the frame that is shown, share of the width, share of the height."""

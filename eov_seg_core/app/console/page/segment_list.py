@@ -1,0 +1,122 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The list of segments beside the picture, and which of them is outlined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from nicegui import ui
+
+from eov_seg_core.app.console.frame import Frame
+from eov_seg_core.results.result import Segment
+from eov_seg_core.visualization import class_color
+
+_MOST_ROWS = 100
+
+
+class SegmentList:
+    """One row for each segment, the largest first.
+
+    Rows are kept and only their text changes, so that a live picture does not take away the row
+    that a user points at.
+
+    Args:
+        on_outline: Called with the number of a frame and the id of a segment; (0, 0): none.
+    """
+
+    def __init__(self, on_outline: Callable[[int, int], None]) -> None:
+        self._on_outline = on_outline
+        self._frame: Frame | None = None
+        self._rows: list[_Row] = []
+        self._selected: Segment | None = None
+
+    def build(self) -> None:
+        """Make the elements."""
+        with ui.row().classes('items-baseline gap-2'):
+            ui.label('Segments').classes('title').props('role=heading aria-level=2')
+            self._count = ui.label().classes('hint')
+        self._empty = ui.label(
+            'Nothing found yet. Other words, or lower thresholds, may find more.').classes('hint')
+        self._list = ui.element('div').classes('segments').props('role=list')
+
+    def show(self, frame: Frame | None) -> None:
+        """Show the segments of a frame; a selected one is looked for again in it."""
+        self._frame = frame
+        segments = [] if frame is None else sorted(
+            frame.result.segments, key=lambda segment: (-segment.area, segment.id))
+        self._empty.set_visibility(not segments)
+        more = max(len(segments) - _MOST_ROWS, 0)
+        self._count.set_text(f'{len(segments)}' + (f', the largest {_MOST_ROWS}' if more else ''))
+        for segment, number in zip(segments[:_MOST_ROWS], range(_MOST_ROWS)):
+            if number == len(self._rows):
+                with self._list:
+                    self._rows.append(_Row(self.select))
+            self._rows[number].show(segment, frame.result.instance.size)  # type: ignore[union-attr]
+        for row in self._rows[len(segments):]:
+            row.hide()
+        if self._selected is not None:
+            self.select(most_alike(self._selected, segments))
+
+    def select(self, segment: Segment | None, frame: Frame | None = None) -> None:
+        """Outline a segment; None: none.
+
+        Args:
+            segment: Of the frame.
+            frame: In which it is; None: the one whose segments are shown.
+        """
+        frame = frame or self._frame
+        self._selected = segment
+        if segment is None or frame is None:
+            self._on_outline(0, 0)
+        else:
+            self._on_outline(frame.number, segment.id)
+
+
+class _Row:
+    def __init__(self, on_select: Callable[[Segment | None], None]) -> None:
+        self._segment: Segment | None = None
+        self._button = ui.element('button').classes('segment').props('type=button role=listitem')
+        for event in ('mouseenter', 'focus', 'click'):
+            self._button.on(event, lambda _: on_select(self._segment))
+        for event in ('mouseleave', 'blur'):
+            self._button.on(event, lambda _: on_select(None))
+        with self._button:
+            self._dot = ui.element('span').classes('dot')
+            self._number = ui.label().classes('number')
+            self._name = ui.label().classes('name')
+            self._kind = ui.label().classes('hint')
+            self._score = ui.label().classes('figure').props('title=Score')
+            self._area = ui.label().classes('figure').props('title="Share of the picture"')
+
+    def show(self, segment: Segment, pixels: int) -> None:
+        if self._segment is None or self._segment.name != segment.name:
+            red, green, blue = class_color(segment.name)
+            self._dot.style(f'background: rgb({red}, {green}, {blue})')
+        self._segment = segment
+        self._number.set_text(f'#{segment.id}')
+        self._name.set_text(segment.name)
+        self._kind.set_text('thing' if segment.is_thing else 'stuff')
+        self._score.set_text(f'{segment.score:.2f}')
+        self._area.set_text(f'{segment.area / pixels:.1%}')
+        self._button.set_visibility(True)
+
+    def hide(self) -> None:
+        self._button.set_visibility(False)
+
+
+def most_alike(segment: Segment, others: list[Segment]) -> Segment | None:
+    """Return the segment of another frame that has the same name and shares the most of the box.
+
+    >>> chair = Segment(1, 1, 'chair', True, 0.9, 4, (0, 0, 2, 2))
+    >>> moved = Segment(5, 1, 'chair', True, 0.8, 4, (1, 0, 3, 2))
+    >>> most_alike(chair, [Segment(1, 2, 'mug', True, 0.9, 4, (0, 0, 2, 2)), moved]).id
+    5
+    """
+    def shared(other: Segment) -> int:
+        x1, y1, x2, y2 = (pick(pair) for pick, pair in zip(
+            (max, max, min, min), zip(segment.bbox_xyxy, other.bbox_xyxy)))
+        return max(x2 - x1, 0) * max(y2 - y1, 0)
+
+    best = max((other for other in others if other.name == segment.name), key=shared, default=None)
+    return best if best is not None and shared(best) else None

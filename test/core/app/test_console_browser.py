@@ -1,0 +1,201 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`eov-seg console` as a person meets it: the command, the network, and a real browser.
+
+`EOV_SEG_SCREENSHOTS=FOLDER` keeps pictures of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+import signal
+import sys
+import urllib.error
+import urllib.request
+
+from browser_case import Browser, free_port, PHONE, served, wait_for, WIDE
+import numpy as np
+from PIL import Image
+import pytest
+
+from eov_seg_core.app.console.words import Words
+from eov_seg_core.visualization import class_color
+
+pytest.importorskip('nicegui', reason='the extra console is not installed')
+THINGS, STUFF = '[data-kind=things] input', '[data-kind=stuff] input'
+_CONTRAST = """
+const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+function rgba(text) {
+  canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1);
+  return canvas.getImageData(0, 0, 1, 1).data;
+}
+function light(colour) {
+  const [r, g, b] = [...colour].slice(0, 3).map((value) => value / 255).map(
+    (value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+function ground(element) {
+  for (let at = element; at; at = at.parentElement) {
+    const colour = rgba(getComputedStyle(at).backgroundColor);
+    if (colour[3] > 250) return colour;
+  }
+  return [255, 255, 255, 255];
+}
+const found = [];
+for (const element of document.querySelectorAll('body *')) {
+  const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+  if (!own || !element.offsetParent || element.closest('.stage')) continue;
+  const [a, b] = [light(rgba(getComputedStyle(element).color)), light(ground(element))];
+  found.push([(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), element.textContent.trim()]);
+}
+return found.sort((x, y) => x[0] - y[0]);
+"""
+
+
+@pytest.fixture(scope='module')
+def address(tmp_path_factory) -> str:
+    """Serve the page with few words, so that a new one can be seen."""
+    folder = tmp_path_factory.mktemp('console')
+    words = folder / 'words.yaml'
+    words.write_text('things: []\nstuff: [floor, wall]\n')
+    port = free_port()
+    with served([sys.executable, '-m', 'eov_seg_core.app.cli', 'console', '--no-browser', '--port',
+                 str(port), '--vocabulary', str(words)], port, folder / 'log') as process:
+        yield f'http://127.0.0.1:{port}/'
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 130
+
+
+@pytest.fixture(scope='module')
+def browser():
+    browser = Browser()
+    yield browser
+    browser.driver.quit()
+
+
+@pytest.fixture
+def page(browser, address):
+    browser.resize(*WIDE)
+    browser.driver.get(address)
+    wait_for(lambda: 'Ready' in browser.text('.status'), 'the page is not ready', 60)
+    yield browser
+    assert browser.problems() == []
+
+
+def chips(page) -> list[str]:
+    return page.script('return [...document.querySelectorAll(".chip")].map('
+                       '(chip) => chip.innerText.split("\\n")[0])')
+
+
+def load_words(page, path: Path, things: Sequence[str]) -> None:
+    """Load words from a file, as a user does; floor and wall are among them."""
+    path.write_text(Words(tuple(things), ('floor', 'wall')).to_yaml())
+    page.element('input[accept=".yaml,.yml"]').send_keys(str(path))
+    wait_for(lambda: len(chips(page)) == len(things) + 2, 'the words were not loaded')
+
+
+def test_a_word_that_is_typed_is_seen_in_the_picture(page) -> None:
+    assert chips(page) == ['floor', 'wall']
+    assert page.count_colour(class_color('bed')) < 30
+    page.type(THINGS, 'bed')
+    wait_for(lambda: page.count_colour(class_color('bed')) > 150, 'the bed was not painted')
+    assert chips(page) == ['bed', 'floor', 'wall']
+    wait_for(lambda: 'words applied in' in page.text('.status'), 'no delay is told')
+    page.script('document.activeElement.blur()')
+    page.element('body').send_keys('\ue009z\ue000')       # Ctrl+Z
+    wait_for(lambda: page.count_colour(class_color('bed')) < 30, 'the bed is still painted')
+
+
+def test_a_refused_word_is_explained_where_it_was_typed(page) -> None:
+    page.type(STUFF, 'floor')
+    wait_for(lambda: 'floor' in page.text('[data-kind=stuff] .q-field__messages'), 'no reason')
+    assert chips(page) == ['floor', 'wall']
+    page.save('refused')
+
+
+def test_a_click_tells_the_pixel_and_outlines_its_segment(page) -> None:
+    page.click_at('.stage .live', 0.5, 0.3)
+    wait_for(lambda: 'wall' in page.text('.under .hint'), 'the click tells nothing')
+    assert 'Pixel 320, 144: wall' in page.text('.under .hint')
+    assert 'next: floor' in page.text('.under .hint')
+    wait_for(lambda: page.count_colour((255, 255, 255), '.stage .outline') > 500, 'no outline')
+
+
+def test_a_row_of_the_list_outlines_its_segment_by_keyboard(page) -> None:
+    row = page.element('.segment')
+    page.script('arguments[0].focus()', row)
+    wait_for(lambda: page.count_colour((255, 255, 255), '.stage .outline') > 500, 'no outline')
+
+
+def test_markup_and_emoji_are_words_like_others(page, tmp_path) -> None:
+    words = ['<img src=x onerror=alert(1)>', '🎈 balloon', '{{ 7*7 }}', 'chaise à bascule']
+    for word in words:
+        page.type(THINGS, word)
+        wait_for(lambda word=word: word in chips(page), f'{word} is no chip')
+    assert page.driver.find_elements('css selector', 'img[src=x]') == []
+    wait_for(lambda: 'Ready' in page.text('.status'), 'not ready')
+    load_words(page, tmp_path / 'few.yaml', [])
+
+
+def test_two_hundred_words_are_shown_and_used(page, tmp_path) -> None:
+    load_words(page, tmp_path / 'many.yaml', [f'object {number}' for number in range(198)])
+    wait_for(lambda: 'Ready' in page.text('.status'), 'not ready', 60)
+    page.save('two_hundred')
+    assert page.script('return document.documentElement.scrollWidth') <= WIDE[0]
+    load_words(page, tmp_path / 'few.yaml', [])
+
+
+def test_a_picture_that_is_chosen_is_shown(page, tmp_path) -> None:
+    Image.fromarray(np.full((60, 100, 3), (250, 10, 200), np.uint8)).save(tmp_path / 'pink.png')
+    upload = page.element('.view input[type=file]')
+    upload.send_keys(str(tmp_path / 'pink.png'))
+    wait_for(lambda: 'pink.png · 100 x 60' in page.text('.status'), 'it is not shown')
+    page.script('document.querySelectorAll(".under button")[1].click()')    # without the overlay
+    wait_for(lambda: page.count_colour((250, 10, 200)) > 5000, 'the picture is not seen')
+
+
+def test_a_damaged_picture_is_refused_with_its_name(page, tmp_path) -> None:
+    (tmp_path / 'bad.png').write_bytes(b'\x89PNG nothing more')
+    page.element('.view input[type=file]').send_keys(str(tmp_path / 'bad.png'))
+    wait_for(lambda: 'bad.png' in page.text('.q-notification'), 'nobody complains')
+
+
+def test_two_pages_show_the_same_words(page, address) -> None:
+    first = page.driver.current_window_handle
+    page.driver.switch_to.new_window('tab')
+    page.driver.get(address)
+    page.type(STUFF, 'ceiling')
+    wait_for(lambda: 'ceiling' in chips(page), 'the word is not on its page')
+    page.driver.close()
+    page.driver.switch_to.window(first)
+    wait_for(lambda: 'ceiling' in chips(page), 'the word is not on the other page')
+    page.element('[aria-label="Remove ceiling"]').click()
+    wait_for(lambda: 'ceiling' not in chips(page), 'the word is still there')
+
+
+@pytest.mark.parametrize('is_dark', [False, True])
+def test_all_text_can_be_read(page, is_dark: bool) -> None:
+    page.resize(*WIDE, is_dark=is_dark)
+    page.type(STUFF, 'floor')       # its refusal is text too
+    wait_for(lambda: page.text('[data-kind=stuff] .q-field__messages'), 'no reason')
+    page.script('document.querySelector(".thresholds .q-item").click()')
+    wait_for(lambda: page.script(f'return {{found: (() => {{{_CONTRAST}}})()}}')['found'], '')
+    page.save('dark' if is_dark else 'light')
+    worst, text = page.script(_CONTRAST)[0]
+    assert worst >= 4.5, text
+
+
+def test_it_fits_a_telephone(page) -> None:
+    page.resize(*PHONE)
+    page.save('phone')
+    assert page.script('return document.documentElement.scrollWidth') <= PHONE[0]
+    assert page.element('.stage .live').size['width'] > 340
+
+
+def test_a_page_of_another_site_cannot_change_words(address) -> None:
+    for headers in ({'Origin': 'http://evil.example'}, {'Host': 'evil.example'}):
+        request = urllib.request.Request(f'{address}_nicegui_ws/socket.io/?transport=polling',
+                                         headers=headers)
+        with pytest.raises(urllib.error.HTTPError, match='40[03]'):
+            urllib.request.urlopen(request, timeout=10)
