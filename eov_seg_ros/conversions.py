@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, TYPE_CHECKING
 
 import cv2
@@ -23,7 +23,8 @@ from vision_msgs.msg import (
 from eov_seg_core.io.image_messages.layouts import WHITE
 from eov_seg_core.io.media import MAX_MEGAPIXELS
 from eov_seg_core.results.label_images import ids_of, paint, panoptic_labels
-from eov_seg_core.visualization import draw_overlay
+from eov_seg_core.visualization import class_color, draw_overlay
+from eov_seg_core.vocabulary import canonical_form
 from eov_seg_ros.class_ids import LabelSpace, UNLABELED
 from eov_seg_ros.image_bridge import CvBridge, make_bridge
 
@@ -120,6 +121,20 @@ def panoptic_image(header: Header, result: PanopticResult, labels: LabelSpace,
 def confidence_image(header: Header, result: PanopticResult) -> Image:
     """Return `mono8`: 255 times the score of the pixel's segment."""
     return image_message(header, result.confidence, 'mono8')
+
+
+def color_image(header: Header, result: PanopticResult) -> Image:
+    """Return `rgb8`: every pixel in the colour of its class, black for unlabeled."""
+    colors = [class_color(segment.name) for segment in result.segments]
+    channels = [paint(result, [color[index] for color in colors], np.uint8) for index in range(3)]
+    return image_message(header, np.stack(channels, axis=-1), 'rgb8')
+
+
+def mask_image(header: Header, result: PanopticResult, names: Collection[str]) -> Image:
+    """Return `mono8`: 255 where a segment has one of the names, else 0."""
+    forms = set(map(canonical_form, names))
+    values = [255 * (canonical_form(segment.name) in forms) for segment in result.segments]
+    return image_message(header, paint(result, values, np.uint8), 'mono8')
 
 
 def overlay_image(header: Header, image_rgb: RGB, result: PanopticResult, alpha: float) -> Image:

@@ -86,6 +86,8 @@ class Parameters:
     cloud_organized: bool = _parameter(
         True, "`~/points` keeps the image's grid, with NaN where there is no depth; false: only "
         'points with depth.')
+    mask_classes: tuple[str, ...] = _parameter(
+        (), 'Names whose pixels are white in `~/mask/image`.')
     enabled: bool = _parameter(
         True, 'Process frames; false pauses, as the service `~/set_enabled` does.')
 

@@ -39,7 +39,7 @@ class Shot:
     Attributes:
         image: Raw or compressed.
         depth: Of the same moment; None: there is none.
-        info: Of the image; None where there is no depth.
+        info: Of the image; None: none has come.
     """
 
     image: Image | CompressedImage
@@ -122,6 +122,11 @@ class DepthInput:
         self._pass_on(self._pairing.image_came(_stamp_ns(image.header), image, time.monotonic()))
         if self._pairing.is_waiting and self._timer is not None and self._timer.is_canceled():
             self._timer.reset()
+
+    @property
+    def info(self) -> CameraInfo | None:
+        """The calibration that came last."""
+        return self._info
 
     def drop_waiting(self) -> None:
         """Leave out the images that wait, because a newer one needs no depth."""
@@ -210,8 +215,7 @@ class DepthInput:
     def _pass_on(self, pair: Pair | None) -> None:
         if pair is None:
             return
-        has_depth = pair.depth is not None and self._info is not None
-        self._hand_on(Shot(pair.image, pair.depth, self._info) if has_depth else Shot(pair.image))
+        self._hand_on(Shot(pair.image, None if self._info is None else pair.depth, self._info))
 
 
 def _stamp_ns(header: Header) -> int:

@@ -179,7 +179,7 @@ class FrameProcessor:
             if self._world is not None:
                 self._world.publish(entry.header, self._identities.memory)
         return Frame(entry.header, entry.image_rgb, result, self._words.labels, parameters, ids,
-                     view, boxes)
+                     view, boxes, entry.shot.info)
 
     def _view(self, entry: _Input, parameters: Parameters) -> SpaceView | None:
         """Return depth, camera and place of an image; None: it has no depth that fits."""

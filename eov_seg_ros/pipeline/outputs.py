@@ -5,13 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from rclpy.lifecycle import LifecycleNode
-from sensor_msgs.msg import CompressedImage, Image, PointCloud2
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 
@@ -20,7 +22,7 @@ from eov_seg_ros import conversions
 from eov_seg_ros.class_ids import LabelSpace
 from eov_seg_ros.middleware.qos import create_publisher
 from eov_seg_ros.parameters import Parameters
-from eov_seg_ros.space import messages
+from eov_seg_ros.space import markers, messages
 from eov_seg_ros.space.view import SpaceView
 
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ class Frame:
         parameters: The parameters when the frame was started.
         ids: The published id of each segment; None: those of the result.
         view: Depth and camera; None: there is no depth, and nothing in space is published.
-        boxes: Of the things in the world, by the ids of the result; None: not known yet.
+        fused_boxes: Of the things in the world, by the ids of the result; None: not tracked there.
+        info: Calibration of the camera; None: not known.
     """
 
     header: Header
@@ -48,7 +51,25 @@ class Frame:
     parameters: Parameters
     ids: Sequence[int] | None = None
     view: SpaceView | None = None
-    boxes: Mapping[int, Box] | None = None
+    fused_boxes: Mapping[int, Box] | None = None
+    info: CameraInfo | None = None
+
+    @cached_property
+    def boxes(self) -> Mapping[int, Box] | None:
+        """The boxes to publish, by the ids of the result; None: where they are is not known."""
+        view = self.view
+        if view is None or view.world_frame and view.camera_in_world is None:
+            return None     # no boxes would say that there is nothing
+        return messages.boxes_of(self.result, view) if self.fused_boxes is None \
+            else self.fused_boxes
+
+    def camera_info(self) -> CameraInfo | None:
+        """Return the calibration for this image; None: it is of another size, or not known."""
+        if self.info is None or (self.info.height, self.info.width) != self.image_rgb.shape[:2]:
+            return None
+        info = copy(self.info)
+        info.header = self.header
+        return info
 
 
 class _Output(NamedTuple):
@@ -74,6 +95,9 @@ _OUTPUTS = {
         frame.header, frame.result)),
     'detections': _Output(Detection2DArray, lambda frame: conversions.detections(
         frame.header, frame.result, frame.parameters.detections_include_stuff, frame.ids)),
+    'color': _Output(Image, lambda frame: conversions.color_image(frame.header, frame.result)),
+    'mask/image': _Output(Image, lambda frame: conversions.mask_image(
+        frame.header, frame.result, frame.parameters.mask_classes)),
     'overlay': _Output(Image, lambda frame: conversions.overlay_image(
         frame.header, frame.image_rgb, frame.result, frame.parameters.overlay_alpha)),
 }
@@ -85,16 +109,16 @@ _IN_SPACE = {
         ids=frame.ids, stride=frame.parameters.cloud_stride,
         organized=frame.parameters.cloud_organized)),
     'detections_3d': _SpaceOutput(
-        Detection3DArray, lambda frame, view: _detections_3d(frame, view)),
+        Detection3DArray, lambda frame, view: _of_boxes(messages.detections_3d, frame, view)),
 }
+if markers.MESSAGE_TYPE is not None:
+    _IN_SPACE['markers'] = _SpaceOutput(
+        markers.MESSAGE_TYPE, lambda frame, view: _of_boxes(markers.markers, frame, view))
 
 
-def _detections_3d(frame: Frame, view: SpaceView) -> Detection3DArray | None:
-    if view.world_frame and view.camera_in_world is None:
-        return None     # an empty message would say that there is nothing
-    boxes = messages.boxes_of(frame.result, view) if frame.boxes is None else frame.boxes
-    return messages.detections_3d(frame.header, frame.result, boxes, ids=frame.ids,
-                                  world_frame=view.world_frame)
+def _of_boxes(build: Callable[..., Any], frame: Frame, view: SpaceView) -> Any:
+    return None if frame.boxes is None else build(
+        frame.header, frame.result, frame.boxes, ids=frame.ids, world_frame=view.world_frame)
 
 
 class Outputs:
@@ -117,6 +141,8 @@ class Outputs:
         self._compressed = {
             name: create_publisher(node, CompressedImage, f'{prefix}{name}/compressed')
             for name, output in _OUTPUTS.items() if output.message_type is Image}
+        self._infos = [create_publisher(node, CameraInfo, prefix + name)
+                       for name in ('camera_info', 'mask/camera_info') if with_depth]
         self._in_space = {name: create_publisher(node, output.message_type, prefix + name)
                           for name, output in _IN_SPACE.items() if with_depth}
 
@@ -155,6 +181,9 @@ class Outputs:
                 self._plain[name].publish(message)
             if is_compressed_wanted:
                 self._compressed[name].publish(conversions.compress(message))
+        for publisher in self._infos:
+            if publisher.get_subscription_count() and (info := frame.camera_info()) is not None:
+                publisher.publish(info)
         for name, publisher in self._in_space.items():
             if frame.view is not None and publisher.get_subscription_count():
                 message = _IN_SPACE[name].build(frame, frame.view)
@@ -163,6 +192,6 @@ class Outputs:
 
     def destroy(self) -> None:
         """Destroy the publishers."""
-        for publisher in (*self._plain.values(), *self._compressed.values(),
+        for publisher in (*self._plain.values(), *self._compressed.values(), *self._infos,
                           *self._in_space.values()):
             self._node.destroy_lifecycle_publisher(publisher)

@@ -16,6 +16,8 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
 
+from eov_seg_core.io.text import printable
+from eov_seg_core.vocabulary import canonical_form
 from eov_seg_ros.diagnostics import status_name
 from eov_seg_ros.log_bridge import Repeats
 from eov_seg_ros.parameters import Parameters
@@ -86,12 +88,21 @@ class Pipeline:
     def apply(self, parameters: Parameters) -> None:
         """Use new parameters from the next frame on, a new vocabulary once it is encoded."""
         self._parameters = parameters
+        self._warn_of_mask_classes(parameters)
         for stream in self._streams.values():
             if stream.depth is not None:
                 stream.depth.use_parameters(parameters)
         self._frames.set_max_rate(parameters.max_rate_hz)
         self._frames.run_between(functools.partial(self._processor.use_parameters, parameters))
         self._requests.request(parameters.vocabulary)
+
+    def _warn_of_mask_classes(self, parameters: Parameters) -> None:
+        known = set(map(canonical_form, parameters.vocabulary.names))
+        missing = [name for name in parameters.mask_classes if canonical_form(name) not in known]
+        if missing and self._repeats.is_due(tuple(missing)):
+            self._node.get_logger().warning(
+                f'mask_classes holds {printable(", ".join(missing))}, which the vocabulary does '
+                'not have: no pixel of ~/mask/image will show it')
 
     def activate(self) -> None:
         """Publish the class map, before the first frame, and subscribe to the cameras."""
@@ -139,9 +150,11 @@ class Pipeline:
         if stream.depth is not None and stream.outputs.is_depth_wanted():
             stream.depth.image_came(message)
             return
+        info = None
         if stream.depth is not None:
             stream.depth.drop_waiting()
-        self._frames.submit(Shot(message), stream.name)
+            info = stream.depth.info
+        self._frames.submit(Shot(message, None, info), stream.name)
 
     def _submit_words(self, words: RequestedWords) -> None:
         self._texts.submit(words)

@@ -31,7 +31,8 @@ from eov_seg_ros.space.view import SpaceView
 if TYPE_CHECKING:
     from eov_seg_core.results.result import PanopticResult
 
-_LEVEL_IN_CAMERA = invert(LEVEL_CAMERA)
+LEVEL_IN_CAMERA = invert(LEVEL_CAMERA)
+"""Takes boxes that are upright for a level camera into the frame of its images."""
 _TYPES = {'x': PointField.FLOAT32, 'y': PointField.FLOAT32, 'z': PointField.FLOAT32,
           'rgb': PointField.FLOAT32, 'label': PointField.UINT32, 'instance': PointField.UINT32}
 
@@ -123,7 +124,7 @@ def pose_in_world(box: Box) -> Pose:
 
 def _pose_in_camera(box: Box) -> Pose:
     """Turn the pose of a box of the level frame (z up) into the camera's (y down)."""
-    x, y, z = transform(_LEVEL_IN_CAMERA, np.array(box.center)).tolist()
+    x, y, z = transform(LEVEL_IN_CAMERA, np.array(box.center)).tolist()
     # (0.5, -0.5, 0.5, 0.5), the turn from the level frame, times the box's turn about z.
     sine, cosine = math.sin(box.yaw_rad / 2) / 2, math.cos(box.yaw_rad / 2) / 2
     return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(

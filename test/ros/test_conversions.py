@@ -18,6 +18,7 @@ from sensor_msgs.msg import Image  # noqa: E402
 from std_msgs.msg import Header  # noqa: E402
 
 from eov_seg_core.results.result import PanopticResult, Segment  # noqa: E402
+from eov_seg_core.visualization import class_color
 from eov_seg_ros import conversions  # noqa: E402
 from eov_seg_ros.class_ids import LabelSpace  # noqa: E402
 from eov_seg_ros.conversions import image_to_rgb  # noqa: E402
@@ -271,3 +272,17 @@ def test_label_info_lists_unlabeled_first():
     assert [(c.class_id, c.class_name) for c in message.class_map] == [
         (0, 'unlabeled'), (3, 'ein Hündchen'), (9, 'b')]
     assert message.threshold == pytest.approx(0.25)
+
+
+@pytest.mark.parametrize('segments', [[], [segment(1, 1, True)],
+                                      [segment(1, 2, True), segment(2, 1, False)]])
+def test_a_mask_is_white_where_a_name_is_and_colours_are_those_of_the_classes(segments):
+    result = result_of(*segments)
+    message = conversions.mask_image(Header(), result, ['CLASS 1', 'nothing'])
+    assert message.encoding == 'mono8'
+    assert pixels(message, np.uint8) == [*(255 * (s.class_id == 1) for s in segments), 0]
+    assert not any(pixels(conversions.mask_image(Header(), result, []), np.uint8))
+    message = conversions.color_image(Header(frame_id='x'), result)
+    assert (message.encoding, message.header.frame_id) == ('rgb8', 'x')
+    assert pixels(message, np.uint8) == [
+        *(channel for s in segments for channel in class_color(s.name)), 0, 0, 0]

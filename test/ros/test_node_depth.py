@@ -176,3 +176,29 @@ def test_an_empty_range_of_depths_is_refused(client, start_node):
     result, = client.set(depth_min_m=20.0)
     assert not result.successful
     assert 'below depth_max_m' in result.reason
+
+
+def test_mask_and_calibration_have_the_stamps_of_their_images(client, start_node, camera):
+    segmenter = FakeSegmenter()
+    start_node(segmenter, mask_classes=['Chair', 'ghost'], **IN_CAMERA)
+    infos = client.listen_to('eov_seg/camera_info', CameraInfo)
+    mask_infos = client.listen_to('eov_seg/mask/camera_info', CameraInfo)
+    client.wait_for(lambda: client.node.count_subscribers('camera_info'))
+    calls = segmenter.calls
+    camera.send_until(lambda: camera.count > 5)
+    assert segmenter.calls == calls     # nobody wants an image
+    masks = client.listen_to('eov_seg/mask/image', Image)
+    camera.send_until(lambda: masks and infos and mask_infos
+                      and masks[-1].header == infos[-1].header == mask_infos[-1].header)
+    assert masks[-1].encoding == 'mono8'
+    mask = np.frombuffer(masks[-1].data, np.uint8).reshape(HEIGHT, WIDTH)
+    assert set(np.unique(mask[:, :21])) == {255}
+    assert not mask[:, 22:].any()
+    assert (infos[-1].width, infos[-1].k[0], infos[-1].header.frame_id) == (WIDTH, 60.0, 'eye')
+    client.wait_for(lambda: 'mask_classes holds ghost, which the vocabulary does not have'
+                    in client.log)
+    assert client.set(mask_classes=['wall'])[0].successful
+    masks.clear()
+    camera.send_until(lambda: masks and np.frombuffer(masks[-1].data, np.uint8)
+                      .reshape(HEIGHT, WIDTH)[0, 30] == 255)
+

@@ -126,3 +126,12 @@ def test_an_object_is_remembered_over_an_edit_of_the_words(client, start_node, r
     robot.send_until(lambda: objects[-1].detections and objects[-1].detections[0].results[0]
                      .hypothesis.class_id == 'stool')
     assert [entry.id for entry in objects[-1].detections] == [first]
+
+
+def test_markers_are_in_the_world_frame(client, start_node, robot):
+    array = pytest.importorskip('visualization_msgs.msg',
+                                reason='visualization_msgs: scripts/setup_env.sh').MarkerArray
+    start_node(FakeSegmenter(), depth=True, **WORDS)
+    markers = client.listen_to('eov_seg/markers', array)
+    robot.send_until(lambda: markers)
+    assert [entry.header.frame_id for entry in markers[-1].markers] == ['odom'] * 3

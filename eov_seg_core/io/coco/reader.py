@@ -68,7 +68,7 @@ def read_panoptic_file(path: Path) -> PanopticFile:
     for index, entry in enumerate(_list_of(content, 'images', path)):
         image_id, file_name = _parsed(_image, entry, path, f'image {index}')
         if image_id in images:
-            raise ValueError(f'{path}: there are two images with id {image_id}')
+            raise ValueError(f'{path}: there are two images with id {image_id!s:.200}')
         images[image_id] = file_name
     categories = tuple(
         _parsed(_category_entry, entry, path, where)
@@ -104,9 +104,9 @@ def _annotations(content: Any, path: Path) -> dict[int | str, Annotation]:
     for index, entry in enumerate(_list_of(content, 'annotations', path)):
         image_id = _parsed(_image_id, entry, path, f'annotation {index}')
         if image_id in annotations:
-            raise ValueError(f'{path}: there are two annotations of image {image_id}')
+            raise ValueError(f'{path}: there are two annotations of image {image_id!s:.200}')
         annotations[image_id] = _parsed(
-            _annotation, entry, path, f'annotation of image {image_id}')
+            _annotation, entry, path, f'annotation of image {image_id!s:.200}')
     return annotations
 
 
@@ -183,14 +183,14 @@ def _whole(entry: Any, key: str) -> int:
     value = entry[key]
     is_whole = isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     if not is_whole:
-        raise ValueError(f'{key!r} must be a whole number, got {value!r}')
+        raise ValueError(f'{key!r} must be a whole number, got {value!r:.200}')
     return int(value)
 
 
 def _number(entry: Any, key: str) -> float:
     value = entry[key]
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise ValueError(f'{key!r} must be a number, got {value!r}')
+        raise ValueError(f'{key!r} must be a number, got {value!r:.200}')
     return value
 
 
@@ -206,7 +206,7 @@ def _category_entry(entry: Any) -> CategoryEntry:
 def _text(entry: Any, key: str) -> str:
     value = entry[key]
     if not isinstance(value, str) or not value:
-        raise ValueError(f'{key!r} must be text, got {value!r}')
+        raise ValueError(f'{key!r} must be text, got {value!r:.200}')
     return value
 
 
@@ -214,7 +214,7 @@ def _file_name(entry: Any) -> str:
     name = _text(entry, 'file_name')
     path = PurePosixPath(name)
     if path.is_absolute() or '..' in path.parts or '\0' in name:
-        raise ValueError(f"'file_name' must be a path inside of the folder, got {name!r}")
+        raise ValueError(f"'file_name' must be a path inside of the folder, got {name!r:.200}")
     return name
 
 

@@ -156,7 +156,7 @@ class CocoWriter:
             self._next_id = max(entries, default=0) + 1
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f'{path} is not of eov-seg, or it or its detections.json is damaged '
-                             f'({error!r}); it is not overwritten, choose another folder'
+                             f'({error!r:.300}); it is not overwritten, choose another folder'
                              ) from error
         if categories != self._categories:
             raise ValueError(f'{path} was made with another vocabulary of {len(categories)} '

@@ -212,3 +212,28 @@ def test_boxes_in_the_world_have_its_frame_and_the_ids_that_last(depth):
     assert center.position.x == pytest.approx(3.0, abs=0.5)     # 2 m ahead of x = 1
     assert 2 * math.atan2(center.orientation.z, center.orientation.w) == pytest.approx(box.yaw_rad)
     assert HEADER.frame_id == 'eye'
+
+
+@pytest.mark.parametrize('world_frame', ['odom', ''])
+def test_markers_delete_what_was_there_and_use_no_number_twice(depth, world_frame):
+    pytest.importorskip('visualization_msgs', reason='visualization_msgs: scripts/setup_env.sh')
+    from visualization_msgs.msg import Marker
+
+    from eov_seg_ros.space.markers import markers
+
+    result = a_result('chair', 'wall', 'chair')
+    boxes = boxes_of(result, view_of(depth))
+    first, *rest = markers(HEADER, result, boxes, ids=[8, 2, 9], world_frame=world_frame).markers
+    assert first.action == Marker.DELETEALL
+    assert [(entry.ns, entry.id, entry.type) for entry in rest] == [
+        ('chair', 16, Marker.LINE_LIST), ('chair', 17, Marker.TEXT_VIEW_FACING),
+        ('chair', 18, Marker.LINE_LIST), ('chair', 19, Marker.TEXT_VIEW_FACING)]
+    assert all(entry.header.frame_id == (world_frame or 'eye') and entry.lifetime.sec == 1
+               and entry.color.a == 1 for entry in rest)
+    lines, text, *_ = rest
+    ends = np.array([(point.x, point.y, point.z) for point in lines.points]).reshape(12, 2, 3)
+    lengths = np.linalg.norm(ends[:, 0] - ends[:, 1], axis=-1)
+    np.testing.assert_allclose(sorted(lengths), sorted(4 * boxes[1].size), atol=1e-9)
+    assert (text.text, text.scale.z > 0) == ('chair 8', True)
+    nothing = markers(HEADER, a_result(), {}, world_frame=world_frame).markers
+    assert [entry.action for entry in nothing] == [Marker.DELETEALL]
