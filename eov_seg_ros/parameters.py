@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from rclpy.node import Node
     from rclpy.parameter import Parameter
 
+_PUBLISHED = 'published'
+
 
 def _parameter(default: Any, description: str, *, name: str = '', **options: Any) -> Any:
     """Return a dataclass field that carries its `Spec`; `name` where it has a dot."""
@@ -95,13 +97,17 @@ class Parameters:
         's', 'Size of the model; `t` is for the built-in world and needs no checkpoint.',
         read_only=True, choices=VARIANTS)
     checkpoint: str = _parameter(
-        '', 'Weights: a published `.pth` or our `.safetensors`; empty: the built-in ones of `t`, '
-        'or those that `eov-seg download` fetched.',
+        '', 'Weights: a published `.pth` or our `.safetensors`; `published`: those that are '
+        'published for the variant, fetched if they are not on this machine; empty: the same, but '
+        'nothing is fetched. Those of `t` are in the package.',
         read_only=True)
+    download: bool = _parameter(
+        True, 'With `checkpoint: published`, fetch weights that are not on this machine; false: '
+        'only say how to bring them.', read_only=True)
     clip_pretrained: bool = _parameter(
-        False, "Without a checkpoint, take CLIP's weights through open_clip, from its cache or "
-        'the network (several hundred MB). Masks are then meaningless, because only a checkpoint '
-        'has trained mask layers.',
+        False, "With `allow_untrained`, and if there are no other weights, take CLIP's through "
+        'open_clip, from its cache or the network (several hundred MB). Masks are then '
+        'meaningless, because only a checkpoint has trained mask layers.',
         read_only=True)
     allow_untrained: bool = _parameter(
         False, 'Start with random weights if there are no others, for trying out the plumbing.',
@@ -181,6 +187,16 @@ class Parameters:
     def tracks_in_space(self) -> bool:
         """Whether frames are tracked by depth and transforms where they have both."""
         return self.depth and bool(self.world_frame) and self.tracking in ('auto', '3d')
+
+    @property
+    def wants_published(self) -> bool:
+        """Whether the published weights of the variant are asked for."""
+        return self.checkpoint == _PUBLISHED
+
+    @property
+    def checkpoint_file(self) -> str:
+        """The file that is named; empty: none."""
+        return '' if self.wants_published else self.checkpoint
 
     @cached_property
     def vocabulary(self) -> Vocabulary:

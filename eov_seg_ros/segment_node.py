@@ -50,6 +50,7 @@ from eov_seg_ros.process.given_parameters import unknown_parameters, unused_file
 from eov_seg_ros.process.node_status import NodeStatus
 from eov_seg_ros.process.run import end_process, run_node
 from eov_seg_ros.text import describe
+from eov_seg_ros.weights.fetching import Fetching
 
 _QOS = 'qos_overrides.'
 
@@ -115,7 +116,7 @@ class SegmentNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Take the model that was loaded meanwhile, or load it now."""
         loading, self._loading = self._loading, None
-        model = (self._load(self._parameters_at_start()) if loading is None
+        model = (self._load(self._parameters_at_start(), Fetching()) if loading is None
                  else loading.result())
         self._pipeline = Pipeline(self, model.parameters, model)
         self._pipeline.apply(Parameters.of_node(self))  # they may have changed meanwhile
@@ -180,7 +181,9 @@ class SegmentNode(LifecycleNode):
 
     def _close_pipeline(self) -> None:
         self._end_bond()
-        self._loading = None
+        if self._loading is not None:
+            self._loading.abandon()
+            self._loading = None
         if self._pipeline is not None:
             self._pipeline.close()
             self._pipeline = None
@@ -219,7 +222,8 @@ class SegmentNode(LifecycleNode):
         self._loading = Loading(self, functools.partial(self._load, parameters))
         await self._loading.done
 
-    def _load(self, parameters: Parameters) -> LoadedModel:
+    def _load(self, parameters: Parameters, fetching: Fetching) -> LoadedModel:
+        fetching.fetch_if_wanted(parameters)
         return load_model(parameters, self._segmenter_factory)
 
     # Diagnostics.
@@ -230,7 +234,7 @@ class SegmentNode(LifecycleNode):
         else:
             self._status.publish(self._status.idle(
                 self._state_machine.current_state[1],
-                None if self._loading is None else self._loading.started_s))
+                '' if self._loading is None else self._loading.activity))
 
     def _warn_of_unknown_parameters(self, prefix: str = '') -> None:
         """Log the given parameters that were not declared; those with a prefix, or without one."""

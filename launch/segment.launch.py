@@ -55,7 +55,10 @@ ARGUMENTS = {
     'depth_image': Argument('depth/image_raw', 'Topic of the depth images'),
     'camera_info': Argument('camera_info', "Topic of the camera's calibration"),
     'variant': Argument('', 'Size of the model: t, s, m or l', ('', 't', 's', 'm', 'l')),
-    'checkpoint': Argument('', 'Weights: a published .pth or our .safetensors'),
+    'checkpoint': Argument('', 'Weights: a published .pth or our .safetensors, or published: '
+                           'those of the variant, as segment.yaml has it'),
+    'download': Argument('', 'Fetch published weights that are not on this machine',
+                         ('', *_BOOL)),
     'device': Argument('', 'auto, cpu, cuda or cuda:N'),
     'vocabulary_file': Argument(
         '', "What to look for: YAML with lists 'things' and 'stuff', for example "
@@ -116,7 +119,8 @@ def _segment_node(values: dict[str, str]) -> Node:
     overrides: dict[str, Any] = {
         name: values[name] for name in ('variant', 'checkpoint', 'device', 'image_transport')
         if values[name]}
-    overrides |= {name: _is_true(values[name]) for name in ('autostart', 'depth') if values[name]}
+    overrides |= {name: _is_true(values[name]) for name in ('autostart', 'depth', 'download')
+                  if values[name]}
     overrides['use_sim_time'] = _is_true(values['use_sim_time'])
     files = [values['params_file']]
     if values['vocabulary_file']:

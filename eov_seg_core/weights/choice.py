@@ -30,13 +30,23 @@ CAVEATS: dict[Source, str] = {
 """What a user must be told about the weights of a source."""
 
 
+class NoWeightsError(ValueError):
+    """No allowed source has weights of a variant."""
+
+
+def is_here(variant: str) -> bool:
+    """Return whether weights of a variant are on this machine: in the package or fetched."""
+    return has_builtin_weights(variant) or weights_file(variant).is_file()
+
+
 def usable_sources(variant: str, allowed: Sequence[Source]) -> list[Source]:
     """Return those of the allowed sources that can have weights of a variant, in their order.
 
     Whether CLIP's weights can be fetched shows only when it is tried.
 
     Raises:
-        ValueError: The variant does not exist, or no allowed source has weights of it.
+        NoWeightsError: No allowed source has weights of this variant.
+        ValueError: The variant does not exist.
     """
     has_clip = variant_config(variant).clip_name is not None
     usable = {'checkpoint': True, 'built-in': has_builtin_weights(variant),
@@ -44,11 +54,11 @@ def usable_sources(variant: str, allowed: Sequence[Source]) -> list[Source]:
     sources = [source for source in allowed if usable[source]]
     if not sources:
         lacks = ' and no public CLIP weights' if 'clip' in allowed else ''
-        raise ValueError(
+        raise NoWeightsError(
             f'there are no weights for variant {variant!r}: {variant!r} has no built-in weights'
             f'{lacks}{_how_to_fetch(variant)}. Or set checkpoint to a published .pth or our '
             '.safetensors; or use variant t, which has its own and knows the built-in world; or, '
-            'to try without, allow random weights: --untrained, or allow_untrained of the node')
+            'to try without, allow random weights: --untrained')
     return sources
 
 

@@ -16,6 +16,7 @@ from rclpy.task import Future
 
 from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.pipeline.segmenter_factory import warm_up
+from eov_seg_ros.weights.fetching import Fetching
 
 _log = logging.getLogger(__name__)
 
@@ -60,22 +61,32 @@ class Loading:
 
     Args:
         node: Its executor is woken at the end.
-        load: What to call.
+        load: What to call; with what fetches the weights.
 
     Attributes:
         done: Can be awaited in a callback; never an error.
-        started_s: `time.monotonic()` at the start.
     """
 
-    def __init__(self, node: Node, load: Callable[[], LoadedModel]) -> None:
+    def __init__(self, node: Node, load: Callable[[Fetching], LoadedModel]) -> None:
         self._node = node
         self._load = load
         self._model: LoadedModel | None = None
         self._error: Exception | None = None
         self.done: Future = Future()
-        self.started_s = time.monotonic()
+        self._fetching = Fetching()
+        self._started_s = time.monotonic()
         # A daemon, so that a signal can end the process while it loads.
         threading.Thread(target=self._run, name='loading', daemon=True).start()
+
+    @property
+    def activity(self) -> str:
+        """What it is doing, and for how long, for /diagnostics."""
+        return (f'{self._fetching.activity or "the model is being loaded"}, for '
+                f'{time.monotonic() - self._started_s:.0f} s now')
+
+    def abandon(self) -> None:
+        """End what can be ended, a download; the rest goes on, and nobody waits for it."""
+        self._fetching.stop.set()
 
     def result(self) -> LoadedModel:
         """Return what was loaded, or raise the error that prevented it; once `done`."""
@@ -87,7 +98,7 @@ class Loading:
 
     def _run(self) -> None:
         try:
-            self._model = self._load()
+            self._model = self._load(self._fetching)
         except Exception as error:  # noqa: BLE001  raised again by `result`
             self._error = error
         self.done.set_result(None)

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import logging
 import os
-from pathlib import Path
 from typing import Any, TYPE_CHECKING
 import urllib.error
 import urllib.request
 
 import eov_seg_core
-from eov_seg_core.weights.choice import CAVEATS, Source, usable_sources
+from eov_seg_core.pretrained import load_pretrained
+from eov_seg_core.weights.choice import CAVEATS, Source
 from eov_seg_ros.parameters import Parameters
+from eov_seg_ros.weights.sources import sources
 
 if TYPE_CHECKING:
     import torch
@@ -42,26 +43,14 @@ def load_segmenter(parameters: Parameters) -> Segmenter:
             there; says which parameter helps.
         RuntimeError: CLIP's weights could not be fetched.
     """
-    check_weights(parameters)
+    allowed = sources(parameters)   # at once, before PyTorch is imported
     options: dict[str, Any] = {
         'device': _device(parameters), 'precision': parameters.precision,
         'embedding_cache_dir': parameters.embedding_cache_dir or None,
         'compile': parameters.compile}
     if parameters.input_size:
         options['input_size'] = parameters.input_size if parameters.input_size > 0 else None
-    return _load(parameters, options)
-
-
-def check_weights(parameters: Parameters) -> None:
-    """Refuse to start without weights: at once, before PyTorch is imported, without network.
-
-    Raises:
-        ValueError: There is no checkpoint, and no other weights are allowed; says what to do.
-    """
-    if parameters.checkpoint and not Path(parameters.checkpoint).is_file():
-        raise ValueError('the parameter checkpoint names a file that is not there: '
-                         f'{parameters.checkpoint!r}')
-    _usable_sources(parameters)
+    return _load(parameters, allowed, options)
 
 
 def warm_up(segmenter: Segmenter, parameters: Parameters) -> None:
@@ -108,25 +97,15 @@ def _device(parameters: Parameters) -> str:
     return parameters.device
 
 
-def _load(parameters: Parameters, options: dict[str, Any]) -> Segmenter:
+def _load(parameters: Parameters, allowed: list[Source], options: dict[str, Any]) -> Segmenter:
     """Take the best weights that there are and the parameters allow."""
-    from eov_seg_core.pretrained import load_pretrained
-
-    sources = _usable_sources(parameters)
-    if sources[0] == 'clip':
+    if allowed[0] == 'clip':
         _use_only_the_cache_if_offline()
-    model, source = load_pretrained(parameters.variant, parameters.checkpoint, sources=sources)
+    model, source = load_pretrained(parameters.variant, parameters.checkpoint_file,
+                                    sources=allowed)
     if source in CAVEATS:
         _log.warning('NO CHECKPOINT. %s Set the parameter checkpoint.', CAVEATS[source])
     return eov_seg_core.Segmenter(model, **{'input_size': model.config.input_size, **options})
-
-
-def _usable_sources(parameters: Parameters) -> list[Source]:
-    allowed: dict[Source, bool] = {
-        'checkpoint': bool(parameters.checkpoint), 'built-in': True, 'published': True,
-        'clip': parameters.clip_pretrained, 'untrained': parameters.allow_untrained}
-    return usable_sources(parameters.variant, [name for name, is_allowed in allowed.items()
-                                               if is_allowed])
 
 
 def _use_only_the_cache_if_offline() -> None:

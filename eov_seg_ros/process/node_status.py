@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-import time
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.node import Node
@@ -44,17 +43,16 @@ class NodeStatus:
         self._publisher.publish(DiagnosticArray(
             header=Header(stamp=self._node.get_clock().now().to_msg()), status=statuses))
 
-    def idle(self, state: str, loading_since_s: float | None) -> list[DiagnosticStatus]:
+    def idle(self, state: str, activity: str) -> list[DiagnosticStatus]:
         """Say why there is no pipeline, once for each camera.
 
         Args:
             state: The lifecycle's.
-            loading_since_s: When loading began, as `time.monotonic` gives it; None: not loading.
+            activity: What is being done to start; empty: nothing.
         """
         level, text = DiagnosticStatus.OK, state
-        if loading_since_s is not None:
-            seconds = time.monotonic() - loading_since_s
-            text = f'STARTING: the model is being loaded, for {seconds:.0f} s now'
+        if activity:
+            text = f'STARTING: {activity}'
         elif self.failure:
             level, text = DiagnosticStatus.ERROR, self.failure
         return [DiagnosticStatus(level=level, name=status_name(self._node, camera), message=text)

@@ -244,7 +244,7 @@ def test_without_weights_it_ends_at_once_and_names_the_ways_out(start_process):
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 1, output
     line, = (line for line in output.splitlines() if 'there are no weights' in line)
-    for way in ('checkpoint', 'variant t', 'allow_untrained'):
+    for way in ('checkpoint:=published', 'eov-seg download s', 'checkpoint:=FILE', 'variant:=t'):
         assert way in line
     assert 'autostart:=false' in output
     assert 'Traceback' not in output, output
