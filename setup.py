@@ -33,7 +33,7 @@ INSTALL_REQUIRES = [
 # ROS 2 without a ROS installation.  The wheels lack vision_msgs and tf2_msgs: scripts/*_msgs.
 ROS_WHEELS = [f'ros-{ROS_DISTRO}-{name}' for name in (
     'rclpy', 'rmw-fastrtps-cpp', 'sensor-msgs', 'std-msgs', 'std-srvs', 'geometry-msgs',
-    'diagnostic-msgs', 'lifecycle-msgs', 'visualization-msgs')]
+    'diagnostic-msgs', 'lifecycle-msgs', 'nav-msgs', 'visualization-msgs')]
 
 EXTRAS_REQUIRE = {
     'ros': ROS_WHEELS,

@@ -18,14 +18,23 @@ import numpy.typing as npt
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
-from vision_msgs.msg import LabelInfo
+from vision_msgs.msg import Detection3DArray, LabelInfo
 
-from eov_seg_core.world import camera_path, Frame, generate_scene, render, Scene
+from eov_seg_core.world import (
+    camera_path,
+    Frame,
+    generate_scene,
+    MovingThings,
+    render,
+    Scene,
+    VisibleObject,
+)
 from eov_seg_ros.class_ids import ClassIds, LabelSpace
 from eov_seg_ros.conversions import image_message, label_info
 from eov_seg_ros.middleware.qos import output_qos, QOS_OVERRIDES
 from eov_seg_ros.parameter_spec import declare, Spec
 from eov_seg_ros.process.run import run_node
+from eov_seg_ros.space import truth
 
 SPECS = (
     Spec('rate_hz', 10.0, 'Images per second; fewer where rendering takes longer.',
@@ -38,6 +47,21 @@ SPECS = (
          read_only=True, bounds=(1, 100000)),
     Spec('frame_id', 'camera_color_optical_frame',
          'frame_id of all messages: x right, y down, z forward.', read_only=True),
+    Spec('world_frame', 'odom', 'Frame of the room in `/tf`, `odometry` and the true boxes; its '
+         'origin is in the middle of the floor.', read_only=True),
+    Spec('body_frame', 'camera_link', 'Frame of the camera with x forward and z up.',
+         read_only=True),
+    Spec('depth_noise', 0.0, 'Standard deviation of the depth at 1 m, in metres; it grows with '
+         'the square of the depth. 0.0015 is that of a structured-light camera.',
+         read_only=True, bounds=(0.0, 1.0)),
+    Spec('pose_noise_m', 0.0, 'Standard deviation of each coordinate in `/tf` and `odometry`.',
+         read_only=True, bounds=(0.0, 10.0)),
+    Spec('pose_noise_deg', 0.0, 'Standard deviation of the heading in `/tf` and `odometry`.',
+         read_only=True, bounds=(0.0, 180.0)),
+    Spec('dropout_s', 0.0, 'Once in each way around, nothing is published for so long.',
+         read_only=True, bounds=(0.0, 3600.0)),
+    Spec('moving_objects', 0, 'How many things move to and fro, by 0.6 m at most, once in each '
+         'way around.', read_only=True, bounds=(0, 100)),
 )
 """The parameters of the node."""
 KEPT_BYTES = 256 * 2**20
@@ -52,11 +76,15 @@ class View:
         rgb: (H, W, 3) uint8.
         depth: (H, W) float32 metres along the optical axis.
         panoptic: (H, W) int32 `(class_id << 16) | object id`, 0 as object id for stuff.
+        objects: All objects of the room, where they are now.
+        camera_in_room: (4, 4) true pose of the camera.
     """
 
     rgb: npt.NDArray[np.uint8]
     depth: npt.NDArray[np.float32]
     panoptic: npt.NDArray[np.int32]
+    objects: tuple[VisibleObject, ...]
+    camera_in_room: npt.NDArray[np.float64]
 
 
 class Views:
@@ -65,11 +93,12 @@ class Views:
     Args:
         scene: The room.
         frames: Pictures of one way around.
+        moving: How many things move.
         **options: As for `camera_path`.
     """
 
-    def __init__(self, scene: Scene, frames: int, **options: int) -> None:
-        self._scene = scene
+    def __init__(self, scene: Scene, frames: int, moving: int = 0, **options: int) -> None:
+        self._things = MovingThings(scene, moving)
         self.cameras = camera_path(scene, frames, **options)
         self._kept: dict[int, View] = {}
         everything = (*scene.surfaces, *scene.objects)
@@ -84,8 +113,9 @@ class Views:
         """Return a picture, counted from 0 without end."""
         number %= len(self.cameras)
         if number not in self._kept:
-            frame = render(self._scene, self.cameras[number], noise_seed=number)
-            view = View(frame.rgb, frame.depth, self._panoptic(frame))
+            scene, camera = self._things.at(number / len(self.cameras)), self.cameras[number]
+            frame = render(scene, camera, noise_seed=number)
+            view = View(frame.rgb, frame.depth, self._panoptic(frame), frame.objects, camera.pose)
             if (len(self._kept) + 1) * _size(view) > KEPT_BYTES:
                 return view
             self._kept[number] = view
@@ -100,7 +130,7 @@ def _size(view: View) -> int:
 
 
 class WorldCameraNode(Node):
-    """Publishes `image_raw`, `depth/image_raw`, `camera_info` and, below `~/truth`, the truth.
+    """Publishes what a driver and odometry do, and, below `~/truth`, the truth.
 
     Args:
         **options: As for `rclpy.node.Node`.
@@ -116,14 +146,26 @@ class WorldCameraNode(Node):
         value = {spec.name: self.get_parameter(spec.name).value for spec in SPECS}
         self._frame_id = value['frame_id']
         self._views = Views(generate_scene(value['seed']), value['path_frames'],
-                            seed=value['path_seed'], width=value['width'], height=value['height'])
+                            value['moving_objects'], seed=value['path_seed'],
+                            width=value['width'], height=value['height'])
+        self._value = value
+        self._dice = np.random.default_rng(value['seed'])
+        # at least one picture of each way around is sent
+        self._sent = max(value['path_frames'] - round(value['dropout_s'] * value['rate_hz']), 1)
         self._number = 0
         self._next = self._views[0]
         self._publishers_of = {
             'image_raw': self._publisher(Image, 'image_raw'),
             'depth/image_raw': self._publisher(Image, 'depth/image_raw'),
             'camera_info': self._publisher(CameraInfo, 'camera_info'),
-            '~/truth/panoptic': self._publisher(Image, '~/truth/panoptic')}
+            '~/truth/panoptic': self._publisher(Image, '~/truth/panoptic'),
+            '~/truth/detections_3d': self._publisher(Detection3DArray, '~/truth/detections_3d')}
+        if truth.ODOMETRY_TYPE is not None:
+            self._publishers_of['odometry'] = self._publisher(truth.ODOMETRY_TYPE, 'odometry')
+        if truth.TF_TYPE is not None:
+            self._publishers_of['/tf'] = self._publisher(truth.TF_TYPE, '/tf')
+            self._publisher(truth.TF_TYPE, '/tf_static', latched=True).publish(
+                truth.fixed_transform(Header(frame_id=value['body_frame']), self._frame_id))
         latched = self._publisher(LabelInfo, '~/truth/label_info', latched=True)
         latched.publish(label_info(self._header(), self._views.labels, 0.0))
         self.create_timer(1.0 / value['rate_hz'], self._publish)
@@ -145,17 +187,34 @@ class WorldCameraNode(Node):
 
     def _publish(self) -> None:
         """Publish the picture that is ready, then make the next: stamps keep an even distance."""
-        header, view = self._header(), self._next
-        build: dict[str, Callable[[], Any]] = {
-            'image_raw': lambda: image_message(header, view.rgb, 'rgb8'),
-            'depth/image_raw': lambda: image_message(header, view.depth, '32FC1'),
-            'camera_info': lambda: self._camera_info(header),
-            '~/truth/panoptic': lambda: image_message(header, view.panoptic, '32SC1')}
-        for topic, publisher in self._publishers_of.items():
-            if publisher.get_subscription_count():
-                publisher.publish(build[topic]())
+        if self._number % len(self._views.cameras) < self._sent:
+            self._send(self._header(), self._next)
         self._number += 1
         self._next = self._views[self._number]
+
+    def _send(self, header: Header, view: View) -> None:
+        in_world = Header(stamp=header.stamp, frame_id=self._value['world_frame'])
+        body = self._value['body_frame']
+        pose = truth.inexact(view.camera_in_room, self._value['pose_noise_m'],
+                             self._value['pose_noise_deg'], self._dice)
+        build: dict[str, Callable[[], Any]] = {
+            '/tf': lambda: truth.moving_transform(in_world, pose, body),
+            'odometry': lambda: truth.odometry(in_world, pose, body),
+            'depth/image_raw': lambda: image_message(header, self._measured(view.depth), '32FC1'),
+            'camera_info': lambda: self._camera_info(header),
+            'image_raw': lambda: image_message(header, view.rgb, 'rgb8'),
+            '~/truth/panoptic': lambda: image_message(header, view.panoptic, '32SC1'),
+            '~/truth/detections_3d': lambda: truth.true_boxes(in_world, view.objects)}
+        for topic, make in build.items():
+            publisher = self._publishers_of.get(topic)
+            if publisher is not None and publisher.get_subscription_count():
+                publisher.publish(make())
+
+    def _measured(self, depth: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        if not self._value['depth_noise']:
+            return depth
+        noise = self._dice.standard_normal(depth.shape, np.float32)
+        return depth + np.float32(self._value['depth_noise']) * noise * depth * depth
 
     def _camera_info(self, header: Header) -> CameraInfo:
         """Describe a pinhole camera without distortion."""

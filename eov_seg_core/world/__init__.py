@@ -15,9 +15,10 @@ from eov_seg_core.world.camera import Camera, camera_path, random_camera
 from eov_seg_core.world.furnishing.categories import OBJECT_TYPES, ObjectType, SURFACE_NAMES
 from eov_seg_core.world.furnishing.generate import generate_scene
 from eov_seg_core.world.materials import COLORS
+from eov_seg_core.world.moving import MovingThings
 from eov_seg_core.world.rendering.render import Frame, render, VisibleObject
 from eov_seg_core.world.scene import Box3D, Light, Room, Scene, SceneObject
 
-__all__ = ['Box3D', 'COLORS', 'Camera', 'Frame', 'Light', 'OBJECT_TYPES', 'ObjectType', 'Room',
-           'SURFACE_NAMES', 'Scene', 'SceneObject', 'VisibleObject', 'camera_path',
-           'generate_scene', 'random_camera', 'render']
+__all__ = ['Box3D', 'COLORS', 'Camera', 'Frame', 'Light', 'MovingThings', 'OBJECT_TYPES',
+           'ObjectType', 'Room', 'SURFACE_NAMES', 'Scene', 'SceneObject', 'VisibleObject',
+           'camera_path', 'generate_scene', 'random_camera', 'render']

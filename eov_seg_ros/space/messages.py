@@ -129,3 +129,23 @@ def _pose_in_camera(box: Box) -> Pose:
     sine, cosine = math.sin(box.yaw_rad / 2) / 2, math.cos(box.yaw_rad / 2) / 2
     return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(
         x=cosine - sine, y=-cosine - sine, z=cosine + sine, w=cosine - sine))
+
+
+def body_pose(camera_in_world: npt.NDArray[np.float64]) -> Pose:
+    """Return where a camera was, with x along its optical axis and z up, as robots have it."""
+    matrix = camera_in_world @ LEVEL_IN_CAMERA
+    x, y, z = matrix[:3, 3].tolist()
+    return Pose(position=Point(x=x, y=y, z=z), orientation=quaternion(matrix))
+
+
+def quaternion(matrix: npt.NDArray[np.float64]) -> Quaternion:
+    """Return the turn of a (4, 4) pose."""
+    # the eigenvector of Bar-Itzhack: exact for any rotation, and no case of four is special
+    r = matrix[:3, :3]
+    symmetric = np.array([
+        [r[0, 0] - r[1, 1] - r[2, 2], r[1, 0] + r[0, 1], r[2, 0] + r[0, 2], r[2, 1] - r[1, 2]],
+        [r[1, 0] + r[0, 1], r[1, 1] - r[0, 0] - r[2, 2], r[2, 1] + r[1, 2], r[0, 2] - r[2, 0]],
+        [r[2, 0] + r[0, 2], r[2, 1] + r[1, 2], r[2, 2] - r[0, 0] - r[1, 1], r[1, 0] - r[0, 1]],
+        [r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], np.trace(r)]])
+    x, y, z, w = np.linalg.eigh(symmetric)[1][:, -1].tolist()
+    return Quaternion(x=x, y=y, z=z, w=w)

@@ -9,20 +9,17 @@ from dataclasses import replace
 import time
 from typing import Any
 
-from geometry_msgs.msg import Point, Pose, PoseArray, Quaternion
-import numpy as np
+from geometry_msgs.msg import PoseArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.time import Time
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
 
-from eov_seg_core.geometry import LEVEL_CAMERA
 from eov_seg_core.tracking import ObjectMemory, RememberedObject
 from eov_seg_ros.middleware.qos import create_publisher
 from eov_seg_ros.parameters import Parameters
-from eov_seg_ros.space.messages import detection, pose_in_world
+from eov_seg_ros.space.messages import body_pose, detection, pose_in_world
 from eov_seg_ros.space.poses import PoseInput
-from eov_seg_ros.space.transforms import Matrix
 from eov_seg_ros.space.view import SpaceView
 
 _PERIOD_S = 1.0
@@ -92,7 +89,8 @@ class WorldSpace:
         messages = (
             Detection3DArray(header=header,
                              detections=[_message(self._frame, item) for item in objects]),
-            PoseArray(header=header, poses=[_viewpoint(item.viewpoint) for item in objects]))
+            PoseArray(header=header, poses=[
+                body_pose(item.viewpoint) for item in objects]))
         for publisher, message in zip(self._publishers, messages):
             publisher.publish(message)
 
@@ -108,23 +106,3 @@ def _message(frame: str, item: RememberedObject) -> Any:
     header = Header(stamp=Time(nanoseconds=round(item.last_seen_s * 1e9)).to_msg(), frame_id=frame)
     return detection(header, item.id, item.name or '', item.share, pose_in_world(item.box),
                      item.box.size)
-
-
-def _viewpoint(camera_in_world: Matrix) -> Pose:
-    """Return where a camera was, with x along its optical axis as robots have it."""
-    matrix = camera_in_world @ np.linalg.inv(LEVEL_CAMERA)
-    x, y, z = matrix[:3, 3].tolist()
-    return Pose(position=Point(x=x, y=y, z=z), orientation=_quaternion(matrix))
-
-
-def _quaternion(matrix: Matrix) -> Quaternion:
-    """Return the turn of a pose."""
-    # the eigenvector of Bar-Itzhack: exact for any rotation, and no case of four is special
-    r = matrix[:3, :3]
-    symmetric = np.array([
-        [r[0, 0] - r[1, 1] - r[2, 2], r[1, 0] + r[0, 1], r[2, 0] + r[0, 2], r[2, 1] - r[1, 2]],
-        [r[1, 0] + r[0, 1], r[1, 1] - r[0, 0] - r[2, 2], r[2, 1] + r[1, 2], r[0, 2] - r[2, 0]],
-        [r[2, 0] + r[0, 2], r[2, 1] + r[1, 2], r[2, 2] - r[0, 0] - r[1, 1], r[1, 0] - r[0, 1]],
-        [r[2, 1] - r[1, 2], r[0, 2] - r[2, 0], r[1, 0] - r[0, 1], np.trace(r)]])
-    x, y, z, w = np.linalg.eigh(symmetric)[1][:, -1].tolist()
-    return Quaternion(x=x, y=y, z=z, w=w)

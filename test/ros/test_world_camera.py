@@ -12,11 +12,17 @@ import pytest
 pytest.importorskip('rclpy', reason='rclpy is not installed: scripts/setup_env.sh')
 
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
-from vision_msgs.msg import LabelInfo  # noqa: E402
+from vision_msgs.msg import Detection3DArray, LabelInfo  # noqa: E402
 
-from eov_seg_core.world import camera_path, generate_scene, render  # noqa: E402
+from eov_seg_core.world import (  # noqa: E402
+    camera_path,
+    generate_scene,
+    MovingThings,
+    render,
+)
 from eov_seg_ros import world_camera_node  # noqa: E402
 from eov_seg_ros.parameter_spec import markdown_table  # noqa: E402
+from eov_seg_ros.space.transforms import TransformBuffer  # noqa: E402
 from eov_seg_ros.world_camera_node import Views, WorldCameraNode  # noqa: E402
 
 pytestmark = pytest.mark.ros
@@ -78,6 +84,71 @@ def test_pictures_repeat_and_are_kept_only_as_far_as_memory_goes(monkeypatch):
     views = Views(scene, 2, **SIZE)
     assert views[0] is not views[2]
     np.testing.assert_array_equal(views[0].rgb, views[2].rgb)
+
+
+def camera(spin_node, **values):
+    from rclpy.parameter import Parameter
+    spin_node(lambda: WorldCameraNode(parameter_overrides=[
+        Parameter(name, value=value)
+        for name, value in {**SIZE, 'seed': 3, 'path_frames': 4, **values}.items()]))
+
+
+def test_places_and_true_boxes_are_those_of_the_picture(client, spin_node):
+    tf2 = pytest.importorskip('tf2_msgs.msg', reason='tf2_msgs: scripts/setup_env.sh')
+    fixed = client.listen_to('/tf_static', tf2.TFMessage, latched=True)
+    moved = client.listen_to('/tf', tf2.TFMessage)
+    boxes = client.listen_to('world_camera/truth/detections_3d', Detection3DArray)
+    camera(spin_node, rate_hz=20.0)
+    client.wait_for(lambda: fixed and len(moved) > 4
+                    and any(message.detections for message in boxes))
+
+    buffer = TransformBuffer()
+    for message, is_static in ((fixed[0], True), *((entry, False) for entry in moved)):
+        entry, = message.transforms
+        place, turn = entry.transform.translation, entry.transform.rotation
+        buffer.add(entry.header.frame_id, entry.child_frame_id, stamp_of(entry),
+                   (place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w),
+                   is_static=is_static)
+    poses = [camera.pose for camera in camera_path(generate_scene(3), 4, **SIZE)]
+    found = buffer.pose('odom', 'camera_color_optical_frame', stamp_of(moved[-1].transforms[0]))
+    assert min(np.abs(found - pose).max() for pose in poses) < 1e-9
+
+    true = {str(item.id): item for item in generate_scene(3).objects}
+    for entry in (entry for message in boxes for entry in message.detections):
+        item = true[entry.id]
+        center = entry.bbox.center.position
+        assert (center.x, center.y, center.z) == pytest.approx(item.box.center)
+        assert (entry.header.frame_id, entry.results[0].hypothesis.class_id) == (
+            'odom', f'{item.color} {item.name}')
+
+
+def test_faults_can_be_asked_for(client, spin_node):
+    from rclpy.time import Time
+
+    tf2 = pytest.importorskip('tf2_msgs.msg', reason='tf2_msgs: scripts/setup_env.sh')
+    moved = client.listen_to('/tf', tf2.TFMessage)
+    depths = client.listen_to('depth/image_raw', Image)
+    boxes = client.listen_to('world_camera/truth/detections_3d', Detection3DArray)
+    camera(spin_node, rate_hz=20.0, path_frames=8, dropout_s=0.3, depth_noise=0.01,
+           pose_noise_m=0.1, pose_noise_deg=2.0, moving_objects=3)
+    client.wait_for(lambda: len(moved) > 6 and len(depths) > 3 and boxes)
+    times_s = [Time.from_msg(message.transforms[0].header.stamp).nanoseconds / 1e9
+               for message in moved]
+    assert max(np.diff(times_s)) > 0.3
+    poses = [pose.pose for pose in camera_path(generate_scene(3), 8, **SIZE)]
+    places = [message.transforms[0].transform.translation for message in moved]
+    off_m = [min(np.linalg.norm(pose[:3, 3] - (place.x, place.y, place.z)) for pose in poses)
+             for place in places]
+    assert 0.01 < np.median(off_m) < 0.5
+    exact = [view.depth for view in (Views(generate_scene(3), 8, 3, **SIZE)[number]
+                                     for number in range(8))]
+    errors = [np.abs(pixels(depths[-1], np.float32)[..., 0] - depth).mean() for depth in exact]
+    assert 0.005 < min(errors) < 0.3
+    assert MovingThings(generate_scene(3), 3).ids
+
+
+def stamp_of(message) -> int:
+    return message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
 
 
 def test_the_documentation_has_its_parameters():
