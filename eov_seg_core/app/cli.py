@@ -157,8 +157,10 @@ def _add_benchmark(commands: Any) -> None:
 
 
 def _add_info(commands: Any) -> None:
-    parser = commands.add_parser('info', help='describe a variant, the device and versions',
-                                 description='Describe a variant, the device and versions.')
+    parser = commands.add_parser(
+        'info', help='describe a variant, where weights are, the device and versions',
+        description='Describe a variant, where the weights of all variants are, the device and '
+                    'versions.')
     parser.add_argument('--variant', choices=VARIANTS,
                         help="size of the network (the checkpoint's, else s)")
     parser.add_argument('--checkpoint', metavar='FILE', help='read and check this file, too')
@@ -245,8 +247,10 @@ def _info(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print(json.dumps(entries, indent=2))
         return 0
-    libraries = entries.pop('libraries')
-    for name, value in (entries | libraries).items():
+    libraries, weights = entries.pop('libraries'), entries.pop('weights')
+    places = {f'weights of {variant}': download.describe(variant, entry)
+              for variant, entry in weights.items()}
+    for name, value in (entries | places | libraries).items():
         print(f'{name.replace("_", " "):28s}{_shown(value)}')
     return 0
 

@@ -16,7 +16,7 @@ import cv2
 import torch
 from tqdm import tqdm
 
-from eov_seg_core.config import variant_config
+from eov_seg_core.config import variant_config, VARIANTS
 from eov_seg_core.device.precision import resolve_device, resolve_precision
 from eov_seg_core.io.coco import CocoWriter, write_instances
 from eov_seg_core.io.files import locked
@@ -33,7 +33,7 @@ from eov_seg_core.pretrained import load_pretrained
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.visualization import draw_overlay
 from eov_seg_core.vocabulary import Vocabulary
-from eov_seg_core.weights.choice import DEFAULT_VARIANT
+from eov_seg_core.weights.choice import DEFAULT_VARIANT, find_weights
 from eov_seg_core.weights.choice import Source as WeightsSource
 
 _LIBRARIES = ('torch', 'torchvision', 'open_clip_torch', 'timm', 'numpy', 'safetensors')
@@ -229,7 +229,7 @@ def _pictures(sources: list[Source], job: SegmentJob, writer: CocoWriter,
 
 
 def info(variant: str | None, checkpoint: str | None, device: str) -> dict[str, Any]:
-    """Describe a variant, this machine and the libraries.
+    """Describe a variant, which weights are here, this machine and the libraries.
 
     Args:
         variant: `t`, `s`, `m` or `l`; None: the checkpoint's, else the default.
@@ -261,6 +261,7 @@ def info(variant: str | None, checkpoint: str | None, device: str) -> dict[str, 
         'checkpoint_sha256': model.weights_digest,
         'precision': resolve_precision('auto', resolved),
         'threads': torch.get_num_threads(),
+        'weights': {name: find_weights(name)._asdict() for name in VARIANTS},
         **describe_machine(resolved)}
 
 

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, ExitStack
 from dataclasses import replace
 import sys
@@ -64,6 +64,18 @@ def _run(arguments: argparse.Namespace) -> int:
             _download(PUBLISHED[variant], arguments)
         _describe(variant)
     return 0
+
+
+def describe(variant: str, weights: Mapping[str, Any]) -> str:
+    """Return where weights are, or how they come here, in words.
+
+    Args:
+        variant: Of the weights.
+        weights: A `Whereabouts` as a mapping.
+    """
+    if weights['size'] is None:
+        return f'not here: eov-seg download {variant} brings them to {weights["path"]}'
+    return f'in the {weights["place"]}, {megabytes(weights["size"])} MB: {weights["path"]}'
 
 
 def _check_variant(variant: str) -> None:

@@ -9,10 +9,10 @@ they get and what they are told is decided here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from eov_seg_core.config import variant_config
-from eov_seg_core.weights.builtin import has_builtin_weights
+from eov_seg_core.weights.builtin import builtin_weights, has_builtin_weights
 from eov_seg_core.weights.download.cache import weights_file
 from eov_seg_core.weights.download.table import PUBLISHED
 
@@ -36,7 +36,32 @@ class NoWeightsError(ValueError):
 
 def is_here(variant: str) -> bool:
     """Return whether weights of a variant are on this machine: in the package or fetched."""
-    return has_builtin_weights(variant) or weights_file(variant).is_file()
+    return find_weights(variant).place != 'not here'
+
+
+class Whereabouts(NamedTuple):
+    """Where the weights of a variant are.
+
+    Attributes:
+        place: `package`, `cache` or `not here`.
+        path: Of the file, or where it would be.
+        size: In bytes; None: not here.
+    """
+
+    place: Literal['package', 'cache', 'not here']
+    path: str
+    size: int | None
+
+
+def find_weights(variant: str) -> Whereabouts:
+    """Return where the weights of a variant are that are used without a checkpoint."""
+    if has_builtin_weights(variant):
+        with builtin_weights(variant) as path:
+            return Whereabouts('package', str(path), path.stat().st_size)
+    path = weights_file(variant)
+    if path.is_file():
+        return Whereabouts('cache', str(path), path.stat().st_size)
+    return Whereabouts('not here', str(path), None)
 
 
 def usable_sources(variant: str, allowed: Sequence[Source]) -> list[Source]:

@@ -81,7 +81,28 @@ def test_info(checkpoint, capsys):
     assert plain['checkpoint_sha256'] is None
     assert plain['parameters'] == entries['parameters']
     assert main(['info', '--device', 'cpu']) == 0
-    assert '75,283,785' in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert '75,283,785' in output
+
+
+def test_info_says_where_weights_are(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv('EOV_SEG_HOME', str(tmp_path))
+    (tmp_path / 'weights').mkdir()
+    path = tmp_path / 'weights' / 'eov_seg_m.safetensors'
+    path.write_bytes(b'x' * 1_500_000)
+    assert main(['info', '--device', 'cpu']) == 0
+    of_t, of_s, of_m, of_l = (line for line in capsys.readouterr().out.splitlines()
+                              if line.startswith('weights of '))
+    assert 'in the package, ' in of_t
+    assert of_m.endswith(f'in the cache, 2 MB: {path}')
+    assert of_s.endswith(f'not here: eov-seg download s brings them to {path.parent}'
+                         '/eov_seg_s.safetensors')
+    assert 'eov-seg download l' in of_l
+    assert main(['info', '--device', 'cpu', '--json']) == 0
+    weights = json.loads(capsys.readouterr().out)['weights']
+    assert [entry['place'] for entry in weights.values()] == [
+        'package', 'not here', 'cache', 'not here']
+    assert weights['s']['size'] is None
 
 
 def test_info_of_another_variant_is_refused(checkpoint, capsys):
