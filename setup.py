@@ -41,6 +41,9 @@ EXTRAS_REQUIRE = {
                  'pycocotools>=2.0.8'],
     'bags': ['rosbags>=0.11,<0.12'],
     'console': ['nicegui>=3.14,<4'],
+    'onnx': ['onnx>=1.19', 'onnxscript>=0.5',
+             'onnxruntime>=1.25; python_version >= "3.11"'],
+    'openvino': ['openvino>=2026.4'],
     'demo': ['scikit-image>=0.22'],  # photographs that a wheel ships
     'test': ['pytest>=7', 'hypothesis>=6', 'catkin_pkg>=1.0', 'mcap>=1.1',
              'selenium>=4.15'],

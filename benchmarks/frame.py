@@ -62,8 +62,9 @@ def split_times(segmenter: Segmenter) -> Iterator[dict[str, list[float]]]:
             module = segmenter.network.cnn if part == 'cnn' else getattr(model, part)
             module.forward = timed(part, module.forward)
             stack.callback(delattr, module, 'forward')
-        model.classify_with_clip = timed('clip branch', model.classify_with_clip)
-        stack.callback(delattr, model, 'classify_with_clip')
+        for name in ('embed_with_clip', 'finish'):
+            setattr(model, name, timed('clip branch', getattr(model, name)))
+            stack.callback(delattr, model, name)
         for name in ('preprocess', 'postprocess'):
             original = getattr(segmenter_module, name)
             setattr(segmenter_module, name, timed(name, original))

@@ -19,7 +19,7 @@ import sys
 import threading
 from typing import Any
 
-from eov_seg_core.app import download
+from eov_seg_core.app import download, export
 from eov_seg_core.app.arguments import (
     add_inference,
     add_thresholds,
@@ -89,6 +89,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_benchmark(commands)
     _add_info(commands)
     _add_convert(commands)
+    export.add_parser(commands)
     download.add_parser(commands)
     return parser
 

@@ -100,8 +100,7 @@ class LiteAggregator(nn.Module):
     def append_coordinates(self, fused_BChw: Tensor) -> Tensor:
         """Append x and y in -1..1, corners included, and project to D channels (CoordConv)."""
         height, width = fused_BChw.shape[2:]
-        x = torch.linspace(-1, 1, width, device=fused_BChw.device, dtype=fused_BChw.dtype)
-        y = torch.linspace(-1, 1, height, device=fused_BChw.device, dtype=fused_BChw.dtype)
+        x, y = _coordinates(width, fused_BChw), _coordinates(height, fused_BChw)
         # the projection of the coordinates apart: joining the maps first would copy the fused one
         weight_OC11 = self.coordinate_projection.weight
         channels = fused_BChw.shape[1]
@@ -110,3 +109,13 @@ class LiteAggregator(nn.Module):
             fused_BChw, weight_OC11[:, :channels], self.coordinate_projection.bias)
         coordinates_hwD = x[:, None] * weight_x_O + y[:, None, None] * weight_y_O
         return projected_BDhw + coordinates_hwD.permute(2, 0, 1)
+
+
+def _coordinates(size: int, like: Tensor) -> Tensor:
+    """Return `size` values from -1 to 1, both included."""
+    if torch.compiler.is_exporting():
+        # torch.export freezes the length of a linspace (pytorch/pytorch#172930); this differs from
+        # it by one rounding
+        position = torch.arange(size, device=like.device, dtype=like.dtype)
+        return 2 * (position / position[-1:]) - 1
+    return torch.linspace(-1, 1, size, device=like.device, dtype=like.dtype)

@@ -44,6 +44,18 @@ class StageOutput(NamedTuple):
     mask_logits_BQhw: Tensor
 
 
+class MaskEmbeddings(NamedTuple):
+    """Masks, and what the decoder knows of each before it hears which names are asked for.
+
+    Attributes:
+        embedding_BQE: (B, Q, E) class embeddings, of any length.
+        mask_logits_BQhw: (B, Q, h4, w4), positive inside.
+    """
+
+    embedding_BQE: Tensor
+    mask_logits_BQhw: Tensor
+
+
 class DynamicConvolution(nn.Module):
     """Filter every query's value along its channels with three taps that the query predicts.
 
@@ -118,11 +130,17 @@ class DecoderStage(nn.Module):
     def classify(self, queries_BQD: Tensor, mask_logits_BQhw: Tensor, features_BDhw: Tensor,
                  pool_spatial: PoolSpatial, vocabulary: VocabularyEmbedding) -> Tensor:
         """Predict class logits (B, Q, K + 1) from queries and what lies inside their masks."""
+        embedding_BQE = self.embed(queries_BQD, mask_logits_BQhw, features_BDhw, pool_spatial)
+        return class_logits(embedding_BQE, vocabulary, self.logit_scale)
+
+    def embed(self, queries_BQD: Tensor, mask_logits_BQhw: Tensor, features_BDhw: Tensor,
+              pool_spatial: PoolSpatial) -> Tensor:
+        """Return class embeddings (B, Q, E), of any length."""
         mask_BQhw = mask_logits_BQhw > 0
         semantic = self.semantic_projection(mask_pool(features_BDhw, mask_BQhw))
         spatial = self.spatial_projection(pool_spatial(mask_BQhw))
-        embedding_BQE = self.class_embedding(self.tdee(semantic, spatial) + queries_BQD)
-        return class_logits(embedding_BQE, vocabulary, self.logit_scale)
+        embedding: Tensor = self.class_embedding(self.tdee(semantic, spatial) + queries_BQD)
+        return embedding
 
 
 def mask_logits(kernels_BQD: Tensor, features_BDhw: Tensor) -> Tensor:
@@ -163,18 +181,17 @@ class Decoder(nn.Module):
             DecoderStage(dim, ffn_dim, num_heads, spatial_dim, embed_dim)
             for _ in range(num_stages))
 
-    def forward(self, aggregated_BDhw: Tensor, tokens_BChw: Tensor,
-                vocabulary: VocabularyEmbedding,
-                upscaling_dtype: torch.dtype | None = None) -> StageOutput:
+    def forward(self, aggregated_BDhw: Tensor, tokens_BChw: Tensor, guide_NE: Tensor,
+                upscaling_dtype: torch.dtype | None = None) -> MaskEmbeddings:
         """Predict with the last stage only: what inference needs.
 
         Args:
             aggregated_BDhw: Output of the aggregator, stride 4.
             tokens_BChw: ViT tokens, stride 16.
-            vocabulary: The names to look for.
+            guide_NE: Of the names to look for, as in `VocabularyEmbedding`.
             upscaling_dtype: In which the spatial features are upscaled; None for the weights' own.
         """
-        features = self.vas(aggregated_BDhw, vocabulary.guide_NE)
+        features = self.vas(aggregated_BDhw, guide_NE)
         queries, masks = self.initial(features)
         for stage in self._stages():
             queries = stage.update_queries(queries, masks, features)
@@ -183,8 +200,7 @@ class Decoder(nn.Module):
         def pool_spatial(mask_BQhw: Tensor) -> Tensor:
             return self.spatial_upscaler.pool(tokens_BChw, mask_BQhw, upscaling_dtype)
 
-        logits = stage.classify(queries, masks, features, pool_spatial, vocabulary)
-        return StageOutput(logits, masks)
+        return MaskEmbeddings(stage.embed(queries, masks, features, pool_spatial), masks)
 
     def all_stages(self, aggregated_BDhw: Tensor, tokens_BChw: Tensor,
                    vocabulary: VocabularyEmbedding) -> list[StageOutput]:
@@ -215,6 +231,15 @@ class Decoder(nn.Module):
                 queries_BQD, mask_logits_BQhw, features_BDhw, pool_spatial, vocabulary)
             outputs.append(StageOutput(logits_BQK, mask_logits_BQhw))
         return outputs
+
+    def classify(self, embedding_BQE: Tensor, vocabulary: VocabularyEmbedding) -> Tensor:
+        """Turn the embeddings that `forward` returned into class logits (B, Q, K + 1)."""
+        return class_logits(embedding_BQE, vocabulary, self.logit_scale)
+
+    @property
+    def logit_scale(self) -> Tensor:
+        """Of the last stage: scalar, logarithm of the temperature's inverse."""
+        return self._stages()[-1].logit_scale
 
     def _stages(self) -> list[DecoderStage]:
         return cast('list[DecoderStage]', list(self.stages))

@@ -34,7 +34,8 @@ def modulated_deform_conv(feature_BChw: Tensor, offset_BThw: Tensor, mask_BThw: 
     Returns:
         (B, C_out, h, w).
     """
-    if feature_BChw.device.type != 'cpu':
+    # an engine has a deformable convolution of its own
+    if feature_BChw.device.type != 'cpu' or torch.compiler.is_exporting():
         output: Tensor = deform_conv2d(
             feature_BChw, offset_BThw, weight, padding=(1, 1), mask=mask_BThw)
         return output

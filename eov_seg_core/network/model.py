@@ -28,7 +28,7 @@ from eov_seg_core.network.classification import (
     ensemble_log_probs,
     VocabularyEmbedding,
 )
-from eov_seg_core.network.decoder import Decoder, INITIAL_LOGIT_SCALE, StageOutput
+from eov_seg_core.network.decoder import Decoder, INITIAL_LOGIT_SCALE
 from eov_seg_core.network.text_tower import CLIPTextTower
 from eov_seg_core.weights.checkpoint import (
     Checkpoint,
@@ -54,6 +54,24 @@ class ImageFeatures(NamedTuple):
     aggregated_BDhw: Tensor
     tokens_BChw: Tensor
     res5_BChw: Tensor
+
+
+class NetworkOutput(NamedTuple):
+    """All that takes long: what is left is to compare the embeddings with the names.
+
+    Embeddings are of any length; `class_logits` normalises them.
+
+    Attributes:
+        mask_logits_BQhw: (B, Q, H / 4, W / 4) float32, positive inside.
+        embedding_BQE: (B, Q, E) float32, the decoder's.
+        clip_embedding_BQE: (B, Q, E) float32, CLIP's.
+        valid_BQ: (B, Q) bool, whether CLIP saw anything of the mask, at stride 32.
+    """
+
+    mask_logits_BQhw: Tensor
+    embedding_BQE: Tensor
+    clip_embedding_BQE: Tensor
+    valid_BQ: Tensor
 
 
 class Prediction(NamedTuple):
@@ -274,29 +292,48 @@ class EOVSeg(nn.Module):
     def predict_from(self, features: ImageFeatures, vocabulary: VocabularyEmbedding,
                      half_dtype: torch.dtype | None = None) -> Prediction:
         """Predict masks and their classes from what `extract_features` returned."""
+        return self.finish(self.embed(features, vocabulary.guide_NE, half_dtype), vocabulary)
+
+    def embed(self, features: ImageFeatures, guide_NE: Tensor,
+              half_dtype: torch.dtype | None = None) -> NetworkOutput:
+        """Predict masks and their embeddings: all of the network that an engine computes.
+
+        Args:
+            features: From `extract_features`.
+            guide_NE: As in `VocabularyEmbedding`; of the vocabulary nothing else enters.
+            half_dtype: As for `forward`.
+        """
         # not bfloat16: its 8 bits moved a score across a threshold in one golden case, which
         # changed 1.9 % of the pixels
         upscaling_dtype = half_dtype if half_dtype == torch.float16 else None
         output = self.decoder(
-            features.aggregated_BDhw, features.tokens_BChw, vocabulary, upscaling_dtype)
-        log_probs_BQK = self.classify_with_clip(output, features.res5_BChw, vocabulary)
-        return Prediction(log_probs_BQK, output.mask_logits_BQhw)
+            features.aggregated_BDhw, features.tokens_BChw, guide_NE, upscaling_dtype)
+        clip_embedding_BQE, valid_BQ = self.embed_with_clip(
+            output.mask_logits_BQhw, features.res5_BChw)
+        return NetworkOutput(
+            output.mask_logits_BQhw, output.embedding_BQE, clip_embedding_BQE, valid_BQ)
 
-    def classify_with_clip(self, output: StageOutput, res5_BChw: Tensor,
-                           vocabulary: VocabularyEmbedding) -> Tensor:
-        """Ensemble the decoder's classes with CLIP's for the final masks (section 3.5).
+    def embed_with_clip(self, mask_logits_BQhw: Tensor, res5_BChw: Tensor
+                        ) -> tuple[Tensor, Tensor]:
+        """Pool CLIP's embedding inside the final masks (section 3.5).
 
         Returns:
-            (B, Q, K + 1) float32 log-probabilities.
+            `clip_embedding_BQE` and `valid_BQ`, as in `NetworkOutput`.
         """
         mask_BQhw = F.interpolate(
-            output.mask_logits_BQhw, size=res5_BChw.shape[2:], mode='bilinear') > 0
-        embedding_BQE = self.cnn.embed_masks(res5_BChw, mask_BQhw)
-        clip_logits_BQK = class_logits(embedding_BQE, vocabulary, self.clip_logit_scale)
-        valid_BQ = mask_BQhw.flatten(2).any(dim=2) if self.config.ensemble_on_valid_mask else None
-        return ensemble_log_probs(
-            output.class_logits_BQK, clip_logits_BQK, vocabulary.seen_K, valid_BQ=valid_BQ,
+            mask_logits_BQhw, size=res5_BChw.shape[2:], mode='bilinear') > 0
+        return self.cnn.embed_masks(res5_BChw, mask_BQhw), mask_BQhw.flatten(2).any(dim=2)
+
+    def finish(self, output: NetworkOutput, vocabulary: VocabularyEmbedding) -> Prediction:
+        """Compare embeddings with the names, and ensemble the decoder's classes with CLIP's."""
+        logits_BQK = self.decoder.classify(output.embedding_BQE, vocabulary)
+        clip_logits_BQK = class_logits(
+            output.clip_embedding_BQE, vocabulary, self.clip_logit_scale)
+        log_probs_BQK = ensemble_log_probs(
+            logits_BQK, clip_logits_BQK, vocabulary.seen_K,
+            valid_BQ=output.valid_BQ if self.config.ensemble_on_valid_mask else None,
             alpha=self.config.ensemble_alpha, beta=self.config.ensemble_beta)
+        return Prediction(log_probs_BQK, output.mask_logits_BQhw)
 
     def _frozen(self) -> list[nn.Module]:
         """Return the CLIP towers that are there."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 from torch import Tensor
 
 EPSILON = 1e-8
-"""Added to the pixel count, as published: an empty mask pools to the zero vector."""
+"""Smallest pixel count: an empty mask pools to the zero vector.  Published is count + 1e-8, which
+in float32 is the same number; but torch.onnx leaves such a sum out as if it added zero."""
 
 
 def mask_sum(features_BChw: Tensor, mask_BQhw: Tensor) -> Tensor:
@@ -35,4 +36,4 @@ def mask_pool(features_BChw: Tensor, mask_BQhw: Tensor) -> Tensor:
         (B, Q, C) in the features' dtype.
     """
     count_BQ1 = mask_BQhw.flatten(2).sum(dim=2, keepdim=True).to(features_BChw.dtype)
-    return mask_sum(features_BChw, mask_BQhw) / (count_BQ1 + EPSILON)
+    return mask_sum(features_BChw, mask_BQhw) / count_BQ1.clamp(min=EPSILON)

@@ -15,7 +15,7 @@ from torch import nn, Tensor
 import torch.nn.functional as F
 
 from eov_seg_core.device.precision import half_precision
-from eov_seg_core.network.pooling import EPSILON, mask_sum
+from eov_seg_core.network.pooling import EPSILON, mask_pool, mask_sum
 
 _TOKENS_PER_BAND = {'cpu': 512, 'cuda': 4096}
 """Tokens upscaled at once while pooling, by device: 512 x 16 pixels x 768 channels of float32 are
@@ -66,6 +66,8 @@ class SpatialUpscaler(nn.Module):
         Returns:
             (B, Q, C); the zero vector where a mask is empty.
         """
+        if torch.compiler.is_exporting():   # engines divide their work themselves
+            return mask_pool(self(tokens_BChw, half_dtype), mask_BQhw)
         batch, channels, height, width = tokens_BChw.shape
         total_BQC = tokens_BChw.new_zeros(batch, mask_BQhw.shape[1], channels)
         rows = max(1, _TOKENS_PER_BAND[tokens_BChw.device.type] // width)

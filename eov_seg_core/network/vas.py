@@ -68,12 +68,15 @@ class VocabularyAwareSelection(nn.Module):
         weight_D133, bias_D = _folded(self.depthwise, self.depthwise_norm)
         weight_ED11, bias_E = _folded(self.pointwise, self.pointwise_norm)
         mixed_BDhw = F.conv2d(features_BDhw, weight_D133, bias_D, padding=1, groups=len(bias_D))
-        chunk = _CPU_CHUNK if features_BDhw.device.type == 'cpu' else _GPU_CHUNK
         mixed_LD = mixed_BDhw.flatten(2).transpose(1, 2).flatten(0, 1)
+        if torch.compiler.is_exporting():   # engines divide their work themselves
+            chunks: tuple[Tensor, ...] = (mixed_LD,)
+        else:
+            chunks = mixed_LD.split(_CPU_CHUNK if mixed_LD.device.type == 'cpu' else _GPU_CHUNK)
         responses = [
             _peak_response(
                 F.gelu(F.linear(F.gelu(chunk_lD), weight_ED11.flatten(1), bias_E)), guide_EN)
-            for chunk_lD in mixed_LD.split(chunk)]
+            for chunk_lD in chunks]
         return torch.cat(responses).view(len(features_BDhw), -1)
 
 

@@ -142,7 +142,8 @@ def _shared_out(segmenter: Segmenter, frame: Callable[[], object],
         (segmenter.network.cnn, 'forward', 'CNN'), (model.vit, 'forward', 'ViT block'),
         (model.aggregator, 'forward', 'aggregator'), (decoder.vas, 'forward', 'VAS'),
         (decoder, 'forward', 'decoder'), (decoder.spatial_upscaler, 'pool', 'spatial pooling'),
-        (model, 'classify_with_clip', 'CLIP branch'), (segmenter, 'merge', 'merge'))
+        (model, 'embed_with_clip', 'CLIP branch'), (model, 'finish', 'CLIP branch'),
+        (segmenter, 'merge', 'merge'))
     meter = PartMeter(read)
     with ExitStack() as stack:
         for owner, name, part in methods:

@@ -196,10 +196,12 @@ def test_all_stages_end_with_what_inference_returns(tiny_model):
         vocabulary = tiny_model.embed_vocabulary(text, [0, 1, 1], (True, False))
         stages = all_stages(tiny_model, pixels, vocabulary)
         features = tiny_model.extract_features(pixels)
-        output = tiny_model.decoder(features.aggregated_BDhw, features.tokens_BChw, vocabulary)
+        output = tiny_model.decoder(
+            features.aggregated_BDhw, features.tokens_BChw, vocabulary.guide_NE)
+        logits = tiny_model.decoder.classify(output.embedding_BQE, vocabulary)
     assert len(stages) == 3
     torch.testing.assert_close(stages[-1].mask_logits_BQhw, output.mask_logits_BQhw)
-    torch.testing.assert_close(stages[-1].class_logits_BQK, output.class_logits_BQK)
+    torch.testing.assert_close(stages[-1].class_logits_BQK, logits)
 
 
 def test_missing_clip_weights_are_said_plainly(monkeypatch):
