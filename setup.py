@@ -94,8 +94,8 @@ setup(
     extras_require=EXTRAS_REQUIRE,
     entry_points={'console_scripts': [
         'eov-seg = eov_seg_core.app.cli:main',
-        'segment_node = eov_seg_ros.process.entry:segment_node',
-        'world_camera_node = eov_seg_ros.process.entry:world_camera_node',
+        'segment_node = eov_seg_ros.entry:segment_node',
+        'world_camera_node = eov_seg_ros.entry:world_camera_node',
         'eov_seg_demo = eov_seg_ros.demo.__main__:main',
     ]},
 )

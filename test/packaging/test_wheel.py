@@ -71,7 +71,7 @@ def test_the_wheel_declares_the_commands(wheel) -> None:
         entry = next(name for name in archive.namelist() if name.endswith('entry_points.txt'))
         text = archive.read(entry).decode()
     assert 'eov-seg = eov_seg_core.app.cli:main' in text
-    assert 'segment_node = eov_seg_ros.process.entry:segment_node' in text
+    assert 'segment_node = eov_seg_ros.entry:segment_node' in text
 
 
 def test_ros_finds_the_executables_in_lib(source, tmp_path) -> None:

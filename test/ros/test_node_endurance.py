@@ -217,7 +217,7 @@ def interrupted(name, *arguments):
         os.kill(os.getpid(), signal.SIGINT)
     return original(name, *arguments)
 builtins.__import__ = interrupted
-from eov_seg_ros.process.entry import {node}
+from eov_seg_ros.entry import {node}
 {node}()
 """)
     output, _ = process.communicate(timeout=30)
