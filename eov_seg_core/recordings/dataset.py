@@ -59,7 +59,7 @@ class DataSet:
         folder = self.directory / WORK / name
         claim(folder, 'labels.json', key, {
             'recording': f'pictures of another recording or topic that is called {name}',
-            'settings': f'pictures of {name} with other words, weights or options'})
+            'settings': f'pictures of {name} with other words, weights, options or version'})
         return folder
 
     def writer(self) -> PartWriter:

@@ -17,6 +17,7 @@ import os
 from pathlib import Path
 import shutil
 from typing import Any, TYPE_CHECKING
+import zlib
 
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
@@ -26,7 +27,7 @@ from eov_seg_core.recordings.dataset import DataSet, PartPictures
 from eov_seg_core.recordings.messages import MessageWriter
 from eov_seg_core.recordings.metadata import read_metadata, write_metadata
 from eov_seg_core.recordings.options import LabelOptions
-from eov_seg_core.recordings.part import LabelledPart
+from eov_seg_core.recordings.part import LabelledPart, refuse_twins
 from eov_seg_core.recordings.source import Source
 
 if TYPE_CHECKING:
@@ -68,6 +69,7 @@ class BagLabeller:
         options: How.
         settings: What else the labels depend on, ready for JSON: the weights, for example.
         data_set: That gets the images which `options.pictures` says; None: no data set.
+        shard: (i, n): make the parts i, i + n, ... only; the first one is drawn from the name.
 
     Raises:
         ValueError: The folder holds something else, or labels of another recording, other words
@@ -77,7 +79,7 @@ class BagLabeller:
 
     def __init__(self, source: Source, output: Path, segmenter: Segmenter,
                  options: LabelOptions, settings: Mapping[str, Any],
-                 data_set: DataSet | None = None) -> None:
+                 data_set: DataSet | None = None, shard: tuple[int, int] = (0, 1)) -> None:
         self._source = source
         self._output = output
         self._segmenter = segmenter
@@ -85,7 +87,7 @@ class BagLabeller:
         self._messages = MessageWriter()
         if segmenter.vocabulary is None:
             raise ValueError('the segmenter has no vocabulary; call set_vocabulary first')
-        self._names = segmenter.vocabulary.names
+        refuse_twins(source, options)
         self._part_ns = round(options.part_s * 1e9)
         span = source.end_ns - source.start_ns
         count = -(-span // self._part_ns)
@@ -99,7 +101,10 @@ class BagLabeller:
                      'settings': hashlib.sha256(text.encode()).hexdigest()}
         claim(output, 'labels.json', self._key, {
             'recording': 'labels of another recording or topic',
-            'settings': 'labels of other words, weights or options'})
+            'settings': 'labels of other words, weights, options or version'})
+        shard_index, shards = shard
+        first = (shard_index - zlib.crc32(output.name.encode('utf-8', 'replace'))) % shards
+        self._mine = range(first, count, shards)
         self._data_set = data_set
         self._pictures = None if data_set is None else data_set.recording(output.name, self._key)
 
@@ -116,7 +121,8 @@ class BagLabeller:
             OSError: The output cannot be written.
         """
         report = LabelReport(frames=self._source.count)
-        for index, part in enumerate(self._parts):
+        for index in self._mine:
+            part = self._parts[index]
             with held(self._output / WORK / f'{part}.lock') as is_mine:
                 manifest = self._manifest(part)
                 if manifest is None and is_mine:
@@ -143,7 +149,7 @@ class BagLabeller:
             return None
         manifest: dict[str, Any] = read_json(path)
         file = self._output / (part + _SUFFIX[self._options.storage])
-        is_whole = not manifest['done'] or (
+        is_whole = not manifest['messages'] or (
             file.exists() and file.stat().st_size == manifest['bytes'])
         if self._data_set is not None and self._pictures is not None:
             is_whole &= self._data_set.is_whole(self._pictures / f'{part}.jsonl')
@@ -156,29 +162,39 @@ class BagLabeller:
         folder = self._output / WORK / part
         shutil.rmtree(folder, ignore_errors=True)   # of a process that was killed
         pictures = self._data_set.writer() if self._data_set is not None else None
-        maker = LabelledPart(self._messages, self._segmenter, self._options, self._names,
-                             self._chosen(pictures))
         start_ns = self._source.start_ns + index * self._part_ns
         writer = Writer(folder, version=self._options.bag_version,
                         storage_plugin=StoragePlugin[self._options.storage.upper()])
         if self._options.storage == 'mcap':
             writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         with writer:
-            maker.open(writer)
-            for log_ns, message_type, data in self._source.messages(
-                    start_ns, start_ns + self._part_ns):
-                maker.add(log_ns, message_type, data, self._source)
-                progress(1)
+            maker = LabelledPart(writer, self._source, self._messages, self._segmenter,
+                                 self._options, self._chosen(pictures))
+            self._fill(maker, start_ns, progress)
         manifest: dict[str, Any] = maker.counts()
-        for reason, count in maker.failures.items():
-            report_problem(f'{self._source.topic}, {part}: {count} frames failed: {reason}')
-        if manifest['done']:
+        manifest['messages'] = sum(writer.counts.values())
+        for (topic, reason), count in maker.failures.items():
+            report_problem(f'{topic}, {part}: {count} frames failed: {reason}')
+        if manifest['messages']:
             manifest |= self._keep(folder, part)
         if pictures is not None and self._pictures is not None:
             manifest['pictures'] = pictures.save(self._pictures / f'{part}.jsonl')
         save_json(self._output / f'{part}.json', manifest)
         shutil.rmtree(folder)
         return manifest
+
+    def _fill(self, maker: LabelledPart, start_ns: int, progress: Callable[[int], object]
+              ) -> None:
+        """Label, and copy, what was recorded in the time of a part."""
+        for connection, data in self._source.latched(start_ns):
+            maker.copy(connection, start_ns, data)
+        for connection, log_ns, data in self._source.messages(
+                start_ns, start_ns + self._part_ns):
+            maker.copy(connection, log_ns, data)
+            if self._source.is_image(connection):
+                maker.add(connection, log_ns, data)
+                progress(1)
+        maker.flush()
 
     def _keep(self, folder: Path, part: str) -> dict[str, Any]:
         """Move the file of a complete part to its place, and return what it holds."""
@@ -189,22 +205,22 @@ class BagLabeller:
         (folder / name).replace(self._output / name)
         return {'bytes': size, 'bag': read_metadata(folder)}
 
-    def _chosen(self, writer: PartWriter | None) -> PartPictures | None:
-        """Return what hands images of a part on to the data set."""
+    def _chosen(self, writer: PartWriter | None) -> dict[str, PartPictures]:
+        """Return for each topic what hands images of a part on to the data set."""
         options = self._options.pictures
         if writer is None or options is None:
-            return None
+            return {}
         name = self._output.name
-        return PartPictures(writer, name + self._source.topic, options,
-                            {'bag': name, 'topic': self._source.topic})
+        return {topic: PartPictures(writer, name + topic, options, {'bag': name, 'topic': topic})
+                for topic in self._source.cameras}
 
     def _finish(self, manifests: list[dict[str, Any]], report: LabelReport) -> None:
         """Check that no frame is missing, and write metadata.yaml."""
         dealt_with = report.done + report.failed + report.skipped
         if dealt_with != report.frames:
-            raise ValueError(f'the recording says that {self._source.topic} has {report.frames} '
-                             f'messages, but {dealt_with} were found; it is damaged: repair it '
-                             'with "ros2 bag reindex", and label it again')
+            raise ValueError(f'the recording says that {", ".join(self._source.cameras)} has '
+                             f'{report.frames} messages, but {dealt_with} were found; it is '
+                             'damaged: repair it with "ros2 bag reindex", and label it again')
         bags = [manifest['bag'] for manifest in manifests if 'bag' in manifest]
         if bags and not (self._output / 'metadata.yaml').exists():
             write_metadata(self._output, bags)

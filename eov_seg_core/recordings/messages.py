@@ -8,19 +8,15 @@ from collections.abc import Sequence
 import sys
 from typing import Any, TYPE_CHECKING
 
+import cv2
 import numpy as np
-from rosbags.interfaces import (
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
+import numpy.typing as npt
 from rosbags.typesys import get_types_from_msg
 
-from eov_seg_core.recordings.source import IMAGE, image_typestore
-from eov_seg_core.results.label_images import panoptic_labels
+from eov_seg_core.io.image_messages.layouts import RGB
+from eov_seg_core.recordings.source import COMPRESSED, IMAGE, image_typestore
+from eov_seg_core.results.label_images import paint, panoptic_labels
+from eov_seg_core.visualization import draw_overlay
 
 if TYPE_CHECKING:
     from eov_seg_core.results.result import PanopticResult, Segment
@@ -40,18 +36,11 @@ _VISION_MSGS = {
                  'float32 threshold',
 }
 """vision_msgs 4.1, which rosbags does not bring."""
-_FOREVER = QosTime(2147483647, 4294967295)
 TOPICS = {'label_info': 'vision_msgs/msg/LabelInfo', 'panoptic': IMAGE,
-          'detections': 'vision_msgs/msg/Detection2DArray'}
-"""The topics that are written, below the name of the node, with their types."""
+          'detections': 'vision_msgs/msg/Detection2DArray', 'semantic': IMAGE,
+          'instance': IMAGE, 'overlay/compressed': COMPRESSED}
+"""The topics that can be written, below the name of the node, with their types."""
 LATCHED = frozenset({'label_info'})
-
-
-def node_qos(*, is_latched: bool = False) -> Qos:
-    """Return the QoS of a publisher of the node."""
-    durability = QosDurability.TRANSIENT_LOCAL if is_latched else QosDurability.VOLATILE
-    return Qos(QosHistory.KEEP_LAST, 1, QosReliability.RELIABLE, durability, _FOREVER, _FOREVER,
-               QosLiveliness.AUTOMATIC, _FOREVER, False)
 
 
 class MessageWriter:
@@ -72,13 +61,50 @@ class MessageWriter:
         return self._cdr(TOPICS['label_info'], header=header, class_map=classes,
                          threshold=threshold)
 
+    def make(self, topic: str, header: Any, image_rgb: RGB, result: PanopticResult,
+             classes: int) -> bytes:
+        """Return the message of a topic of `TOPICS` for an image.
+
+        Args:
+            topic: Not `label_info`.
+            header: Of the image.
+            image_rgb: (H, W, 3) uint8 RGB.
+            result: What was found.
+            classes: Number of names.
+        """
+        if topic == 'detections':
+            return self.detections(header, result)
+        if topic == 'semantic':
+            return self.semantic(header, result, classes)
+        if topic == 'instance':
+            return self._image(header, result.instance.astype(np.uint16), 'mono16')
+        if topic == 'panoptic':
+            return self.panoptic(header, result)
+        return self.overlay(header, image_rgb, result)
+
     def panoptic(self, header: Any, result: PanopticResult) -> bytes:
         """Return sensor_msgs/Image, 32SC1: class id << 16 | segment id of a thing, else 0."""
         labels = panoptic_labels(result, [segment.class_id for segment in result.segments])
-        height, width = labels.shape
-        return self._cdr(IMAGE, header=header, height=height, width=width, encoding='32SC1',
-                         is_bigendian=int(sys.byteorder == 'big'), step=4 * width,
-                         data=np.ascontiguousarray(labels).view(np.uint8).reshape(-1))
+        return self._image(header, labels, '32SC1')
+
+    def semantic(self, header: Any, result: PanopticResult, classes: int) -> bytes:
+        """Return sensor_msgs/Image of class ids: mono8 where they fit, else mono16."""
+        encoding, dtype = ('mono8', np.uint8) if classes <= 255 else ('mono16', np.uint16)
+        ids = [segment.class_id for segment in result.segments]
+        return self._image(header, paint(result, ids, dtype), encoding)
+
+    def overlay(self, header: Any, image_rgb: RGB, result: PanopticResult) -> bytes:
+        """Return sensor_msgs/CompressedImage: a JPEG with colours, contours and names."""
+        picture = draw_overlay(image_rgb, result)
+        data = cv2.imencode('.jpg', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+        return self._cdr(COMPRESSED, header=header, format='rgb8; jpeg compressed bgr8',
+                         data=data.reshape(-1))
+
+    def _image(self, header: Any, pixels: npt.NDArray[Any], encoding: str) -> bytes:
+        height, width = pixels.shape
+        return self._cdr(IMAGE, header=header, height=height, width=width, encoding=encoding,
+                         is_bigendian=int(sys.byteorder == 'big'), step=pixels.nbytes // height,
+                         data=np.ascontiguousarray(pixels).view(np.uint8).reshape(-1))
 
     def detections(self, header: Any, result: PanopticResult) -> bytes:
         """Return vision_msgs/Detection2DArray: one detection for each thing."""

@@ -7,6 +7,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+OUTPUTS = ('panoptic', 'detections', 'semantic', 'instance', 'overlay/compressed')
+"""Topics that can be written besides label_info."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PictureOptions:
@@ -45,7 +48,11 @@ class LabelOptions:
     Attributes:
         name: The topics are those of a node of this name.
         part_s: Seconds of recording in a part.
+        outputs: The topics beside label_info, of `OUTPUTS`.
         rate_hz: At most so many frames of a second, by their stamps; None: all.
+        every: One of so many frames.
+        batch: Frames that the network gets at once; those of a part are put together.
+        copy: Pattern of the topics that are copied, as a whole; None: none.
         storage: `mcap` or `sqlite3`.
         bag_version: Of metadata.yaml: 9, or 8 for readers before Jazzy.
         max_megapixels: Larger compressed images are refused.
@@ -57,7 +64,11 @@ class LabelOptions:
 
     name: str = '/eov_seg'
     part_s: float = 60.0
+    outputs: tuple[str, ...] = ('panoptic', 'detections')
     rate_hz: float | None = None
+    every: int = 1
+    batch: int = 1
+    copy: str | None = None
     storage: str = 'mcap'
     bag_version: Literal[8, 9] = 9
     max_megapixels: float = 64.0
@@ -72,3 +83,10 @@ class LabelOptions:
         if self.rate_hz is not None and not 0 < self.rate_hz <= 1e6:
             raise ValueError('the rate must be more than 0 and at most 1000000 Hz, got '
                              f'{self.rate_hz}')
+        unknown = [output for output in self.outputs if output not in OUTPUTS]
+        if unknown or len(set(self.outputs)) < len(self.outputs):
+            raise ValueError(f'the outputs are {", ".join(self.outputs)}; expected each once, of '
+                             f'{", ".join(OUTPUTS)}')
+        if self.every < 1 or self.batch < 1:
+            raise ValueError('every and batch must be at least 1, got '
+                             f'{self.every} and {self.batch}')

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from scipy.spatial.transform import Rotation
 
-from eov_seg_core.recordings.messages import node_qos
+from eov_seg_core.recordings.quality_of_service import node_qos
 from eov_seg_core.recordings.source import IMAGE, image_typestore
 from eov_seg_core.world import Camera, camera_path, generate_scene, render
 

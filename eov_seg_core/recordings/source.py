@@ -4,20 +4,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+import re
 from typing import Any
 
+from rosbags.interfaces import Connection, Qos, QosDurability
 from rosbags.rosbag2 import Reader
 from rosbags.typesys import get_typestore, Stores
 from rosbags.typesys.store import Typestore
 
 from eov_seg_core.io.image_messages.decoding import decode_compressed, decode_raw
 from eov_seg_core.io.image_messages.layouts import RGB
+from eov_seg_core.recordings.quality_of_service import node_qos
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
+TF_STATIC = '/tf_static'
 _NO_COLORS = ('16UC1', '32FC1', '32SC1')
 """Encodings of depth and labels, which no camera gives to pictures."""
 
@@ -28,35 +32,55 @@ def image_typestore() -> Typestore:
 
 
 class Source:
-    """One image topic of a recording.
+    """The image topics of a recording, and what is copied with them.
 
     Args:
         reader: An open reader.
-        topic: The topic; None: the only one with images, beside depth.
+        topics: With images; none: the only one with images, beside depth.
+        copy: Pattern of the topics that are copied, as a whole; None: none.
 
     Raises:
-        ValueError: There is no such topic, several could be meant, or it has no message.
+        ValueError: There is no such topic, several could be meant, it has no message, or the
+            pattern is no regular expression.
+
+    Attributes:
+        cameras: For each topic what tells its camera from others; '' where there is one only.
+        copied: What is copied.
+        count: Of images.
+        start_ns: Log time of the first message.
+        end_ns: After that of the last one.
     """
 
-    def __init__(self, reader: Reader, topic: str | None = None) -> None:
+    def __init__(self, reader: Reader, topics: Sequence[str] = (),
+                 copy: str | None = None) -> None:
         self._reader = reader
         self._types = image_typestore()
-        images = [entry for entry in reader.connections if entry.msgtype in (IMAGE, COMPRESSED)]
-        topics = sorted({entry.topic for entry in images})
-        found = f'its image topics are {", ".join(topics)}' if topics else 'it has no images'
-        if topic is not None and topic not in topics:
-            raise ValueError(f'{reader.path} has no images on {topic}; {found}')
-        pictures = ([name for name in topics if not self._is_depth(name)]
-                    if topic is None and len(topics) > 1 else topics)
-        if topic is None and len(pictures) != 1:
-            raise ValueError(f'{reader.path}: {found}; choose one with --image-topic')
-        self.topic = pictures[0] if topic is None else topic
-        self._connections = [entry for entry in images if entry.topic == self.topic]
+        self.cameras = camera_names(self._chosen(topics))
+        self._connections = [entry for entry in reader.connections
+                             if entry.topic in self.cameras]
+        self.copied = [] if copy is None else [
+            entry for entry in reader.connections if _matches(copy, entry.topic)]
         self.count: int = sum(entry.msgcount for entry in self._connections)
-        if not self.count:
-            raise ValueError(f'{reader.path}: {self.topic} has no message')
+        for topic in self.cameras:
+            if not any(entry.msgcount for entry in self._connections if entry.topic == topic):
+                raise ValueError(f'{reader.path}: {topic} has no message')
         self.start_ns: int = reader.start_time
         self.end_ns: int = reader.end_time
+
+    def _chosen(self, topics: Sequence[str]) -> list[str]:
+        images = sorted({entry.topic for entry in self._reader.connections
+                         if entry.msgtype in (IMAGE, COMPRESSED)})
+        found = f'its image topics are {", ".join(images)}' if images else 'it has no images'
+        for topic in topics:
+            if topic not in images:
+                raise ValueError(f'{self._reader.path} has no images on {topic}; {found}')
+        if topics:
+            return sorted(set(topics))
+        pictures = [topic for topic in images if not self._is_depth(topic)] if images[1:] else (
+            images)
+        if len(pictures) != 1:
+            raise ValueError(f'{self._reader.path}: {found}; choose with --image-topic')
+        return pictures
 
     def _is_depth(self, topic: str) -> bool:
         """Say whether the first message of a topic is of depth or labels."""
@@ -74,21 +98,52 @@ class Source:
     @property
     def fingerprint(self) -> dict[str, Any]:
         """What tells this recording and topic from others, ready for JSON."""
-        return {'topic': self.topic, 'frames': self.count, 'start_ns': self.start_ns,
+        return {'topics': list(self.cameras), 'frames': self.count, 'start_ns': self.start_ns,
                 'end_ns': self.end_ns, 'messages': self._reader.message_count}
 
-    def messages(self, start_ns: int, stop_ns: int) -> Iterator[tuple[int, str, bytes]]:
-        """Yield log time in nanoseconds, type and bytes of the messages of [start, stop).
+    def messages(self, start_ns: int, stop_ns: int) -> Iterator[tuple[Connection, int, bytes]]:
+        """Yield connection, log time in nanoseconds and bytes of the messages of [start, stop).
+
+        Those of images, and those that are copied.
 
         Raises:
             ValueError: The recording is damaged there.
         """
         try:
-            for connection, log_ns, data in self._reader.messages(
-                    self._connections, start_ns, stop_ns):
-                yield log_ns, connection.msgtype, data
+            yield from self._reader.messages(
+                list({id(entry): entry for entry in (*self._connections, *self.copied)}.values()),
+                start_ns, stop_ns)
         except Exception as error:  # noqa: BLE001  a damaged file fails in many ways
             raise _damaged(self._reader.path, error) from error
+
+    def latched(self, stop_ns: int) -> list[tuple[Connection, bytes]]:
+        """Return the messages before a time that a late subscriber would still get.
+
+        That is the last one of each copied topic whose publisher is latched, and all different
+        ones of /tf_static, which many publishers share.
+
+        Raises:
+            ValueError: The recording is damaged there.
+        """
+        connections = [entry for entry in self.copied if _is_latched(entry)]
+        kept: dict[object, tuple[Connection, bytes]] = {}
+        try:
+            for connection, _, data in (self._reader.messages(connections, stop=stop_ns)
+                                        if connections else ()):
+                is_shared = connection.topic == TF_STATIC
+                kept[bytes(data) if is_shared else id(connection)] = connection, data
+        except Exception as error:  # noqa: BLE001  a damaged file fails in many ways
+            raise _damaged(self._reader.path, error) from error
+        return list(kept.values())
+
+    def is_image(self, connection: Connection) -> bool:
+        """Say whether a message of `messages` is to be labelled."""
+        return connection.topic in self.cameras
+
+    def qos_of(self, connection: Connection) -> list[Qos]:
+        """Return the recorded QoS; that of its purpose for /tf_static without one."""
+        as_meant = [node_qos(is_latched=True)] if _is_latched(connection) else []
+        return _profiles(connection) or as_meant
 
     def message(self, message_type: str, data: bytes) -> Any:
         """Return a message of the typestore's type, with the fields of `message_type`.
@@ -110,6 +165,44 @@ class Source:
         if message.__msgtype__ == COMPRESSED:
             return decode_compressed(message, max_megapixels)
         return decode_raw(message)
+
+
+def camera_names(topics: Sequence[str]) -> dict[str, str]:
+    """Return for each topic a name that tells it from the others; '' for a single one.
+
+    >>> camera_names(['/image_raw'])
+    {'/image_raw': ''}
+    >>> camera_names(['/left/image_raw', '/front/right/image_raw/compressed'])
+    {'/left/image_raw': 'left', '/front/right/image_raw/compressed': 'front/right'}
+    >>> camera_names(['/rgb/a', '/rgb/b'])
+    {'/rgb/a': 'rgb/a', '/rgb/b': 'rgb/b'}
+    """
+    if len(topics) == 1:
+        return {topics[0]: ''}
+    plain = [topic.removesuffix('/compressed').strip('/') for topic in topics]
+    spaces = [topic.rpartition('/')[0] for topic in plain]
+    names = spaces if all(spaces) and len(set(spaces)) == len(topics) else plain
+    if len(set(names)) < len(topics):   # an image, and its compressed twin
+        names = [topic.strip('/') for topic in topics]
+    return dict(zip(topics, names))
+
+
+def _matches(pattern: str, topic: str) -> bool:
+    try:
+        return re.fullmatch(pattern, topic) is not None
+    except re.error as error:
+        raise ValueError(f'--copy {pattern!r} is no regular expression: {error}') from error
+
+
+def _is_latched(connection: Connection) -> bool:
+    profiles = _profiles(connection)
+    return connection.topic == TF_STATIC or bool(profiles) and all(
+        profile.durability is QosDurability.TRANSIENT_LOCAL for profile in profiles)
+
+
+def _profiles(connection: Connection) -> list[Qos]:
+    """Return the recorded QoS, one for each publisher; some recorders note none."""
+    return list(getattr(connection.ext, 'offered_qos_profiles', ()))
 
 
 @contextmanager

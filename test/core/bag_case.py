@@ -37,9 +37,14 @@ class StripSegmenter:
         self.vocabulary = Vocabulary(things=['chair'], stuff=['floor'])
         self.thresholds = SimpleNamespace(score_threshold=0.25)
         self.calls = 0
+        self.batches = []
         self._delay_s = delay_s
 
-    def __call__(self, rgb):
+    def __call__(self, images):
+        self.batches.append(len(images))
+        return [self._segment(rgb) for rgb in images]
+
+    def _segment(self, rgb):
         self.calls += 1
         time.sleep(self._delay_s)
         height, width = rgb.shape[:2]
@@ -91,7 +96,7 @@ def _image(types, index, stamp_ns, is_compressed):
 
 
 def label(bag: Path, output: Path, *, segmenter=None, topic=None, settings=None, problems=None,
-          coco=None, **options):
+          coco=None, topics=(), shard=(0, 1), **options):
     """Label a bag, in parts of one second where nothing else is said."""
     problems = [] if problems is None else problems
     segmenter = segmenter or StripSegmenter()
@@ -100,8 +105,8 @@ def label(bag: Path, output: Path, *, segmenter=None, topic=None, settings=None,
         options.setdefault('pictures', PictureOptions())
     with open_recording(bag) as reader:
         report = BagLabeller(
-            Source(reader, topic), output, segmenter,
-            LabelOptions(**({'part_s': 1.0} | options)), settings or {}, coco).run(
+            Source(reader, [topic] if topic else topics, options.get('copy')), output, segmenter,
+            LabelOptions(**({'part_s': 1.0} | options)), settings or {}, coco, shard).run(
                 lambda count: None, problems.append)
     if coco is not None:
         coco.merge()

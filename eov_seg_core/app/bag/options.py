@@ -13,9 +13,11 @@ from eov_seg_core.app.arguments import (
     add_weights,
     add_words,
     model_options,
+    positive,
     report_problem,
 )
 from eov_seg_core.io.text import printable
+from eov_seg_core.recordings.options import OUTPUTS
 
 if TYPE_CHECKING:
     from eov_seg_core.recordings.options import PictureOptions
@@ -32,16 +34,33 @@ def add_parser(commands: Any) -> None:
                         help='a bag: a folder with metadata.yaml, an .mcap or a .db3 file')
     parser.add_argument('-o', '--output', required=True, metavar='DIR',
                         help='folder of the labelled bags')
-    parser.add_argument('--image-topic', metavar='TOPIC',
-                        help='raw or compressed images (the only topic with images)')
+    parser.add_argument('--image-topic', action='append', default=[], metavar='TOPIC',
+                        help='raw or compressed images; may be given several times (the only '
+                             'topic with images)')
     parser.add_argument('--name', default='/eov_seg', help='stands before the topics (/eov_seg)')
-    parser.add_argument('--rate', type=float, metavar='HZ',
-                        help='label at most so many images of a second, by their stamps (all)')
+    parser.add_argument('--outputs', nargs='+', choices=OUTPUTS, default=OUTPUTS[:2],
+                        metavar='TOPIC',
+                        help=f'of {", ".join(OUTPUTS)} (the first two); label_info is always '
+                             'written')
+    parser.add_argument('--copy', metavar='PATTERN',
+                        help='copy the topics that match this regular expression, as a whole: '
+                             "'.*' for all (none)")
+    fewer = parser.add_mutually_exclusive_group()
+    fewer.add_argument('--rate', type=float, metavar='HZ',
+                       help='label at most so many images of a second, by their stamps (all)')
+    fewer.add_argument('--every', type=positive, default=1, metavar='N',
+                       help='label one of N images (1)')
+    parser.add_argument('--batch', type=positive, default=1, metavar='N',
+                        help='images that the network gets at once; more than 1 is for GPUs (1)')
     parser.add_argument('--part-seconds', type=float, default=60.0, metavar='S',
                         help='length of a part: what is lost if the process is killed (60)')
     parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap')
     parser.add_argument('--bag-version', type=int, choices=(9, 8), default=9,
                         help='of metadata.yaml: 8 for ROS before Jazzy (9)')
+    parser.add_argument('--shard', type=_shard, default=(0, 1), metavar='I/N',
+                        help='make the I-th of N shares only, I = 0 to N - 1 (0/1)')
+    parser.add_argument('--max-error-rate', type=_share, default=0.01, metavar='0..1',
+                        help='exit status 3 if a larger share of the frames failed (0.01)')
     _add_data_set(parser)
     add_words(parser)
     add_weights(parser)
@@ -67,6 +86,20 @@ def _add_data_set(parser: argparse.ArgumentParser) -> None:
                             'instances_rle.json for CVAT and Label Studio')
 
 
+def _shard(text: str) -> tuple[int, int]:
+    index, _, count = text.partition('/')
+    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise argparse.ArgumentTypeError(f'expected I/N with I = 0 to N - 1, got {text}')
+    return int(index), int(count)
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'expected 0 to 1, got {text}')
+    return value
+
+
 def _picture_options(arguments: argparse.Namespace) -> PictureOptions | None:
     from eov_seg_core.recordings.options import PictureOptions
     chosen = {'period_s': arguments.coco_period, 'min_change': arguments.coco_change,
@@ -85,7 +118,9 @@ def _bag(arguments: argparse.Namespace) -> int:
     # as for `segment`: small things are refused before PyTorch is imported
     vocabulary = choose_vocabulary(arguments.vocabulary, arguments.things, arguments.stuff)
     labels = LabelOptions(
-        name=arguments.name, rate_hz=arguments.rate, part_s=arguments.part_seconds,
+        name=arguments.name, rate_hz=arguments.rate, every=arguments.every,
+        batch=arguments.batch, copy=arguments.copy, outputs=tuple(arguments.outputs),
+        part_s=arguments.part_seconds,
         storage=arguments.storage, bag_version=arguments.bag_version,
         max_megapixels=arguments.max_megapixels, pictures=_picture_options(arguments))
     from eov_seg_core.app.bag.command import BagJob, label_bags
@@ -93,6 +128,7 @@ def _bag(arguments: argparse.Namespace) -> int:
                           overlap_threshold=arguments.overlap_threshold)
     return label_bags(BagJob(
         inputs=arguments.inputs, output=arguments.output, model=model, vocabulary=vocabulary,
-        labels=labels, image_topic=arguments.image_topic, coco=arguments.coco,
+        labels=labels, image_topics=arguments.image_topic, coco=arguments.coco,
+        shard=arguments.shard, max_error_rate=arguments.max_error_rate,
         instances=arguments.format == 'coco-instances'),
         report_problem, lambda line: print(printable(line)))

@@ -56,3 +56,18 @@ def test_a_missing_library_is_told(tmp_path, capsys, monkeypatch) -> None:
     monkeypatch.setattr(importlib.util, 'find_spec', lambda name: None)
     assert run('x.mcap', '-o', tmp_path / 'out') == 2
     assert "pip install 'eov_seg_ros[bags]'" in capsys.readouterr().err
+
+
+def test_too_many_bad_frames_are_told(tmp_path, capsys) -> None:
+    bag = make_bag(tmp_path / 'bag', 4, broken=[0, 1])
+    arguments = [bag, '-o', tmp_path / 'out', '--untrained', '--variant', 't']
+    assert run(*arguments, '--max-error-rate', '0.5') == 1
+    assert run(*arguments) == 3
+    assert '2 of 4 frames failed, more than the share of 0.01' in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('share', ['2/2', '1', 'a/b', '-1/2', '0/0'])
+def test_wrong_shares_are_refused(share, capsys) -> None:
+    with pytest.raises(SystemExit):
+        run('x.mcap', '-o', 'out', '--shard', share)
+    assert '--shard: expected ' in capsys.readouterr().err

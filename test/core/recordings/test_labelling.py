@@ -140,7 +140,7 @@ def test_images_that_a_rate_leaves_out_are_not_decoded(tmp_path, monkeypatch) ->
 
 def test_topics_and_recordings_that_cannot_be_meant_are_refused(tmp_path) -> None:
     two = make_bag(tmp_path / 'two', 2, second='/back/image')
-    with pytest.raises(ValueError, match='/back/image, /cam/image_raw; choose one with --image-t'):
+    with pytest.raises(ValueError, match='/back/image, /cam/image_raw; choose with --image-t'):
         label(two, tmp_path / 'out')
     with pytest.raises(ValueError, match='no images on /wrong; its image topics are /back/image'):
         label(two, tmp_path / 'out', topic='/wrong')
@@ -180,7 +180,7 @@ def test_a_part_that_is_missing_or_short_is_made_again(tmp_path) -> None:
 def test_labels_of_something_else_are_never_mixed(tmp_path) -> None:
     bag = make_bag(tmp_path / 'in', 2)
     label(bag, tmp_path / 'out')
-    with pytest.raises(ValueError, match='other words, weights or options'):
+    with pytest.raises(ValueError, match='other words, weights, options or version'):
         label(bag, tmp_path / 'out', settings={'weights': 'others'})
     with pytest.raises(ValueError, match='another recording or topic'):
         label(make_bag(tmp_path / 'in2', 3), tmp_path / 'out')

@@ -72,7 +72,7 @@ def test_equal_options_give_equal_bytes(bag, tmp_path) -> None:
 
 def test_depth_is_not_taken_for_pictures(bag, tmp_path) -> None:
     with open_recording(bag) as reader:
-        assert Source(reader).topic == '/camera/image_raw'
+        assert list(Source(reader).cameras) == ['/camera/image_raw']
     assert label(bag, tmp_path / 'out').done == 3
 
 
