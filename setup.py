@@ -87,6 +87,8 @@ setup(
         ('share/ament_index/resource_index/packages', files(f'resource/{PACKAGE}')),
         (f'share/{PACKAGE}', ['package.xml']),
         (f'share/{PACKAGE}/launch', files('launch/*.launch.*')),
+        # An entry point would be found before /usr/bin/find where pip installs into a PATH.
+        (f'lib/{PACKAGE}', files('resource/executables/*')),
         *config_files(),
     ],
     zip_safe=True,
@@ -96,6 +98,7 @@ setup(
         'eov-seg = eov_seg_core.app.cli:main',
         'segment_node = eov_seg_ros.entry:segment_node',
         'world_camera_node = eov_seg_ros.entry:world_camera_node',
+        'eov_seg_find = eov_seg_ros.entry:find',
         'eov_seg_demo = eov_seg_ros.demo.__main__:main',
     ]},
 )

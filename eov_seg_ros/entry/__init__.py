@@ -26,6 +26,13 @@ def world_camera_node() -> int:
     return main()
 
 
+def find() -> int:
+    """Say where an object is; return the exit code."""
+    _end_quietly()
+    from eov_seg_ros.find.command import main
+    return main()
+
+
 def _end_quietly() -> None:
     """End with exit code 0 at SIGINT and SIGTERM, until `run_node` has handlers of its own."""
     for signum in (signal.SIGINT, signal.SIGTERM):

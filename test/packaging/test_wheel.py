@@ -72,6 +72,7 @@ def test_the_wheel_declares_the_commands(wheel) -> None:
         text = archive.read(entry).decode()
     assert 'eov-seg = eov_seg_core.app.cli:main' in text
     assert 'segment_node = eov_seg_ros.entry:segment_node' in text
+    assert '\nfind =' not in text     # it would hide /usr/bin/find
 
 
 def test_ros_finds_the_executables_in_lib(source, tmp_path) -> None:
@@ -82,5 +83,6 @@ def test_ros_finds_the_executables_in_lib(source, tmp_path) -> None:
          '--record', str(tmp_path / 'record')],
         cwd=source, check=True, capture_output=True)
     executables = tmp_path / 'prefix' / 'lib' / 'eov_seg_ros'
-    assert (executables / 'segment_node').stat().st_mode & 0o111
+    for name in ('segment_node', 'find'):
+        assert (executables / name).stat().st_mode & 0o111
     assert (tmp_path / 'prefix/share/eov_seg_ros/package.xml').is_file()

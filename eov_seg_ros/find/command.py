@@ -1,0 +1,147 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""`find`: asks the memory, else looks for the word for a while, and gives the words back."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+import json
+import os
+import signal
+import sys
+import time
+
+import rclpy
+from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
+from rclpy.utilities import remove_ros_args
+
+from eov_seg_core.io.text import printable
+from eov_seg_ros.find.answer import class_of, Found, matching, near_words, summary
+from eov_seg_ros.find.client import FindError, MemoryClient
+
+FOUND, NOT_FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
+"""Exit codes."""
+_CONNECT_S = 5.0
+_FIRST_S = 2.0      # in which the memory's last message comes
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What was found, and how that came.
+
+    Attributes:
+        objects: The best first.
+        source: `memory`, or `search` if it was looked for.
+        message: Why there is none; empty if there is one.
+    """
+
+    objects: Sequence[Found]
+    source: str
+    message: str = ''
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit code: 0 found, 1 not found, 2 failed, 130 interrupted.
+
+    Args:
+        args: The command line with its program; None: the process's.
+    """
+    command_line = sys.argv if args is None else list(args)
+    options = _parser().parse_args(remove_ros_args(command_line)[1:])
+    signal.signal(signal.SIGTERM, signal.default_int_handler)   # the words must be given back
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    rclpy.init(args=command_line, signal_handler_options=SignalHandlerOptions.NO)
+    node = Node(f'find_{os.getpid()}')
+    try:
+        return _run(MemoryClient(node, f'/{options.node.lstrip("/")}'), options)
+    except FindError as error:
+        sys.stderr.write(f'find: {printable(str(error))}\n')
+        return FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog='find', description='Say where an object is: from the memory of a segmentation node, '
+        'or by looking for the word until it is seen. The words of the node are restored.')
+    parser.add_argument('query', help="a word, as 'stapler', or 'stapler,paper stapler'")
+    parser.add_argument('--timeout', type=_seconds, default=30.0, metavar='S',
+                        help='look for so many seconds (30); 0: ask the memory only')
+    parser.add_argument('--goal', metavar='TOPIC', help='send the place from which the object was '
+                        'seen best there, as geometry_msgs/PoseStamped')
+    parser.add_argument('--json', action='store_true', help='print JSON')
+    parser.add_argument('--node', default='/eov_seg', help='the segmentation node (/eov_seg)')
+    return parser
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 86400:
+        raise argparse.ArgumentTypeError(f'{text} is not 0 to 86400 seconds')
+    return value
+
+
+def _run(client: MemoryClient, options: argparse.Namespace) -> int:
+    if not options.query.strip(' ,'):
+        raise FindError('no word was given')
+    client.require_memory(_CONNECT_S)
+    answer = _ask(client, options.query, options.timeout)
+    if options.json:
+        objects = [item.as_json() for item in answer.objects]
+        text = json.dumps({'query': options.query, 'source': answer.source,
+                           'message': answer.message, 'objects': objects})
+        sys.stdout.write(f'{text}\n')
+    else:
+        lines = [str(item) for item in answer.objects] or [answer.message]
+        sys.stdout.writelines(f'{printable(line)}\n' for line in lines)
+    if options.goal and answer.objects:
+        _send(client, options.goal, answer.objects[0])
+    return FOUND if answer.objects else NOT_FOUND
+
+
+def _ask(client: MemoryClient, query: str, timeout_s: float) -> _Answer:
+    words, *_ = client.vocabulary(_CONNECT_S)
+    name = query.split(',')[0].strip()
+    known = client.wait_for(lambda: matching(name, client.objects(), words), _FIRST_S)
+    if known:
+        return _Answer(known, 'memory')
+    meant = class_of(name, words)
+    if meant is not None and not meant[1]:
+        return _Answer([], 'memory', f'{meant[0]} is stuff in the words of the node, and stuff '
+                       'has no place; put it into vocabulary.things to find it')
+    if timeout_s == 0:
+        return _Answer([], 'memory', _nothing(client, name, 'the memory has no', words.names))
+    deadline_s = time.monotonic() + timeout_s
+    if meant is not None:
+        found = client.wait_for(lambda: matching(name, client.objects(), words), timeout_s)
+    else:
+        with client.borrowed_word(query, _CONNECT_S):
+            wanted, *_ = client.vocabulary(_CONNECT_S)
+            found = client.wait_for(lambda: matching(name, client.objects(), wanted),
+                                    deadline_s - time.monotonic())
+    if found:
+        return _Answer(found, 'search')
+    return _Answer([], 'search', _nothing(
+        client, name, f'{timeout_s:g} s of looking showed no', words.names))
+
+
+def _nothing(client: MemoryClient, name: str, what: str, names: Sequence[str]) -> str:
+    objects = client.objects()
+    near = near_words(name, [*names, *(item.name for item in objects)])
+    text = f'{what} {name}; it knows {summary(objects)}'
+    return text + (f'. Did you mean {" or ".join(near)}?' if near else '')
+
+
+def _send(client: MemoryClient, topic: str, item: Found) -> None:
+    if item.viewpoint is None:
+        raise FindError(f'no goal was sent: nobody knows from where {item.name} {item.id} was '
+                        'seen')
+    if not client.publish_goal(topic, item.frame_id, item.viewpoint, _FIRST_S):
+        sys.stderr.write(f'find: nobody listens to {topic}\n')
