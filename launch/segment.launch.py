@@ -54,6 +54,9 @@ ARGUMENTS = {
                       ('', *_BOOL)),
     'depth_image': Argument('depth/image_raw', 'Topic of the depth images'),
     'camera_info': Argument('camera_info', "Topic of the camera's calibration"),
+    'world_frame': Argument('', 'Frame of boxes and memory, with z up; read from /tf'),
+    'tracking': Argument('', 'auto, off, 2d or 3d: ids that stay with objects',
+                         ('', 'auto', 'off', '2d', '3d')),
     'variant': Argument('', 'Size of the model: t, s, m or l', ('', 't', 's', 'm', 'l')),
     'checkpoint': Argument('', 'Weights: a published .pth or our .safetensors, or published: '
                            'those of the variant, as segment.yaml has it'),
@@ -67,7 +70,7 @@ ARGUMENTS = {
     'namespace': Argument('', 'Namespace of the node and of its topics'),
     'autostart': Argument('', 'false: wait for a lifecycle manager', ('', *_BOOL)),
     'respawn': Argument('false', 'Start the node again, after 5 s, when it ends', _BOOL),
-    'rviz': Argument('false', 'Show the overlay in RViz', _BOOL),
+    'rviz': Argument('false', 'Show the overlay in RViz, with depth points and boxes too', _BOOL),
     'use_sim_time': Argument('false', 'Take the time from /clock', _BOOL),
     'log_level': Argument('info', 'debug, info, warn, error or fatal',
                           ('debug', 'info', 'warn', 'error', 'fatal')),
@@ -117,8 +120,8 @@ def _segment_node(values: dict[str, str]) -> Node:
     if not Path(values['params_file']).is_file():
         raise ValueError(f'params_file names a file that is not there: {values["params_file"]!r}')
     overrides: dict[str, Any] = {
-        name: values[name] for name in ('variant', 'checkpoint', 'device', 'image_transport')
-        if values[name]}
+        name: values[name] for name in ('variant', 'checkpoint', 'device', 'image_transport',
+                                        'world_frame', 'tracking') if values[name]}
     overrides |= {name: _is_true(values[name]) for name in ('autostart', 'depth', 'download')
                   if values[name]}
     overrides['use_sim_time'] = _is_true(values['use_sim_time'])
@@ -143,8 +146,10 @@ def _rviz(values: dict[str, str]) -> Node | LogInfo:
                            'install ros-$ROS_DISTRO-rviz2')
     return Node(
         package='rviz2', executable='rviz2', namespace=values['namespace'], output='screen',
-        arguments=['-d', str(CONFIG / 'segment.rviz')],
-        remappings=[('/eov_seg/overlay', 'eov_seg/overlay')],
+        arguments=['-d', str(CONFIG / ('segment_3d.rviz' if _is_true(values['depth'])
+                                       else 'segment.rviz'))],
+        remappings=[(f'/eov_seg/{name}', f'eov_seg/{name}')
+                    for name in ('overlay', 'points', 'markers', 'viewpoints')],
         parameters=[{'use_sim_time': _is_true(values['use_sim_time'])}])
 
 

@@ -42,3 +42,16 @@ def test_rviz_shows_the_overlay_as_the_node_publishes_it():
     assert display['Class'] == 'rviz_default_plugins/Image'
     assert display['Topic']['Value'] == '/eov_seg/overlay'
     assert display['Topic']['Reliability Policy'] == 'Reliable'
+
+
+def test_rviz_shows_space_as_the_node_publishes_it():
+    content = yaml.safe_load((CONFIG / 'segment_3d.rviz').read_text(encoding='utf-8'))
+    manager = content['Visualization Manager']
+    assert manager['Global Options']['Fixed Frame'] == 'odom'
+    topics = {display['Class'].rpartition('/')[2]: display['Topic']
+              for display in manager['Displays'] if 'Topic' in display}
+    assert {kind: topic['Value'] for kind, topic in topics.items()} == {
+        'PointCloud2': '/eov_seg/points', 'MarkerArray': '/eov_seg/markers',
+        'PoseArray': '/eov_seg/viewpoints', 'Image': '/eov_seg/overlay'}
+    assert {topic['Reliability Policy'] for topic in topics.values()} == {'Reliable'}
+    assert topics['PoseArray']['Durability Policy'] == 'Transient Local'
