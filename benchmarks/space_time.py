@@ -13,7 +13,7 @@ The camera turns 30 degrees a second at 5 frames a second.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 import statistics
@@ -21,21 +21,26 @@ import time
 
 import cv2
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from eov_seg_core import Segmenter
 from eov_seg_core.geometry import Box, box_iou, labelled_cloud, segment_boxes
-from eov_seg_core.results.result import look_up, PanopticResult
 from eov_seg_core.tracking import ObjectMemory, Tracker
-from eov_seg_core.tracking.association import overlaps
 from eov_seg_core.visualization import class_color
-from eov_seg_core.world import generate_scene, Scene
-from training.evaluation.box_quality import compare_boxes, NamedBox
+from eov_seg_core.world import generate_scene
 from training.evaluation.tracking_quality import IdentityCounts, PanopticFrame, TrackingQuality
 from training.world.video import truth_result, VideoFrame, VideoOptions, WORLD, world_video
+from training.world.walk import (
+    best_ids,
+    compare_memory,
+    SEEN_OFTEN,
+    Segment,
+    true_box,
+    true_frame,
+    view_boxes,
+)
+from training.world.walk_scores import segment_once
 
 SEEDS = (101, 102, 103)     # other rooms were used to choose thresholds
-SEEN_OFTEN = 3              # frames that show an object, for the memory to be asked for it
-Segment = Callable[[VideoFrame], PanopticResult]
 
 
 def main() -> None:
@@ -59,18 +64,10 @@ def main() -> None:
 
 
 def variant_t() -> Segment:
-    """Return what segments frames with variant `t`; the frames of a lap that come again once."""
-    from eov_seg_core import Segmenter
+    """Return what segments frames with variant `t`."""
     segmenter = Segmenter.from_pretrained('t', device='cpu')
     segmenter.set_vocabulary(WORLD)
-    known: dict[int, tuple[VideoFrame, PanopticResult]] = {}
-
-    def segment(frame: VideoFrame) -> PanopticResult:
-        if id(frame.truth) not in known:
-            known[id(frame.truth)] = frame, segmenter(frame.truth.rgb)
-        return known[id(frame.truth)][1]
-
-    return segment
+    return segment_once(segmenter)
 
 
 @dataclass
@@ -131,10 +128,7 @@ def name_frames(seed: int, segment: Segment, options: VideoOptions, way: str
     tracker = Tracker(WORLD)
     for number, frame in enumerate(world_video(seed, options)):
         result = segment(frame)
-        truth, objects = truth_result(frame.truth, frame.truth.ids)
-        table = np.array([[-1, 0], *([item.class_id - 1, objects[item.id].id]
-                                     for item in truth.segments)])
-        true_class, true_id = table[truth.instance, 0], table[truth.instance, 1]
+        true_class, true_id = true_frame(frame)
         if way in ('2d', '3d'):
             space = {'depth_m': frame.depth_m, 'pose': frame.pose, 'camera': frame.camera}
             tracked = tracker.update(result, stamp_s=frame.stamp_s,
@@ -143,22 +137,8 @@ def name_frames(seed: int, segment: Segment, options: VideoOptions, way: str
         elif way == 'frame':
             named = Named(result.instance + 1000 * number, result.semantic)
         else:
-            named = Named(perfect_ids(result, true_id), result.semantic)
+            named = Named(best_ids(result, true_id), result.semantic)
         yield frame, named, true_class, true_id
-
-
-def perfect_ids(result: PanopticResult, true_id: np.ndarray) -> np.ndarray:
-    """Give every segment the id of the true thing that it overlaps most, each id once."""
-    things = [int(number) for number in np.unique(true_id) if number]
-    index = np.zeros(int(true_id.max()) + 1, np.int32)
-    index[things] = range(1, len(things) + 1)
-    scores = overlaps(index[true_id], result.instance, np.ones(true_id.shape, np.bool_),
-                      (len(things), len(result.segments)))
-    table = 1000 + np.arange(1 + len(result.segments), dtype=np.int32)
-    for row, column in zip(*linear_sum_assignment(scores, maximize=True)):
-        if scores[row, column] > 0:
-            table[column + 1] = things[row]
-    return look_up(table, result.instance)
 
 
 def boxes(seeds: Sequence[int]) -> None:
@@ -168,31 +148,13 @@ def boxes(seeds: Sequence[int]) -> None:
         for spill in range(4):
             options = VideoOptions(laps=1, rate_hz=2, spill_px=spill, depth_noise=noise)
             pairs = [pair for seed in seeds for frame in world_video(seed, options)
-                     for pair in view_boxes(frame)]
+                     for pair in view_boxes(frame, frame.result)]
             ious = np.array([box_iou(*pair) for pair in pairs])
             apart = [np.linalg.norm(np.subtract(found.center, true.center))
                      for found, true in pairs]
             print(f'spill {spill} px, depth noise {noise:6.4f}{np.median(ious):12.2f}'
                   f'{(ious > .25).mean():8.2f}{100 * np.median(apart):12.1f}{len(pairs):8}',
                   flush=True)
-
-
-def view_boxes(frame: VideoFrame) -> Iterator[tuple[Box, Box]]:
-    """Yield found and true box of each thing that the border of the image does not cut."""
-    found = segment_boxes(frame.result, frame.depth_m, frame.camera, frame.pose)
-    ids = {item.id: item for item in frame.truth.objects}
-    for number, view in found.items():
-        owners = np.bincount(frame.truth.ids[frame.result.instance == number])
-        wanted = next(item for item in frame.result.segments if item.id == number)
-        named = [owner for owner in np.argsort(-owners).tolist()
-                 if owners[owner] and ids[owner].name == wanted.name]
-        if not view.is_cut and named:
-            yield view.box, true_box(ids[named[0]])
-
-
-def true_box(item: object) -> Box:
-    """Return the box of an object of the world."""
-    return Box(item.box.center, item.box.size, item.box.yaw_rad)
 
 
 def memory(seeds: Sequence[int], segment: Segment, picture: Path | None, *, plain: bool) -> None:
@@ -209,18 +171,13 @@ def memory(seeds: Sequence[int], segment: Segment, picture: Path | None, *, plai
         recalls, wrong, known, ious, apart = [], 0, 0, [], []
         for seed in seeds:
             remembered, often = walk(seed, segment, options)
-            scene = generate_scene(seed)
-            found = [NamedBox(item.name, item.box) for item in remembered.objects()]
-            things = [item for item in scene.objects if item.is_thing]
-            truth = [NamedBox(item.name, true_box(item)) for item in things]
-            all_of_it = compare_boxes(truth, found, reach=.5)
-            partners = {row for row, _ in all_of_it.pairs}
-            recalls += [row in partners for row, item in enumerate(things) if item.id in often]
-            wrong, known = wrong + len(found) - len(all_of_it.pairs), known + len(found)
-            ious += [all_of_it.ious[row] for row, _ in all_of_it.pairs]
-            apart += all_of_it.center_errors_m
+            recalled, right, errors_m, number = compare_memory(seed, remembered, often)
+            recalls += recalled.tolist()
+            wrong, known = wrong + int(number) - len(right), known + int(number)
+            ious += right.tolist()
+            apart += errors_m.tolist()
             if picture is not None and seed == seeds[0] and (title, options) == rows[0] \
-                    and not cv2.imwrite(str(picture), draw_from_above(scene, remembered)):
+                    and not cv2.imwrite(str(picture), draw_from_above(seed, remembered)):
                 raise OSError(f'{picture} could not be written')
         print(f'{title:44}{np.mean(recalls):8.2f}{wrong / max(known, 1):10.2f}'
               f'{np.median(ious):12.2f}{100 * np.median(apart):12.1f}   '
@@ -238,8 +195,9 @@ def walk(seed: int, segment: Segment, options: VideoOptions) -> tuple[ObjectMemo
     return tracker.memory, set(np.flatnonzero(shown >= SEEN_OFTEN).tolist())
 
 
-def draw_from_above(scene: Scene, remembered: ObjectMemory) -> np.ndarray:
+def draw_from_above(seed: int, remembered: ObjectMemory) -> np.ndarray:
     """Return (H, W, 3) uint8 BGR: the truth filled, the memory as lines with names and ids."""
+    scene = generate_scene(seed)
     scale, edge = 110.0, 30
     width, depth, _ = scene.room.size
     size = np.array([width, depth]) * scale + 2 * edge

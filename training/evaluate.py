@@ -3,6 +3,7 @@
 """Measure panoptic, semantic and instance quality and the frame rate on a data set.
 
     python -m training.evaluate --data ade20k_150 --root DIR --variant s --checkpoint FILE
+    python -m training.evaluate --data world_video --variant t
 
 docs/evaluation.md describes figures, files and options.  Exit status: 0 done; 1 something cannot
 be used or written; 130 stopped.
@@ -39,6 +40,10 @@ from training.evaluation.workers import evaluate_in_processes, Work
 from training.run.sources import WORLD
 from training.world.benchmark import SPLITS, WorldBenchmark
 from training.world.scores import choose_splits, WorldScores
+from training.world.walk_scores import evaluate_walks, WalkScores, WORLD_VIDEO
+
+_IMAGES, _WALKS = 300, 10
+_NOT_OF_WALKS = ('root', 'split', 'limit', 'skip_broken', 'fine_tuned', 'tasks', 'processes')
 
 
 @dataclass(frozen=True)
@@ -199,20 +204,22 @@ def build_parser() -> argparse.ArgumentParser:
         description='Measure panoptic, semantic and instance quality and the frame rate.')
     data = parser.add_argument_group('data')
     data.add_argument('--data', required=True, metavar='NAME_OR_FOLDER',
-                      help=f'one of {", ".join(data_sets())}, {WORLD} (built in), or a folder in '
-                           'COCO panoptic format')
+                      help=f'one of {", ".join(data_sets())}, {WORLD} or {WORLD_VIDEO} (built '
+                           'in), or a folder in COCO panoptic format')
     data.add_argument('--root', type=Path, metavar='DIR', help='folder of the published data sets')
     data.add_argument('--split', help='train or val (val); of the world some of '
                                       f'{",".join(SPLITS)} (all)')
-    data.add_argument('--rooms', type=_positive, default=300, metavar='N',
-                      help='images of each split of the world (300)')
+    data.add_argument('--rooms', type=_positive, metavar='N',
+                      help='images of each split of the world (300), or rooms to walk through '
+                           f'({_WALKS})')
     data.add_argument('--seed', type=int, default=1_000_000, metavar='N',
                       help='first room of the world (1000000)')
     data.add_argument('--limit', type=_positive, metavar='N', help='only the first N images')
     data.add_argument('--skip-broken', action='store_true',
                       help='leave out and count images that cannot be used, instead of stopping')
     weights = parser.add_argument_group('weights')
-    weights.add_argument('--variant', required=True, choices=VARIANTS)
+    weights.add_argument('--variant', choices=VARIANTS,
+                         help=f'without it, {WORLD_VIDEO} is measured with true masks alone')
     weights.add_argument('--checkpoint', type=Path, metavar='FILE',
                          help='a published .pth or our .safetensors')
     weights.add_argument('--fine-tuned', action='store_true',
@@ -249,9 +256,10 @@ def _add_inference(group: Any) -> None:
 
 def _setup(options: argparse.Namespace) -> Setup:
     split = options.split or (','.join(SPLITS) if options.data == WORLD else 'val')
+    rooms = options.rooms or _IMAGES
     size = (variant_config(options.variant).input_size if options.input_size is None
             else options.input_size)
-    return Setup(options.data, options.root, split, options.rooms, options.seed, options.variant,
+    return Setup(options.data, options.root, split, rooms, options.seed, options.variant,
                  options.checkpoint, options.device, tuple(options.without), {
                      'precision': options.precision, 'input_size': size or None,
                      'max_input_size': options.max_input_size,
@@ -265,6 +273,24 @@ def _settings(options: argparse.Namespace) -> Settings:
                     threads=options.threads, output=options.output)
 
 
+def _run_walks(options: argparse.Namespace) -> WalkScores:
+    """Walk through rooms with true masks, and with those of a variant if there is one."""
+    not_read = [f'--{name.replace("_", "-")}' for name in _NOT_OF_WALKS if getattr(options, name)]
+    if not_read:
+        raise ValueError(f'{WORLD_VIDEO} does not read {", ".join(not_read)}; leave it out')
+    if options.threads is not None:
+        torch.set_num_threads(options.threads)
+    identity, segmenters = {'data': WORLD_VIDEO, 'variant': options.variant}, {}
+    if options.variant is not None:
+        setup = _setup(options)
+        segmenter = segmenters[options.variant] = setup.segmenter(0)
+        identity |= {'weights': segmenter.model.weights_digest, 'device': segmenter.device.type,
+                     'precision': segmenter.precision, 'without': list(setup.without),
+                     **setup.options}
+    seeds = range(options.seed, options.seed + (options.rooms or _WALKS))
+    return evaluate_walks(seeds, segmenters, output=options.output, identity=identity)
+
+
 def _positive(text: str) -> int:
     value = int(text)
     if value < 1:
@@ -276,8 +302,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit status."""
     parser = build_parser()
     options = parser.parse_args(arguments)
+    if options.variant is None and options.data != WORLD_VIDEO:
+        parser.error('the following arguments are required: --variant')
     try:
-        scores = run(_setup(options), _settings(options))
+        scores = (_run_walks(options) if options.data == WORLD_VIDEO
+                  else run(_setup(options), _settings(options)))
         if options.json is not None:
             replace_file(options.json, (json.dumps(scores.to_json(), indent=2) + '\n').encode())
         if options.csv is not None:

@@ -41,7 +41,7 @@ class RunFolder:
         self._records.mkdir(parents=True, exist_ok=True)
         self._lock = ExitStack()
         self._lock.enter_context(locked(self._path, 'evaluation'))
-        self._check_identity()
+        check_identity(self._path, self._identity)
         self._index_of_png: dict[PurePosixPath, int] = {}
         # a file of its own: the last line of an earlier one may be cut
         self._lines = (self._records / f'{secrets.token_hex(8)}.jsonl').open('w', encoding='utf-8')
@@ -92,24 +92,6 @@ class RunFolder:
         self._lines.close()
         self._lock.close()
 
-    def _check_identity(self) -> None:
-        path = self._path / 'run.json'
-        if not path.exists():
-            save_json(self._path / 'run.json', self._identity)
-            return
-        try:
-            known = dict(read_json(path))
-        except (ValueError, TypeError) as error:
-            raise ValueError(f'{path} is damaged ({error}); choose another folder') from error
-        # compared as JSON gives it back
-        wanted = json.loads(json.dumps(self._identity))
-        changed = [f'{key} was {known.get(key)!r} and is now {wanted.get(key)!r}'
-                   for key in {**known, **wanted} if known.get(key) != wanted.get(key)]
-        if changed:
-            raise ValueError(f'{self._path} holds another evaluation: {"; ".join(changed)}. '
-                             'Choose another folder, or go on with the arguments it was begun '
-                             'with')
-
     def _claim(self, record: ImageRecord) -> None:
         png = png_name(record.name)
         other = self._index_of_png.setdefault(png, record.index)
@@ -120,6 +102,33 @@ class RunFolder:
 
     def _is_saved(self, record: ImageRecord) -> bool:
         return record.segments is None or (self.png_folder / png_name(record.name)).exists()
+
+
+def check_identity(folder: Path, identity: Mapping[str, Any]) -> None:
+    """Write down whose folder it is, or compare.
+
+    Args:
+        folder: That is there.
+        identity: What the figures depend on.
+
+    Raises:
+        ValueError: The folder belongs to another run.
+        OSError: It cannot be written.
+    """
+    path = folder / 'run.json'
+    if not path.exists():
+        save_json(path, identity)
+        return
+    try:
+        known = dict(read_json(path))
+    except (ValueError, TypeError) as error:
+        raise ValueError(f'{path} is damaged ({error}); choose another folder') from error
+    wanted = json.loads(json.dumps(identity))       # compared as JSON gives it back
+    changed = [f'{key} was {known.get(key)!r} and is now {wanted.get(key)!r}'
+               for key in {**known, **wanted} if known.get(key) != wanted.get(key)]
+    if changed:
+        raise ValueError(f'{folder} holds another evaluation: {"; ".join(changed)}. Choose '
+                         'another folder, or go on with the arguments it was begun with')
 
 
 def image_id(record: ImageRecord) -> int | str:
