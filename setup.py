@@ -45,7 +45,7 @@ EXTRAS_REQUIRE = {
              'onnxruntime>=1.25; python_version >= "3.11"'],
     'openvino': ['openvino>=2026.4'],
     'demo': ['scikit-image>=0.22'],  # photographs that a wheel ships
-    'test': ['pytest>=7', 'hypothesis>=6', 'catkin_pkg>=1.0', 'mcap>=1.1',
+    'test': ['pytest>=7', 'pytest-xdist>=3.5', 'hypothesis>=6', 'catkin_pkg>=1.0', 'mcap>=1.1',
              'selenium>=4.15'],
     'dev': ['ruff>=0.6', 'mypy>=1.11', 'pre-commit>=3', 'codespell>=2.2'],
 }

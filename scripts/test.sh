@@ -6,6 +6,7 @@
 #
 #   scripts/test.sh                       # everything
 #   scripts/test.sh test/core -k vocab    # arguments go to pytest
+#   EOV_SEG_TEST_PROCESSES=0 scripts/test.sh    # one process, whose output is shown at once
 #
 # Exits non-zero when any check fails; the tests that were skipped are listed with their reasons.
 set -euo pipefail
@@ -25,7 +26,8 @@ check() {
 check ruff check .
 check mypy
 check codespell
-check python -m pytest "$@"
+# Two processes: many tests wait for DDS, and two cores are what the smallest machine has.
+check python -m pytest --numprocesses "${EOV_SEG_TEST_PROCESSES:-2}" --dist loadfile "$@"
 
 if [ ${#failed[@]} -gt 0 ]; then
   echo "FAILED: ${failed[*]}"

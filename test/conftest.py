@@ -9,6 +9,7 @@ from pathlib import Path
 import signal
 import subprocess
 
+from hypothesis import HealthCheck, settings
 import pytest
 
 CHECKOUT = Path(__file__).parents[1]
@@ -17,6 +18,14 @@ CHECKOUT = Path(__file__).parents[1]
 # process that a test starts, before Python has a say in it: Ctrl-C could then not be tested.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+# An example may wait for a core of a busy machine; that says nothing about the code.
+settings.register_profile('busy', deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile('busy')
+
+# Tests in several processes shall not hear each other's nodes: each gets a domain of its own.
+_PROCESS = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
+if _PROCESS and 'ROS_DOMAIN_ID' in os.environ:
+    os.environ['ROS_DOMAIN_ID'] = str((int(os.environ['ROS_DOMAIN_ID']) + 101 * _PROCESS) % 233)
 
 
 @pytest.fixture(scope='session')

@@ -8,7 +8,7 @@ It looks for the shortest sequence that breaks one.  No ROS: what is tried is wh
 from __future__ import annotations
 
 from fuzz.sandbox import count, SEED
-from hypothesis import HealthCheck, seed, settings
+from hypothesis import seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant, rule, RuleBasedStateMachine
 import pytest
@@ -95,8 +95,7 @@ def _words(entries):
 def _with_settings(machine):
     """Return the machine's tests with as many examples as the form asks for."""
     case = machine.TestCase
-    case.settings = settings(max_examples=count(60), stateful_step_count=20, deadline=None,
-                             suppress_health_check=[HealthCheck.too_slow])
+    case.settings = settings(max_examples=count(60), stateful_step_count=20)
     return seed(SEED)(case)
 
 

@@ -16,13 +16,8 @@ import threading
 import time
 from typing import Any
 
-import hypothesis
 import numpy as np
 import pytest
-
-# The first example may wait for a core of a busy machine; that says nothing about the code.
-hypothesis.settings.register_profile('busy', deadline=None)
-hypothesis.settings.load_profile('busy')
 
 sys.path.insert(0, str(Path(__file__).parent))  # for fake_segmenter, which is a script as well
 

@@ -45,10 +45,10 @@ HOSTILE = {
 def test_hostile_texts_are_refused_at_once(kind, loader, monkeypatch):
     monkeypatch.setattr(yaml_text, '_LOADER', loader)
     text, message = HOSTILE[kind]
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(ValueError, match=message) as error:
         parse_yaml(text)
-    assert time.perf_counter() - start < 2, 'seconds'
+    assert time.process_time() - start < 2, 'seconds'
     assert len(str(error.value)) < 1000
 
 

@@ -263,7 +263,7 @@ def test_two_processes_equal_one_with_both_batches(counts, tmp_path, checkout):
     environment = os.environ | {'PYTHONPATH': str(checkout), 'GLOO_SOCKET_IFNAME': 'lo'}
     processes = [subprocess.Popen([sys.executable, '-c', ONE_OF_TWO, str(rank), str(tmp_path)],
                                   env=environment) for rank in range(2)]
-    assert [process.wait(timeout=60) for process in processes] == [0, 0]
+    assert [process.wait(timeout=300) for process in processes] == [0, 0]
     by_rank = [torch.load(tmp_path / f'{rank}.pt') for rank in range(2)]
     expected = PanopticLoss(SMALL)(together, targets, grid_draw).total
     expected.backward()
