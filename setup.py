@@ -96,6 +96,7 @@ setup(
     extras_require=EXTRAS_REQUIRE,
     entry_points={'console_scripts': [
         'eov-seg = eov_seg_core.app.cli:main',
+        'console = eov_seg_ros.console.command:main',
         'segment_node = eov_seg_ros.entry:segment_node',
         'world_camera_node = eov_seg_ros.entry:world_camera_node',
         'eov_seg_find = eov_seg_ros.entry:find',

@@ -71,6 +71,7 @@ ARGUMENTS = {
     'autostart': Argument('', 'false: wait for a lifecycle manager', ('', *_BOOL)),
     'respawn': Argument('false', 'Start the node again, after 5 s, when it ends', _BOOL),
     'rviz': Argument('false', 'Show the overlay in RViz, with depth points and boxes too', _BOOL),
+    'console': Argument('false', 'Serve a page in the browser at http://127.0.0.1:8080', _BOOL),
     'use_sim_time': Argument('false', 'Take the time from /clock', _BOOL),
     'log_level': Argument('info', 'debug, info, warn, error or fatal',
                           ('debug', 'info', 'warn', 'error', 'fatal')),
@@ -94,6 +95,8 @@ def _actions(context: LaunchContext) -> list[Any]:
                *_dds_profile(values['dds_profile']), _segment_node(values)]
     if _is_true(values['rviz']):
         actions.append(_rviz(values))
+    if _is_true(values['console']):
+        actions.append(_console(values))
     return actions
 
 
@@ -136,6 +139,13 @@ def _segment_node(values: dict[str, str]) -> Node:
                     ('camera_info', values['camera_info'])],
         parameters=[*files, overrides],
         ros_arguments=['--log-level', values['log_level']])
+
+
+def _console(values: dict[str, str]) -> Node:
+    return Node(
+        package='eov_seg_ros', executable='console', name='eov_seg_console',
+        namespace=values['namespace'], output='screen', arguments=['--no-browser'],
+        parameters=[{'use_sim_time': _is_true(values['use_sim_time'])}])
 
 
 def _rviz(values: dict[str, str]) -> Node | LogInfo:

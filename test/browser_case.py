@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 import os
 from pathlib import Path
@@ -129,10 +129,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(command: Sequence[str], port: int, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def served(command: Sequence[str], port: int, log: Path,
+           environment: Mapping[str, str] = os.environ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends; it answers at the port when the block begins."""
     # NiceGUI behaves otherwise where it sees a test
-    variables = {name: value for name, value in os.environ.items() if 'PYTEST' not in name}
+    variables = {name: value for name, value in environment.items() if 'PYTEST' not in name}
     with log.open('wb') as output, subprocess.Popen(
             command, stdout=output, stderr=subprocess.STDOUT, env=variables) as process:
         try:

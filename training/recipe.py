@@ -20,6 +20,8 @@ from training.loss.losses import LossConfig
 
 BUILTIN = 'builtin'
 """As `init_checkpoint`: the weights that the package ships."""
+PUBLISHED = 'published'
+"""As `init_checkpoint`: the weights that `eov-seg download` has fetched."""
 
 _LARGEST = 1e18
 """Of factors: their product still fits into float32."""
@@ -220,8 +222,9 @@ class Recipe:
     Attributes:
         variant: `t`, `s`, `m` or `l`.
         init_checkpoint: Weights to start from, our `.safetensors` or an official `.pth`, both
-            CLIPs included; `builtin`: those of the package, which only `t` has; null: CLIP's
-            public weights, the rest drawn anew.
+            CLIPs included; `builtin`: those of the package, which only `t` has; `published`:
+            those that `eov-seg download` fetched; null: CLIP's public weights, the rest drawn
+            anew.
         data: What to train on.
         augmentation: How its images are varied.
         batch_size: Images of a step, over all processes.
@@ -273,7 +276,11 @@ class Recipe:
         _check(self.variant in VARIANTS, 'variant', self.variant, f'one of {", ".join(VARIANTS)}')
         _check(self.init_checkpoint != BUILTIN or has_builtin_weights(self.variant),
                'init_checkpoint', self.init_checkpoint, 'a file, because variant '
-               f'{self.variant} has no built-in weights; only t has')
+               f'{self.variant} has no built-in weights; only t has. Or {PUBLISHED}, for those '
+               'that eov-seg download fetched')
+        _check(self.init_checkpoint != PUBLISHED or not has_builtin_weights(self.variant),
+               'init_checkpoint', self.init_checkpoint, f'{BUILTIN}, because the weights of '
+               f'variant {self.variant} are in the package')
         for name in ('batch_size', 'steps'):
             _check(getattr(self, name) >= 1, name, getattr(self, name), 'at least 1')
         for name in ('seed', 'workers'):

@@ -211,13 +211,14 @@ def _segment(arguments: argparse.Namespace) -> int:
 def _console(arguments: argparse.Namespace) -> int:
     from eov_seg_core.app.commands import build_segmenter
     from eov_seg_core.app.console.command import console, ConsoleJob
+    from eov_seg_core.app.console.options import ServerAddress
     from eov_seg_core.app.words import choose_vocabulary
     if arguments.variant is None and arguments.checkpoint is None:
         arguments.variant = 't'     # the one whose weights are in the package
     model = model_options(arguments)
     words = choose_vocabulary(arguments.vocabulary or 'world', [], [])
-    console(ConsoleJob(inputs=arguments.inputs, vocabulary=words, host=arguments.host,
-                       port=arguments.port, token=arguments.token,
+    console(ConsoleJob(inputs=arguments.inputs, vocabulary=words,
+                       address=ServerAddress.of(arguments),
                        open_browser=not arguments.no_browser),
             lambda: build_segmenter(model, keep_raw=True), lambda line: print(line, flush=True))
     return 0

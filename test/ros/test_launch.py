@@ -187,5 +187,7 @@ def test_rviz_and_profile_add_their_actions(launch_module, monkeypatch):
     assert len(launch_module._actions(context)) == 1
     context.launch_configurations.update(rviz='true', dds_profile='loopback')
     assert len(launch_module._actions(context)) == 5
-    context.launch_configurations.update(rviz='false', dds_profile='cyclonedds')
+    context.launch_configurations.update(console='true')
+    assert len(launch_module._actions(context)) == 6
+    context.launch_configurations.update(rviz='false', console='false', dds_profile='cyclonedds')
     assert len(launch_module._actions(context)) == 2

@@ -22,11 +22,13 @@ from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.pretrained import load_pretrained
 from eov_seg_core.weights.builtin import has_builtin_weights
 from eov_seg_core.weights.checkpoint import CheckpointError
+from eov_seg_core.weights.choice import is_here, NoWeightsError
+from eov_seg_core.weights.download.cache import weights_file
 from training.ablation import ablate
 from training.data.samples import TrainingData, TrainingExample
 from training.data.stream import ExampleStream, make_loader, StepPositions
 from training.data.training_data import PanopticTrainingData
-from training.recipe import BUILTIN, Recipe
+from training.recipe import BUILTIN, PUBLISHED, Recipe
 from training.recipe_file import read_recipe, RecipeError, resume_conflicts, write_recipe
 from training.run.callbacks.averaging import AveragedWeights
 from training.run.callbacks.bad_steps import BadSteps, DivergedError, not_finite
@@ -144,20 +146,30 @@ def initial_model(recipe: Recipe) -> EOVSeg:
     Raises:
         CheckpointError: The recipe's checkpoint cannot be used.
         ValueError: It names none, and there are no public CLIP weights, or they could not be
-            fetched.
+            fetched; or the published weights are not here.
     """
     torch.manual_seed(recipe.seed)
-    if recipe.init_checkpoint == BUILTIN:
-        return load_pretrained(recipe.variant).model
+    variant, named = recipe.variant, recipe.init_checkpoint
+    if named in (BUILTIN, PUBLISHED):
+        if not is_here(variant):
+            raise ValueError(f'init_checkpoint is {PUBLISHED}, and {weights_file(variant)} is not '
+                             f'there; fetch it with: eov-seg download {variant}')
+        return load_pretrained(variant).model
+    ways = (f'set init_checkpoint: {BUILTIN} for the weights that the package has'
+            if has_builtin_weights(variant) else
+            f'run eov-seg download {variant} and set init_checkpoint: {PUBLISHED}')
     try:
-        return load_pretrained(recipe.variant, recipe.init_checkpoint, sources=('clip',)).model
-    except CheckpointError:
+        return load_pretrained(variant, named, sources=('clip',)).model
+    except CheckpointError as error:
+        if named is not None and not Path(named).exists():
+            raise ValueError(f'init_checkpoint: {error}; or {ways}') from error
         raise
-    except (RuntimeError, ValueError) as error:
-        builtin = (f', or to {BUILTIN} for the weights that the package has'
-                   if has_builtin_weights(recipe.variant) else '')
-        raise ValueError(f'{error}; or set init_checkpoint to a file that holds trained CLIPs'
-                         f'{builtin}') from error
+    except NoWeightsError as error:
+        raise ValueError(f'the recipe has no init_checkpoint, and CLIP has no public weights of '
+                         f'variant {variant}: {ways}, or name a file that holds trained '
+                         'CLIPs') from error
+    except RuntimeError as error:
+        raise ValueError(f'{error}; or {ways}') from error
 
 
 def _check_words(recipe: Recipe, module: TrainingModule, data: TrainingData) -> None:

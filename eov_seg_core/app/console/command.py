@@ -7,11 +7,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 import importlib.util
-import secrets
 
 from eov_seg_core.app.console.frame import RGB
 from eov_seg_core.app.console.local_session import LocalSession
-from eov_seg_core.app.console.security import LOOPBACK
+from eov_seg_core.app.console.options import ServerAddress
 from eov_seg_core.app.console.words import Words
 from eov_seg_core.io.media import find_media, name_sources, Source
 from eov_seg_core.segmenter import Segmenter
@@ -28,17 +27,13 @@ class ConsoleJob:
     Attributes:
         vocabulary: To begin with.
         inputs: Pictures, folders and cameras; none: a room of the built-in world.
-        host: Address to listen at.
-        port: Port to listen at.
-        token: Secret that opens the page; None: one is made if the host is not this machine only.
+        address: Where the page is.
         open_browser: Open the page.
     """
 
     vocabulary: Vocabulary
     inputs: Sequence[str] = ()
-    host: str = '127.0.0.1'
-    port: int = 8080
-    token: str | None = None
+    address: ServerAddress = ServerAddress()
     open_browser: bool = True
 
 
@@ -55,7 +50,6 @@ def console(job: ConsoleJob, load: Callable[[], Segmenter], say: Callable[[str],
     """
     if importlib.util.find_spec('nicegui') is None:
         raise ValueError("the console needs NiceGUI: pip install 'eov_seg_ros[console]'")
-    token = job.token or (None if job.host in LOOPBACK else secrets.token_urlsafe(16))
     session = LocalSession(load, Words.of(job.vocabulary),
                            usable_sources(job.inputs))
     if session.sources:
@@ -63,9 +57,8 @@ def console(job: ConsoleJob, load: Callable[[], Segmenter], say: Callable[[str],
     else:
         session.show('a room of the built-in world', built_in_room())
     from eov_seg_core.app.console.server import serve  # NiceGUI is an extra, and takes a second
-    address = f'[{job.host}]' if ':' in job.host else job.host
-    say(f'http://{address}:{job.port}/{f"?token={token}" if token else ""}  (Ctrl-C ends it)')
-    serve(session, host=job.host, port=job.port, token=token, open_browser=job.open_browser)
+    say(f'{job.address.url}  (Ctrl-C ends it)')
+    serve(session, job.address, open_browser=job.open_browser)
 
 
 def usable_sources(inputs: Sequence[str]) -> list[Source]:

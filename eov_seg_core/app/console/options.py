@@ -5,7 +5,39 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 import re
+import secrets
+
+from eov_seg_core.app.console.security import LOOPBACK
+
+
+@dataclass(frozen=True)
+class ServerAddress:
+    """Where the page is.
+
+    Attributes:
+        host: Address to listen at.
+        port: Port to listen at.
+        token: Secret that opens the page; None: it is for this machine only, and needs none.
+    """
+
+    host: str = '127.0.0.1'
+    port: int = 8080
+    token: str | None = None
+
+    @classmethod
+    def of(cls, options: argparse.Namespace) -> ServerAddress:
+        """Return what the options say; a token is made where one is needed and none is given."""
+        needs_token = options.host not in LOOPBACK
+        return cls(options.host, options.port,
+                   options.token or (secrets.token_urlsafe(16) if needs_token else None))
+
+    @property
+    def url(self) -> str:
+        """What to type into a browser."""
+        host = f'[{self.host}]' if ':' in self.host else self.host
+        return f'http://{host}:{self.port}/' + (f'?token={self.token}' if self.token else '')
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -14,6 +46,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
                         help='images, folders, or camera:0 (a room of the built-in world)')
     parser.add_argument('--vocabulary', metavar='NAME',
                         help='words to begin with: a preset, or a YAML or list file (world)')
+    add_page_options(parser)
+
+
+def add_page_options(parser: argparse.ArgumentParser) -> None:
+    """Add where the page is."""
     page = parser.add_argument_group('page')
     page.add_argument('--host', default='127.0.0.1', metavar='ADDRESS',
                       help='where to listen; any other than this machine needs a token, which is '

@@ -10,32 +10,30 @@ from fastapi import Response
 from nicegui import app, ui
 
 from eov_seg_core.app.console.files import outline
+from eov_seg_core.app.console.options import ServerAddress
 from eov_seg_core.app.console.page.page import Page
 from eov_seg_core.app.console.security import Guard
 from eov_seg_core.app.console.session import Session
 
 
-def serve(session: Session, *, host: str, port: int, token: str | None,
-          open_browser: bool) -> None:
+def serve(session: Session, address: ServerAddress, *, open_browser: bool) -> None:
     """Serve the page until Ctrl-C; once in the life of a process.
 
     Args:
         session: What the page shows; it is started and stopped here.
-        host: Address to listen at.
-        port: Port to listen at.
-        token: Secret that opens the page, or None.
+        address: Where to listen.
         open_browser: Open the page in this machine's browser.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:   # as in what a shell runs with `&`
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    app.add_middleware(Guard, token=token)
+    app.add_middleware(Guard, token=address.token)
     _add_routes(session)
     app.on_startup(session.start)
     app.on_shutdown(session.stop)
-    ui.run(lambda: Page(session).build(), host=host, port=port, title='EOV-Seg', favicon='🔎',
-           show=open_browser and f'/?token={token}' if token else open_browser, reload=False,
-           dark=None, reconnect_timeout=20, gzip_middleware_factory=None,    # would hold frames
-           show_welcome_message=False)
+    opened = f'/?token={address.token}' if address.token else True
+    ui.run(lambda: Page(session).build(), host=address.host, port=address.port, title='EOV-Seg',
+           favicon='🔎', show=open_browser and opened, reload=False, dark=None,
+           reconnect_timeout=20, gzip_middleware_factory=None, show_welcome_message=False)
 
 
 def _add_routes(session: Session) -> None:

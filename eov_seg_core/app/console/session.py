@@ -84,7 +84,13 @@ class Session(ABC):
     @property
     @abstractmethod
     def state(self) -> str:
-        """One of loading, error, paused, empty, busy, no words, ready."""
+        """One of loading, error, paused, empty, late, busy, no words, ready."""
+
+    @property
+    def figures(self) -> str:
+        """How fast it goes, for people; '' if that is not known."""
+        seconds = None if self.frame is None else self.frame.seconds
+        return '' if seconds is None else f'{seconds:.2f} s'
 
     @abstractmethod
     def choose(self, index: int) -> None:
@@ -119,7 +125,7 @@ class Session(ABC):
         before = self.words
         if words != before:
             self._use_words(words)
-            self._undo = [*self._undo[1 - _MOST_UNDO:], before]
+            self._remember(before)
 
     def use_preset(self, name: str) -> None:
         """Use the words of a published vocabulary; as `set_words`."""
@@ -135,6 +141,10 @@ class Session(ABC):
             return False
         self._use_words(self._undo.pop())
         return True
+
+    def _remember(self, words: Words) -> None:
+        """Let `undo` return to these words."""
+        self._undo = [*self._undo[1 - _MOST_UNDO:], words]
 
     @property
     def frame(self) -> Frame | None:

@@ -165,9 +165,12 @@ def rooms_recipe(tmp_path):
      'augmentation.min_scale is 0.5, but world does not read it'),
     (['init_checkpoint=nothing.pth'], 'checkpoint nothing.pth is not a file'),
     (['variant=s'], "holds variant 't'"),
-    (['init_checkpoint=null'], 'or to builtin for the weights that the package has'),
+    (['init_checkpoint=null'], 'init_checkpoint: builtin for the weights that the package has'),
     (['init_checkpoint=builtin'], 'never learned 1 of the 6 names of'),
     (['init_checkpoint=builtin', 'variant=s'], 'variant s has no built-in weights; only t has'),
+    (['init_checkpoint=published'], 'init_checkpoint must be builtin, because the weights of'),
+    (['init_checkpoint=published', 'variant=m'], 'fetch it with: eov-seg download m'),
+    (['init_checkpoint=no.pth', 'variant=m'], 'download m and set init_checkpoint: published'),
     (['--devices', '0'], '--devices must be at least 1, got 0'),
     (['--devices', '3', 'batch_size=4'], '3 processes cannot share a batch_size of 4 evenly'),
 ])

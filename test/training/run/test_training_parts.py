@@ -14,6 +14,7 @@ from torch import nn
 from eov_seg_core import Segmenter
 from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.vocabulary import Vocabulary
+from eov_seg_core.weights.checkpoint import weights_digest
 from training.data.samples import Target, TrainingBatch
 from training.recipe import Recipe, ScheduleConfig
 from training.run.callbacks.averaging import AveragedWeights
@@ -42,6 +43,19 @@ def test_a_run_starts_from_the_weights_in_the_package():
     drawn = EOVSeg.from_variant('t').state_dict()
     assert all(torch.equal(value, shipped[name]) for name, value in started.items())
     assert not all(torch.equal(value, drawn[name]) for name, value in started.items())
+
+
+def test_a_run_starts_from_fetched_weights(tmp_path, monkeypatch):
+    for module in ('training.recipe', 'eov_seg_core.weights.choice'):
+        monkeypatch.setattr(f'{module}.has_builtin_weights', lambda variant: False)
+    monkeypatch.setenv('EOV_SEG_HOME', str(tmp_path))
+    recipe = Recipe(variant='t', init_checkpoint='published')
+    with pytest.raises(ValueError, match='eov_seg_t.safetensors is not there'):
+        initial_model(recipe)
+    fetched = EOVSeg.from_variant('t')
+    (tmp_path / 'weights').mkdir()
+    fetched.save(tmp_path / 'weights' / 'eov_seg_t.safetensors')
+    assert initial_model(recipe).weights_digest == weights_digest(fetched.state_dict())
 
 
 def test_weight_decay_spares_norms_and_embeddings(module):

@@ -22,11 +22,11 @@ from eov_seg_core.results.merge import Thresholds
 
 _STATES = {
     'loading': 'Loading the network...', 'error': 'Something went wrong', 'paused': 'Paused',
-    'empty': 'No picture yet', 'busy': 'Working...', 'no words': 'No words yet: type one',
-    'ready': 'Ready'}
+    'empty': 'No picture yet', 'late': 'No new picture comes', 'busy': 'Working...',
+    'no words': 'No words yet: type one', 'ready': 'Ready'}
 _WAITING = {
     'loading': 'Loading the network. You can type words meanwhile.',
-    'empty': 'No picture yet: drop one below.', 'busy': 'The first picture is being looked at.'}
+    'empty': 'No picture has come yet.', 'busy': 'The first picture is being looked at.'}
 _REFRESH_S = 0.25
 
 
@@ -44,6 +44,7 @@ class Page:
         self._segments = SegmentList(self._picture.outline)
         self._revision = -1
         self._shown: Frame | None = None
+        self._thresholds = session.thresholds
 
     def build(self) -> None:
         """Make the elements, and keep them up to date."""
@@ -94,8 +95,11 @@ class Page:
         self._error.set_visibility(bool(self._session.error))
         self._pause.set_text('Go on' if self._session.is_paused else 'Pause')
         self._words.refresh()
-        for name, slider in self._sliders.items():
-            slider.set_value(getattr(self._session.thresholds, name))
+        if self._thresholds != self._session.thresholds:    # else a user may be dragging
+            self._thresholds = self._session.thresholds
+            for name, slider in self._sliders.items():
+                slider.set_value(getattr(self._thresholds, name))
+        self._picture.refresh()
         self._picture.wait('' if frame else _WAITING.get(self._session.state, ' '))
         if frame is not self._shown:
             self._shown = frame
@@ -105,8 +109,7 @@ class Page:
         parts = [_STATES[self._session.state]]
         if frame is not None:
             height, width = frame.result.instance.shape
-            parts += [frame.name, f'{width} x {height}']
-            parts += [] if frame.seconds is None else [f'{frame.seconds:.2f} s']
+            parts += [frame.name, f'{width} x {height}', self._session.figures]
         if self._session.word_delay_s is not None:
             parts.append(f'words applied in {self._session.word_delay_s:.2f} s')
         return ' · '.join(part for part in parts if part)

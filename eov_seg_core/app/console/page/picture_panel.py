@@ -48,6 +48,13 @@ class PicturePanel:
             self._pixel.props('role=status aria-live=polite')
         self._build_choice()
 
+    def refresh(self) -> None:
+        """Offer what can be chosen."""
+        names = dict(enumerate(self._session.source_names))
+        if self._choice.options != names:
+            self._choice.set_options(names)
+        self._choice.set_visibility(len(names) > 1)
+
     def wait(self, reason: str) -> None:
         """Say in place of the first picture why there is none; '': there is one."""
         self._waiting.set_text(reason)
@@ -60,10 +67,9 @@ class PicturePanel:
         self._outline.set_visibility(bool(number))
 
     def _build_choice(self) -> None:
-        names = self._session.source_names
-        if len(names) > 1:
-            ui.select(dict(enumerate(names)), label='Picture', value=0,
-                      on_change=self._on_choice).classes('w-full')
+        self._choice = ui.select({}, label='Picture or camera', on_change=self._on_choice)
+        self._choice.classes('w-full')
+        self.refresh()
         if self._session.takes_pictures:
             ui.upload(label='Drop a picture here, or choose one with +', auto_upload=True,
                       max_file_size=MAX_UPLOAD_BYTES - 10_000, on_upload=self._on_upload,

@@ -1,0 +1,90 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The parameters of the other node: read when it appears, followed, and set by its service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+import threading
+from typing import Any
+
+from rcl_interfaces.msg import ParameterEvent
+from rcl_interfaces.srv import GetParameters, SetParametersAtomically
+from rclpy.node import Node
+from rclpy.parameter import Parameter, parameter_value_to_python
+
+_TIMEOUT_S = 3.0
+
+
+class RemoteParameters:
+    """Some parameters of another node.
+
+    Args:
+        node: Of this process; spun by another thread than the one that calls `set`.
+        target: Full name of the other node.
+        names: Of the parameters.
+        on_change: Called after values were read or changed, in the executor's thread.
+    """
+
+    def __init__(self, node: Node, target: str, names: tuple[str, ...],
+                 on_change: Callable[[], None]) -> None:
+        self.target = target
+        self.values: dict[str, Any] = {}
+        self._names = names
+        self._on_change = on_change
+        self._was_there = False
+        self._get = node.create_client(GetParameters, f'{target}/get_parameters')
+        self._set = node.create_client(SetParametersAtomically,
+                                       f'{target}/set_parameters_atomically')
+        node.create_subscription(ParameterEvent, '/parameter_events', self._on_event, 100)
+
+    def look(self) -> bool:
+        """Return whether the node is there; ask for its values if it has just come."""
+        is_there = bool(self._get.service_is_ready() and self._set.service_is_ready())
+        if is_there and not self._was_there:
+            request = GetParameters.Request(names=list(self._names))
+            self._get.call_async(request).add_done_callback(self._on_values)
+        self._was_there = is_there
+        return is_there
+
+    def forget(self) -> None:
+        """Read the values again with the next `look`: another node may have taken the name."""
+        self._was_there = False
+
+    def set(self, changes: Mapping[str, Any]) -> None:
+        """Set parameters in one request, and wait for the answer.
+
+        Raises:
+            ValueError: They were refused, or nobody answered; the text says why.
+        """
+        if not self._set.service_is_ready():
+            raise ValueError(f'the node {self.target} is not running, so nothing was changed')
+        parameters = [Parameter(name, Parameter.Type.STRING_ARRAY if isinstance(value, list)
+                                else None, value) for name, value in changes.items()]
+        future = self._set.call_async(SetParametersAtomically.Request(
+            parameters=[parameter.to_parameter_msg() for parameter in parameters]))
+        is_done = threading.Event()
+        future.add_done_callback(lambda _: is_done.set())
+        if not is_done.wait(_TIMEOUT_S):
+            self._set.remove_pending_request(future)
+            raise ValueError(f'the node {self.target} did not answer within {_TIMEOUT_S:g} s')
+        result = future.result().result
+        if not result.successful:
+            raise ValueError(result.reason)
+        self.values = self.values | dict(changes)
+
+    def _on_values(self, future: Any) -> None:
+        if future.exception() is None:
+            self.values = dict(zip(self._names, map(
+                parameter_value_to_python, future.result().values)))
+            self._on_change()
+
+    def _on_event(self, event: ParameterEvent) -> None:
+        if event.node != self.target:
+            return
+        changed = {parameter.name: parameter_value_to_python(parameter.value)
+                   for parameter in (*event.new_parameters, *event.changed_parameters)
+                   if parameter.name in self._names}
+        if changed:
+            self.values = self.values | changed
+            self._on_change()

@@ -1,0 +1,207 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""The page of a running node: a real node, real DDS, a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import io
+import json
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import zipfile
+
+from browser_case import Browser, free_port, served, wait_for
+import numpy as np
+import pytest
+
+from eov_seg_core.app.console.words import Words
+from eov_seg_core.visualization import class_color
+
+pytest.importorskip('rclpy', reason='rclpy is not installed: scripts/setup_env.sh')
+pytest.importorskip('nicegui', reason='the extra console is not installed')
+pytestmark = pytest.mark.ros
+CONSOLE = 'from eov_seg_ros.console.command import main; raise SystemExit(main())'
+REASON = '[data-kind=things] .q-field__messages'
+THINGS = '[data-kind=things] input'
+NODE = (str(Path(__file__).with_name('fake_segmenter.py')), '--ros-args',
+        '-p', "vocabulary.things:=['mug,cup', 'chair']", '-p', "vocabulary.stuff:=['wall']")
+CAMERA = ('-m', 'eov_seg_ros.world_camera_node', '--ros-args', '-p', 'rate_hz:=10.0',
+          '-p', 'width:=160', '-p', 'height:=120')
+
+
+class Robot:
+    """A camera, a node and its page, each a process."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.port = free_port()
+
+    def start(self, name: str, *arguments: str) -> None:
+        self._processes[name] = subprocess.Popen(
+            [sys.executable, *arguments], env=self._environment, stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL)
+
+    def kill(self, name: str, signum: int = signal.SIGKILL) -> None:
+        process = self._processes.pop(name)
+        process.send_signal(signum)
+        process.wait(20)
+
+    def end(self) -> None:
+        for name in list(self._processes):
+            self.kill(name, signal.SIGTERM)
+
+
+@pytest.fixture(scope='module')
+def robot(isolated, tmp_path_factory) -> Iterator[Robot]:
+    environment = {name: value for name, value in isolated.items()
+                   if name != '_ROS_WHEELS_BOOTSTRAP_COMPLETE'}
+    robot = Robot(environment)
+    robot.start('camera', *CAMERA)
+    robot.start('node', *NODE)
+    command = [sys.executable, '-c', CONSOLE, '--no-browser', '--port', str(robot.port)]
+    log = tmp_path_factory.mktemp('console') / 'log'
+    with served(command, robot.port, log, environment) as process:
+        yield robot
+        robot.end()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0, log.read_text()
+    assert 'Traceback' not in log.read_text()
+
+
+@pytest.fixture(scope='module')
+def browser() -> Iterator[Browser]:
+    browser = Browser()
+    yield browser
+    browser.driver.quit()
+
+
+@pytest.fixture
+def page(browser: Browser, robot: Robot) -> Iterator[Browser]:
+    browser.driver.get(f'http://127.0.0.1:{robot.port}/')
+    wait_for(lambda: 'Ready' in browser.text('.status'), 'the page is not ready', 40)
+    wait_for(lambda: browser.count_colour(class_color('mug')) > 50, 'no mug is painted')
+    yield browser
+    assert browser.problems() == []
+
+
+def chips(page: Browser) -> list[str]:
+    return page.script('return [...document.querySelectorAll(".chip")].map('
+                       '(chip) => chip.innerText.split("\\n")[0])')
+
+
+def test_words_go_to_the_node_and_are_seen(page, client) -> None:
+    assert chips(page) == ['mug +1', 'chair', 'wall']
+    page.type(THINGS, 'lamp, light')
+    wait_for(lambda: page.count_colour(class_color('lamp')) > 50, 'no lamp is painted')
+    wait_for(lambda: 'words applied in' in page.text('.status'), 'no delay is told')
+    assert float(page.text('.status').split('words applied in ')[1].split()[0]) < 5
+    # what somebody else sets is seen on the page
+    client.set(vocabulary__things=['mug,cup', 'chair'])
+    wait_for(lambda: chips(page) == ['mug +1', 'chair', 'wall'], 'the page has other words')
+    page.save('ros')
+
+
+def test_what_the_node_refuses_is_explained_where_it_was_typed(page) -> None:
+    page.type(THINGS, 'unlabeled')
+    wait_for(lambda: 'no class may be called' in page.text(REASON), 'no reason')
+    assert chips(page) == ['mug +1', 'chair', 'wall']
+
+
+def test_segments_pixel_and_pause(page) -> None:
+    rows = wait_for(lambda: page.script(
+        'return [...document.querySelectorAll(".segment")].filter((row) => row.offsetParent)'
+        '.map((row) => row.innerText.split("\\n").join(" "))'), 'no segments')
+    assert sorted(row.split(' ', 1)[1].rsplit(' ', 1)[0] for row in rows) == [
+        'chair thing 0.51', 'mug thing 0.50', 'wall stuff 0.52']
+    page.element('.bar button').click()
+    wait_for(lambda: 'Paused' in page.text('.status'), 'not paused')
+    page.click_at('.stage .live', 0.6, 0.5)
+    wait_for(lambda: 'score 0.52' in page.text('.under .hint'), 'the click tells nothing')
+    page.element('.bar button').click()
+    wait_for(lambda: 'Ready' in page.text('.status'), 'still paused')
+
+
+def test_a_slider_sets_the_parameter(page, client) -> None:
+    from rcl_interfaces.srv import GetParameters
+    page.script('document.querySelector(".thresholds .q-item").click()')
+    slider = page.element('.q-slider [tabindex]')
+    slider.send_keys('\ue014')      # the right arrow
+    get = GetParameters.Request(names=['score_threshold'])
+    wait_for(lambda: client.call(GetParameters, 'eov_seg/get_parameters', get
+                                 ).values[0].double_value == 0.05, 'it was not set')
+    client.set(score_threshold=0.0)
+
+
+def test_a_killed_node_is_told_and_its_successor_is_followed(page, robot) -> None:
+    robot.kill('node')
+    wait_for(lambda: 'The node /eov_seg has said nothing' in page.text('.banner'), 'not told')
+    page.save('no_node')
+    page.type(THINGS, 'lamp')       # DDS believes for 20 s that the node is there
+    wait_for(lambda: 'did not answer' in page.text(REASON), 'no reason')
+    robot.start('node', *NODE[:-1], "vocabulary.stuff:=['floor']")
+    wait_for(lambda: chips(page) == ['mug +1', 'chair', 'floor'], 'the new words are not read')
+    wait_for(lambda: 'Ready' in page.text('.status'), 'the new node is not seen', 40)
+    wait_for(lambda: not page.text('.banner'), 'still complaining')
+
+
+def test_without_a_page_nothing_is_subscribed_to(page, client) -> None:
+    topics = [f'/eov_seg/{name}' for name in (
+        'overlay/compressed', 'instance/compressed', 'semantic/compressed', 'detections')]
+    client.wait_for(lambda: all(client.node.count_subscribers(topic) == 1 for topic in topics))
+    page.driver.get('about:blank')
+    client.wait_for(lambda: not any(map(client.node.count_subscribers, topics)))
+
+
+def messages(result, labels):
+    from std_msgs.msg import Header
+
+    from eov_seg_ros import conversions
+    header = Header()
+    images = {'instance': conversions.instance_image(header, result),
+              'semantic': conversions.semantic_image(header, result, labels),
+              'confidence': conversions.confidence_image(header, result)}
+    return {name: conversions.compress(image) for name, image in images.items()} | {
+        'detections': conversions.detections(header, result, False)}
+
+
+@pytest.fixture
+def frame(ros):
+    from eov_seg_core.app.console.frame import Frame, jpeg
+    from eov_seg_core.results.result import PanopticResult, Segment
+    from eov_seg_ros.class_ids import LabelSpace
+    from eov_seg_ros.console.assembly import ClassMap, found
+    result = PanopticResult(np.array([[1, 1, 0], [2, 2, 2]], np.int32), [
+        Segment(1, 1, 'mug', True, 0.71, 2, (0, 0, 2, 1)),
+        Segment(2, 2, 'wall', False, 0.6, 3, (0, 1, 3, 2))])
+    parts = messages(result, LabelSpace(('mug', 'wall'), (7, 9), 'mono8'))
+    classes = ClassMap.of({7: 'mug', 9: 'wall'}, Words(('mug, cup',), ('wall',)))
+    picture = jpeg(np.zeros((2, 3, 3), np.uint8))
+    return Frame(1, '', picture, lambda: found(parts, picture, classes),
+                 classes.vocabulary), result
+
+
+def test_messages_become_what_was_found(frame) -> None:
+    shown, result = frame
+    assert np.array_equal(shown.result.instance, result.instance)
+    assert shown.result.segments == result.segments
+    assert shown.vocabulary.categories[0].names == ('mug', 'cup')
+
+
+def test_a_frame_of_a_node_is_saved_with_its_overlay(frame) -> None:
+    from eov_seg_core.app.console.files import archive
+    with zipfile.ZipFile(io.BytesIO(archive(frame[0]))) as packed:
+        assert {'overlay.jpg', 'panoptic.json', 'panoptic/picture.png'} <= set(packed.namelist())
+        segments = json.loads(packed.read('panoptic.json'))['annotations'][0]['segments_info']
+    assert [segment['area'] for segment in segments] == [2, 3]
+
+
+def test_what_has_not_come_is_not_known(ros) -> None:
+    from eov_seg_core.app.console.frame import jpeg
+    from eov_seg_ros.console.assembly import ClassMap, found
+    picture = jpeg(np.zeros((2, 3, 3), np.uint8))
+    nothing = found({}, picture, ClassMap.of({}, Words()))
+    assert (nothing.instance.shape, nothing.segments) == ((2, 3), [])
