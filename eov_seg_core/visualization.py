@@ -8,6 +8,7 @@ accents, and what is left beyond ASCII becomes a question mark.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 import hashlib
 import math
@@ -79,13 +80,15 @@ def colorize(result: PanopticResult) -> Picture:
     return np.asarray(cv2.cvtColor(rgba, cv2.COLOR_RGBA2RGB))
 
 
-def draw_overlay(image_rgb: Picture, result: PanopticResult, alpha: float = 0.5) -> Picture:
+def draw_overlay(image_rgb: Picture, result: PanopticResult, alpha: float = 0.5,
+                 ids: Sequence[int] | None = None) -> Picture:
     """Draw colours, contours and names over the image.
 
     Args:
         image_rgb: (H, W, 3) uint8 RGB of the result's size.
         result: What was found in it.
         alpha: Opacity of the colours, 0..1.
+        ids: A number for each segment, written behind the names of things; None for none.
 
     Returns:
         (H, W, 3) uint8 RGB, a new array.
@@ -105,7 +108,7 @@ def draw_overlay(image_rgb: Picture, result: PanopticResult, alpha: float = 0.5)
     blended = cv2.addWeighted(picture, 1 - alpha, colorize(result), alpha, 0)
     cv2.copyTo(blended, is_labeled, picture)
     _draw_contours(picture, result.instance)
-    _draw_names(picture, result)
+    _draw_names(picture, result, ids)
     return picture
 
 
@@ -170,23 +173,26 @@ def _draw_contours(picture: Picture, instance: npt.NDArray[np.int32]) -> None:
     picture[cv2.dilate(is_edge.view(np.uint8), kernel) > 0] = 255
 
 
-def _draw_names(picture: Picture, result: PanopticResult) -> None:
+def _draw_names(picture: Picture, result: PanopticResult, ids: Sequence[int] | None) -> None:
     """Write names, largest segment first, where they cover no name that is already there."""
     size = _font_size(result.instance.shape)
     step = max(math.ceil(max(result.instance.shape) / _PLACING_SIDE), 1)
     reduced = np.ascontiguousarray(result.instance[::step, ::step])
     is_taken = np.zeros(result.instance.shape, np.bool_)
     colors = segment_colors(result.segments)
-    for segment in sorted(result.segments, key=lambda segment: -segment.area):
+    for index, segment in sorted(enumerate(result.segments), key=lambda entry: -entry[1].area):
         center = _inner_point(reduced, segment, step)
-        mask = _text_mask(segment.name, size)
+        text = segment.name
+        if ids is not None and segment.is_thing:
+            text += f' {ids[index]}'
+        mask = _text_mask(text, size)
         box = _text_box(center, (mask.shape[0] + 2, mask.shape[1] + 6), result.instance.shape)
         if is_taken[box].any():
             continue
         is_taken[box] = True
         color = colors[segment.id - 1]
         picture[box] = color
-        _draw_text(picture, segment.name, (box[1].start + 3, box[0].start + 1),
+        _draw_text(picture, text, (box[1].start + 3, box[0].start + 1),
                    _ink_on(color), size)
 
 

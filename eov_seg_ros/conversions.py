@@ -137,9 +137,10 @@ def mask_image(header: Header, result: PanopticResult, names: Collection[str]) -
     return image_message(header, paint(result, values, np.uint8), 'mono8')
 
 
-def overlay_image(header: Header, image_rgb: RGB, result: PanopticResult, alpha: float) -> Image:
-    """Return `rgb8`: the image with colours, contours and names."""
-    return image_message(header, draw_overlay(image_rgb, result, alpha=alpha), 'rgb8')
+def overlay_image(header: Header, image_rgb: RGB, result: PanopticResult, alpha: float,
+                  ids: Sequence[int] | None = None) -> Image:
+    """Return `rgb8`: the image with colours, contours and names, with ids that last if given."""
+    return image_message(header, draw_overlay(image_rgb, result, alpha, ids), 'rgb8')
 
 
 def detections(header: Header, result: PanopticResult, include_stuff: bool,

@@ -18,6 +18,7 @@ from eov_seg_core.vocabulary import canonical_form, Vocabulary
 
 _PLAUSIBLE_S = 3600.0
 _NEAREST, _SHOWN = 3, 8
+_SPELLING = 0.7     # of 1, for equal words
 
 
 @dataclass(frozen=True)
@@ -134,9 +135,9 @@ def class_of(query: str, vocabulary: Vocabulary) -> tuple[str, bool] | None:
 
 def near_words(query: str, words: Iterable[str]) -> list[str]:
     """Return the words that are spelt nearly so, best first."""
-    by_form = {canonical_form(word): word for word in words}
-    near = difflib.get_close_matches(canonical_form(query), by_form, _NEAREST, 0.6)
-    return [by_form[form] for form in near]
+    by_text = {word.strip().lower(): word for word in words}
+    near = difflib.get_close_matches(query.strip().lower(), by_text, _NEAREST, _SPELLING)
+    return [by_text[text] for text in near]
 
 
 def summary(objects: Iterable[Found]) -> str:

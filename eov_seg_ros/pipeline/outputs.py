@@ -99,7 +99,8 @@ _OUTPUTS = {
     'mask/image': _Output(Image, lambda frame: conversions.mask_image(
         frame.header, frame.result, frame.parameters.mask_classes)),
     'overlay': _Output(Image, lambda frame: conversions.overlay_image(
-        frame.header, frame.image_rgb, frame.result, frame.parameters.overlay_alpha)),
+        frame.header, frame.image_rgb, frame.result, frame.parameters.overlay_alpha,
+        frame.ids)),
 }
 
 # Those that need depth.

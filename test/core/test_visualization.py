@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 import os
 from pathlib import Path
 import subprocess
@@ -98,6 +99,21 @@ def test_overlay_keeps_the_image_and_shows_colors_contours_and_names():
     assert (picture[:, 9] == 255).all()                             # contour
     named = (picture != draw_overlay(image, make_result(names=('', '', '')), 0.5)).any(axis=2)
     assert named.any()
+
+
+def test_numbers_are_written_behind_the_names_of_things():
+    image, result = grey_image(), make_result()
+    numbered = draw_overlay(image, result, ids=[7, 12, 9])
+    assert (numbered != draw_overlay(image, result)).any()
+    renamed = make_result(names=('wall 7', 'chair 12', 'chair 9'))
+    texts = [draw_overlay(image, one, 0.0, ids) for one, ids in ((result, [7, 12, 9]),
+                                                                 (renamed, None))]
+    ink = [(text == 0).all(axis=2) | (text == 255).all(axis=2) for text in texts]
+    assert (ink[0] == ink[1]).mean() > 0.9      # colours differ with the names
+    stuff = PanopticResult(result.instance, [replace(item, is_thing=False)
+                                             for item in result.segments])
+    np.testing.assert_array_equal(draw_overlay(image, stuff, ids=[7, 12, 9]),
+                                  draw_overlay(image, stuff))
 
 
 def test_overlay_without_segments_is_a_copy():
