@@ -57,3 +57,7 @@ def _parser() -> argparse.ArgumentParser:
                              '(eov_seg)')
     add_page_options(parser)
     return parser
+
+
+if __name__ == '__main__':
+    sys.exit(main())
