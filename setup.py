@@ -40,6 +40,7 @@ EXTRAS_REQUIRE = {
     'training': ['lightning>=2.4,<3', 'tensorboard>=2.14', 'torchmetrics>=1.4,<2',
                  'pycocotools>=2.0.8'],
     'bags': ['rosbags>=0.11,<0.12'],
+    'ray': ['ray>=2.40,<3'],
     'console': ['nicegui>=3.14,<4'],
     'onnx': ['onnx>=1.19', 'onnxscript>=0.5',
              'onnxruntime>=1.25; python_version >= "3.11"'],

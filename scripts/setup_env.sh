@@ -89,7 +89,7 @@ pip_install() {
 install_package() {
   say "installing PyTorch, ROS 2 from wheels and the tools: about 3 GB to download, some minutes"
   pip_install --upgrade pip 'setuptools>=70.1'
-  pip_install --editable '.[ros,bags,console,onnx,openvino,demo,training,test,dev]'
+  pip_install --editable '.[ros,bags,ray,console,onnx,openvino,demo,training,test,dev]'
 }
 
 install_messages() {

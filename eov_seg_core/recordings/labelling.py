@@ -120,16 +120,54 @@ class BagLabeller:
             ValueError: The recording is damaged, or does not hold what it says.
             OSError: The output cannot be written.
         """
+        new = sum(self.label_part(index, progress, report_problem) for index in self._mine)
+        report = self.finish()
+        report.new = new
+        return report
+
+    @property
+    def frames(self) -> int:
+        """How many images there are."""
+        return self._source.count
+
+    @property
+    def parts(self) -> int:
+        """How many parts the recording is cut into."""
+        return len(self._parts)
+
+    def label_part(self, index: int, progress: Callable[[int], object],
+                   report_problem: Callable[[str], None]) -> int:
+        """Label a part if it is missing and no other process is making it.
+
+        Args:
+            index: Of the part, from 0.
+            progress: As for `run`.
+            report_problem: As for `run`.
+
+        Returns:
+            How many frames were labelled now.
+
+        Raises:
+            ValueError: The recording is damaged.
+            OSError: The output cannot be written.
+        """
+        part = self._parts[index]
+        with held(self._output / WORK / f'{part}.lock') as is_mine:
+            manifest = self._manifest(part)
+            if manifest is not None:
+                progress(manifest['frames'])
+            elif is_mine:
+                return int(self._make(index, progress, report_problem)['done'])
+        return 0
+
+    def finish(self) -> LabelReport:
+        """Count what all processes have done, and make the folder a bag if nothing is missing.
+
+        Raises:
+            ValueError: The recording does not hold what it says.
+            OSError: The output cannot be written.
+        """
         report = LabelReport(frames=self._source.count)
-        for index in self._mine:
-            part = self._parts[index]
-            with held(self._output / WORK / f'{part}.lock') as is_mine:
-                manifest = self._manifest(part)
-                if manifest is None and is_mine:
-                    manifest = self._make(index, progress, report_problem)
-                    report.new += manifest['done']
-                elif manifest is not None:
-                    progress(manifest['frames'])
         manifests = [self._manifest(part) for part in self._parts]
         for manifest in manifests:
             if manifest is None:

@@ -5,52 +5,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from importlib import metadata
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from eov_seg_core.app.bag.library import require_rosbags
-from eov_seg_core.app.commands import build_segmenter, ModelOptions
+from eov_seg_core.app.bag.library import require_ray
+from eov_seg_core.app.bag.runner import BagJob, data_set_of, JobRunner, output_of
 from eov_seg_core.io.coco import write_instances
-from eov_seg_core.recordings.options import LabelOptions
-from eov_seg_core.segmenter import Segmenter
-from eov_seg_core.vocabulary import Vocabulary
-
-if TYPE_CHECKING:
-    from eov_seg_core.recordings.dataset import DataSet
-
-
-@dataclass(frozen=True, kw_only=True)
-class BagJob:
-    """What `eov-seg bag` is to do.
-
-    Attributes:
-        inputs: Bags: folders, .mcap or .db3 files.
-        output: Folder of the labelled bags.
-        vocabulary: The names to look for.
-        model: What to segment with.
-        labels: How the recordings are labelled.
-        image_topics: Raw or compressed images; none: the only such topic, beside depth.
-        coco: Folder of a data set that gets the images which `labels.pictures` says.
-        instances: Write COCO instances files of the data set as well.
-        shard: (i, n): do what is the i-th of n processes' share, counted from 0.
-        max_error_rate: More failed frames than this part of a recording, 0..1, are too many.
-    """
-
-    inputs: Sequence[str]
-    output: str
-    vocabulary: Vocabulary
-    model: ModelOptions
-    labels: LabelOptions
-    image_topics: Sequence[str] = ()
-    coco: str | None = None
-    instances: bool = False
-    shard: tuple[int, int] = (0, 1)
-    max_error_rate: float = 0.01
+from eov_seg_core.recordings.labelling import LabelReport
 
 
 def label_bags(job: BagJob, report_problem: Callable[[str], None],
@@ -70,27 +33,21 @@ def label_bags(job: BagJob, report_problem: Callable[[str], None],
         ValueError: An option is wrong, or weights or vocabulary cannot be used.
         RuntimeError: A library is missing.
     """
-    require_rosbags()
     names = Counter(Path(path).resolve().stem for path in job.inputs)
     equal = sorted(name for name, count in names.items() if count > 1)
     if equal:
         raise ValueError(f'several recordings are called {", ".join(equal)}, and would share a '
                          'folder; label them one by one, with folders of their own')
-    segmenter = build_segmenter(job.model)
-    segmenter.set_vocabulary(job.vocabulary)
-    settings = asdict(job.model) | {
-        'weights': segmenter.model.weights_digest, 'precision': segmenter.precision,
-        'device': str(segmenter.device), 'version': _version()}
-    from eov_seg_core.recordings.dataset import DataSet
-    data_set = None if job.coco is None else DataSet(Path(job.coco), job.vocabulary)
-    status = 0
-    for path in job.inputs:
-        try:
-            status = max(status, _label(Path(path), job, segmenter, settings, data_set,
-                                        report_problem, say))
-        except (ValueError, OSError) as error:
-            report_problem(str(error))
-            status = max(status, 1)
+    if job.workers is None:
+        reports = _label_here(job, report_problem)
+    else:
+        require_ray()
+        from eov_seg_core.app.bag.ray_engine import label_with_ray
+        reports = label_with_ray(job, report_problem)
+    status = max([0] + [
+        1 if report is None else _tell(path, report, job, report_problem, say)
+        for path, report in reports.items()])
+    data_set = data_set_of(job)
     if data_set is not None:
         say(f'{data_set.directory}: {data_set.merge()} pictures')
         if job.instances:
@@ -98,29 +55,29 @@ def label_bags(job: BagJob, report_problem: Callable[[str], None],
     return status
 
 
-def _version() -> str:
-    try:
-        return metadata.version('eov_seg_ros')
-    except metadata.PackageNotFoundError:   # run from a checkout
-        return 'unknown'
+def _label_here(job: BagJob, report_problem: Callable[[str], None]
+                ) -> dict[Path, LabelReport | None]:
+    """Label in this process; None for a recording that cannot be used."""
+    runner = JobRunner(job)
+    reports: dict[Path, LabelReport | None] = {}
+    for path in map(Path, job.inputs):
+        reports[path] = None
+        try:
+            with runner.opened(path) as labeller, tqdm(
+                    total=labeller.frames, unit='frame', disable=None) as bar:
+                reports[path] = labeller.run(bar.update, report_problem)
+        except (ValueError, OSError) as error:
+            report_problem(str(error))
+    return reports
 
 
-def _label(path: Path, job: BagJob, segmenter: Segmenter, settings: dict[str, object],
-           data_set: DataSet | None, report_problem: Callable[[str], None],
-           say: Callable[[str], None]) -> int:
-    from eov_seg_core.recordings.labelling import BagLabeller
-    from eov_seg_core.recordings.source import open_recording, Source
-    output = Path(job.output) / path.resolve().stem
-    with open_recording(path) as reader:
-        source = Source(reader, job.image_topics, job.labels.copy)
-        labeller = BagLabeller(source, output, segmenter, job.labels, settings, data_set,
-                               job.shard)
-        with tqdm(total=source.count, unit='frame', disable=None) as bar:
-            report = labeller.run(bar.update, report_problem)
+def _tell(path: Path, report: LabelReport, job: BagJob, report_problem: Callable[[str], None],
+          say: Callable[[str], None]) -> int:
+    """Say what came of a recording, and return the exit status."""
     rest = (f'; {report.missing_parts} parts are left to other processes'
             if report.missing_parts else '')
-    say(f'{output}: {report.frames} frames = {report.done} done + {report.failed} failed + '
-        f'{report.skipped} skipped ({report.new} done now){rest}')
+    say(f'{output_of(job, path)}: {report.frames} frames = {report.done} done + {report.failed} '
+        f'failed + {report.skipped} skipped ({report.new} done now){rest}')
     if report.failed > job.max_error_rate * report.frames:
         report_problem(f'{path}: {report.failed} of {report.frames} frames failed, more than the '
                        f'share of {job.max_error_rate:g} that --max-error-rate allows')

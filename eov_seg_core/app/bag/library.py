@@ -1,6 +1,6 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the extra `bags` brings."""
+"""What the extras `bags` and `ray` bring."""
 
 import importlib.util
 
@@ -10,3 +10,10 @@ def require_rosbags() -> None:
     if importlib.util.find_spec('rosbags') is None:
         raise RuntimeError("recordings are read with rosbags, which is not installed; pip install "
                            "'eov_seg_ros[bags]', or pip install rosbags")
+
+
+def require_ray() -> None:
+    """Raise RuntimeError, which says what to install, if there is no Ray."""
+    if importlib.util.find_spec('ray') is None:
+        raise RuntimeError("--engine ray needs Ray, which is not installed; pip install "
+                           "'eov_seg_ros[ray]', or pip install ray")

@@ -16,6 +16,7 @@ from eov_seg_core.app.arguments import (
     positive,
     report_problem,
 )
+from eov_seg_core.app.bag.library import require_rosbags
 from eov_seg_core.io.text import printable
 from eov_seg_core.recordings.options import OUTPUTS
 
@@ -59,6 +60,10 @@ def add_parser(commands: Any) -> None:
                         help='of metadata.yaml: 8 for ROS before Jazzy (9)')
     parser.add_argument('--shard', type=_shard, default=(0, 1), metavar='I/N',
                         help='make the I-th of N shares only, I = 0 to N - 1 (0/1)')
+    parser.add_argument('--engine', choices=('local', 'ray'), default='local',
+                        help='ray: on the cluster of RAY_ADDRESS, or on this machine (local)')
+    parser.add_argument('--workers', type=positive, metavar='N',
+                        help='of Ray (one for each GPU; one without GPUs)')
     parser.add_argument('--max-error-rate', type=_share, default=0.01, metavar='0..1',
                         help='exit status 3 if a larger share of the frames failed (0.01)')
     _add_data_set(parser)
@@ -123,12 +128,19 @@ def _bag(arguments: argparse.Namespace) -> int:
         part_s=arguments.part_seconds,
         storage=arguments.storage, bag_version=arguments.bag_version,
         max_megapixels=arguments.max_megapixels, pictures=_picture_options(arguments))
-    from eov_seg_core.app.bag.command import BagJob, label_bags
+    if arguments.workers is not None and arguments.engine != 'ray':
+        raise ValueError('--workers is for --engine ray; start the command several times instead')
+    if arguments.engine == 'ray' and arguments.shard != (0, 1):
+        raise ValueError('--shard is for --engine local; Ray shares the parts itself')
+    require_rosbags()
+    from eov_seg_core.app.bag.command import label_bags
+    from eov_seg_core.app.bag.runner import BagJob
     model = model_options(arguments, score_threshold=arguments.score_threshold,
                           overlap_threshold=arguments.overlap_threshold)
     return label_bags(BagJob(
         inputs=arguments.inputs, output=arguments.output, model=model, vocabulary=vocabulary,
         labels=labels, image_topics=arguments.image_topic, coco=arguments.coco,
         shard=arguments.shard, max_error_rate=arguments.max_error_rate,
+        workers=(arguments.workers or 0) if arguments.engine == 'ray' else None,
         instances=arguments.format == 'coco-instances'),
         report_problem, lambda line: print(printable(line)))

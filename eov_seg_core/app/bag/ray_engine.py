@@ -1,0 +1,150 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""Recordings labelled by the workers of a Ray cluster.
+
+Ray places workers and hands out the names of parts; images and labels never pass through it.  A
+worker loads the model once, writes its parts itself, and turns every error into a line.  When one
+is killed, Ray starts another, and the part is made again from its beginning; its lock went with
+the process.  What is done is known from the manifests, as without Ray.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+import os
+from pathlib import Path
+from typing import Any
+
+import ray
+from tqdm import tqdm
+
+from eov_seg_core.app.bag.runner import BagJob, JobRunner
+from eov_seg_core.recordings.labelling import BagLabeller, LabelReport
+
+_OPEN, _FINISH = -1, -2
+
+
+@dataclass
+class _Answer:
+    """What a worker says of a task; `value` is a number of parts, of frames, or a report."""
+
+    value: Any = None
+    problems: list[str] = field(default_factory=list)
+
+
+class _Worker:
+    """Labels parts in a process of Ray's."""
+
+    def __init__(self, job: BagJob) -> None:
+        self._runner = JobRunner(job)
+        self._path: Path | None = None
+        self._stack = ExitStack()
+        self._labeller: BagLabeller | None = None
+
+    def work(self, path: Path, task: int) -> _Answer:
+        """Make a part of a recording, or tell their number, or finish it; never raises."""
+        answer = _Answer()
+        try:
+            labeller = self._opened(path)
+            if task == _OPEN:
+                answer.value = labeller.parts
+            elif task == _FINISH:
+                answer.value = labeller.finish()
+            else:
+                answer.value = labeller.label_part(
+                    task, lambda count: None, answer.problems.append)
+        except Exception as error:  # noqa: BLE001  an error must not end the run of all others
+            answer.problems.append(str(error) or repr(error))
+        return answer
+
+    def _opened(self, path: Path) -> BagLabeller:
+        if self._labeller is None or path != self._path:
+            self._stack.close()
+            self._path = None
+            self._labeller = self._stack.enter_context(self._runner.opened(path))
+            self._path = path
+        return self._labeller
+
+
+def label_with_ray(job: BagJob, report_problem: Callable[[str], None]
+                   ) -> dict[Path, LabelReport | None]:
+    """Label recordings on the cluster of RAY_ADDRESS, or on one that is started here.
+
+    Args:
+        job: What to do; all machines must see the folders under the same names.
+        report_problem: As for `label_bags`.
+
+    Returns:
+        What came of each recording; None if it cannot be used.
+
+    Raises:
+        RuntimeError: No worker could load the model.
+    """
+    ray.init(address=os.environ.get('RAY_ADDRESS', 'local'), log_to_driver=False,
+             include_dashboard=False if 'RAY_ADDRESS' not in os.environ else None)
+    try:
+        return _Driver(job, report_problem).run()
+    finally:
+        ray.shutdown()
+
+
+class _Driver:
+    """Hands tasks to workers that are free."""
+
+    def __init__(self, job: BagJob, report_problem: Callable[[str], None]) -> None:
+        self._report_problem = report_problem
+        absolute = {path: Path(path).resolve() for path in job.inputs}
+        self._paths = {Path(path): where for path, where in absolute.items()}
+        job = replace(job, output=str(Path(job.output).resolve()),
+                      coco=None if job.coco is None else str(Path(job.coco).resolve()))
+        gpus = int(ray.cluster_resources().get('GPU', 0))  # type: ignore[no-untyped-call]
+        has_gpu = gpus > 0 and job.model.device != 'cpu'
+        worker = ray.remote(_Worker).options(
+            max_restarts=-1, max_task_retries=-1, num_cpus=1, num_gpus=1 if has_gpu else 0)
+        self._workers: list[Any] = [worker.remote(job)
+                                    for _ in range(job.workers or (gpus if has_gpu else 1))]
+
+    def run(self) -> dict[Path, LabelReport | None]:
+        """Label all recordings."""
+        parts = self._all([(path, _OPEN) for path in self._paths.values()])
+        usable = {path for path, _ in parts if parts[path, _OPEN].value is not None}
+        made = self._all([(path, index) for path in self._paths.values() if path in usable
+                          for index in range(parts[path, _OPEN].value)])
+        finished = self._all([(path, _FINISH) for path in usable])
+        reports: dict[Path, LabelReport | None] = {}
+        for given, path in self._paths.items():
+            report = finished[path, _FINISH].value if path in usable else None
+            if report is not None:
+                report.new = sum(answer.value or 0 for (where, _), answer in made.items()
+                                 if where == path)
+            reports[given] = report
+        return reports
+
+    def _all(self, tasks: list[tuple[Path, int]]) -> dict[tuple[Path, int], _Answer]:
+        """Have tasks done, and tell what went wrong."""
+        answers: dict[tuple[Path, int], _Answer] = {}
+        waiting, free = tasks[::-1], list(self._workers)
+        running: dict[Any, tuple[Any, tuple[Path, int]]] = {}
+        with tqdm(total=len(tasks), unit='part', disable=None) as bar:
+            while waiting or running:
+                while waiting and free:
+                    worker, task = free.pop(), waiting.pop()
+                    running[worker.work.remote(*task)] = worker, task
+                done, _ = ray.wait(list(running))
+                worker, task = running.pop(done[0])
+                answers[task] = self._answer(done[0], task)
+                free.append(worker)
+                bar.update()
+        return answers
+
+    def _answer(self, reference: Any, task: tuple[Path, int]) -> _Answer:
+        try:
+            answer: _Answer = ray.get(reference)
+        except ray.exceptions.RayActorError as error:
+            cause = str(error).strip().splitlines()[-1]
+            raise RuntimeError(f'the workers of Ray cannot start: {cause}') from error
+        for problem in answer.problems:
+            self._report_problem(f'{task[0]}: {problem}' if task[1] < 0 else problem)
+        return answer

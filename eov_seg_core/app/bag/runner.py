@@ -1,0 +1,100 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""A model that is loaded once, and the recordings that it labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+
+from eov_seg_core.app.commands import build_segmenter, ModelOptions
+from eov_seg_core.recordings.dataset import DataSet
+from eov_seg_core.recordings.labelling import BagLabeller
+from eov_seg_core.recordings.options import LabelOptions
+from eov_seg_core.recordings.source import open_recording, Source
+from eov_seg_core.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, kw_only=True)
+class BagJob:
+    """What `eov-seg bag` is to do.
+
+    Attributes:
+        inputs: Bags: folders, .mcap or .db3 files.
+        output: Folder of the labelled bags.
+        vocabulary: The names to look for.
+        model: What to segment with.
+        labels: How the recordings are labelled.
+        image_topics: Raw or compressed images; none: the only such topic, beside depth.
+        coco: Folder of a data set that gets the images which `labels.pictures` says.
+        instances: Write COCO instances files of the data set as well.
+        shard: (i, n): do what is the i-th of n processes' share, counted from 0.
+        max_error_rate: More failed frames than this part of a recording, 0..1, are too many.
+        workers: Of Ray; None: no Ray; 0: one for each GPU of the cluster, one without GPUs.
+    """
+
+    inputs: Sequence[str]
+    output: str
+    vocabulary: Vocabulary
+    model: ModelOptions
+    labels: LabelOptions
+    image_topics: Sequence[str] = ()
+    coco: str | None = None
+    instances: bool = False
+    shard: tuple[int, int] = (0, 1)
+    max_error_rate: float = 0.01
+    workers: int | None = None
+
+
+class JobRunner:
+    """The model of a job, ready to label.
+
+    Args:
+        job: What to do.
+
+    Raises:
+        ValueError: An option is wrong, or weights or vocabulary cannot be used.
+    """
+
+    def __init__(self, job: BagJob) -> None:
+        self._job = job
+        self._segmenter = build_segmenter(job.model)
+        self._segmenter.set_vocabulary(job.vocabulary)
+        self._settings = asdict(job.model) | {
+            'weights': self._segmenter.model.weights_digest,
+            'precision': self._segmenter.precision, 'device': str(self._segmenter.device),
+            'version': _version()}
+        self._data_set = data_set_of(job)
+
+    @contextmanager
+    def opened(self, path: Path) -> Iterator[BagLabeller]:
+        """Open a recording, to label it.
+
+        Raises:
+            ValueError: It cannot be used, or the output holds something else.
+            OSError: It cannot be read, or the output not be written.
+        """
+        with open_recording(path) as reader:
+            source = Source(reader, self._job.image_topics, self._job.labels.copy)
+            yield BagLabeller(source, output_of(self._job, path), self._segmenter,
+                              self._job.labels, self._settings, self._data_set, self._job.shard)
+
+
+def data_set_of(job: BagJob) -> DataSet | None:
+    """Return the data set of a job, if it has one."""
+    return None if job.coco is None else DataSet(Path(job.coco), job.vocabulary)
+
+
+def output_of(job: BagJob, path: Path) -> Path:
+    """Return the folder for the labels of a recording."""
+    return Path(job.output) / path.resolve().stem
+
+
+def _version() -> str:
+    try:
+        return metadata.version('eov_seg_ros')
+    except metadata.PackageNotFoundError:   # run from a checkout
+        return 'unknown'
