@@ -148,9 +148,9 @@ def _print_list() -> None:
     for variant in PUBLISHED:
         path, record = weights_file(variant), read_record(variant)
         state = f'{megabytes(path.stat().st_size)} MB' if path.is_file() else 'not here'
-        digest = 'none recorded' if record is None else f'recorded {record.weights_digest[:16]}'
+        digest = 'no digest recorded' if record is None else f'digest {record.weights_digest[:16]}'
         print(f'{variant}  {state:10s}  {digest:26s}  {path}')
-    print('t  built in')
+    print('t  in the package')
 
 
 @contextmanager

@@ -81,9 +81,10 @@ def usable_sources(variant: str, allowed: Sequence[Source]) -> list[Source]:
         lacks = ' and no public CLIP weights' if 'clip' in allowed else ''
         raise NoWeightsError(
             f'there are no weights for variant {variant!r}: {variant!r} has no built-in weights'
-            f'{lacks}{_how_to_fetch(variant)}. Or set checkpoint to a published .pth or our '
-            '.safetensors; or use variant t, which has its own and knows the built-in world; or, '
-            'to try without, allow random weights: --untrained')
+            f'{lacks}{_how_to_fetch(variant)}. Or give a checkpoint (--checkpoint), a published '
+            '.pth or our .safetensors; or use variant t, whose weights are in the package, and '
+            'which knows the built-in world only; or, to try the machinery, random weights: '
+            '--untrained')
     return sources
 
 
@@ -91,4 +92,4 @@ def _how_to_fetch(variant: str) -> str:
     if variant not in PUBLISHED:
         return ''
     return (f', and {weights_file(variant)} is not there. Fetch them: eov-seg download {variant} '
-            '(on a machine without network: docs/weights.md)')
+            '(without a network: run that elsewhere, and copy the file here)')

@@ -288,5 +288,6 @@ def _explained(error: Exception, timeout_s: float) -> Exception:
     if isinstance(reason, TimeoutError):
         return TryAgainError(f'the server sent nothing for {timeout_s:g} s')
     if isinstance(error, (urllib.error.URLError, http.client.InvalidURL)):
-        return DownloadError(f'the server cannot be reached: {reason}')
+        why = getattr(reason, 'strerror', None) or reason
+        return DownloadError(f'the server cannot be reached: {why}. Is there a network?')
     return TryAgainError(f'the connection ended: {type(error).__name__} {error}')

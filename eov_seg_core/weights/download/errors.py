@@ -43,7 +43,7 @@ class NoSourceError(DownloadError):
     """
 
     def __init__(self, variant: str, problems: Sequence[str], by_hand: str) -> None:
-        super().__init__(f'variant {variant!r} could not be fetched. {". ".join(problems)}. '
+        super().__init__(f'variant {variant!r} could not be fetched ({"; ".join(problems)}). '
                          f'{by_hand}')
         self.problems = tuple(problems)
 

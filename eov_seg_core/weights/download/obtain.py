@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+import functools
 import hashlib
 import importlib
 import importlib.util
@@ -41,6 +42,7 @@ from eov_seg_core.weights.download.table import Hosts, Published
 
 _log = logging.getLogger(__name__)
 _CHUNK_BYTES = 1 << 20
+_GDOWN = " (the library gdown knows more of its pages: pip install 'gdown>=6.5')"
 
 Convert = Callable[[Path, str, Path], str]
 """Read a file strictly as weights of a variant, write ours, return the digest of the weights."""
@@ -112,31 +114,42 @@ def obtain(request: Request) -> Path:
 
 
 def _obtain(request: Request) -> Path:
-    published = request.published
+    if request.origin:
+        try:
+            return _take(request, request.origin)
+        except ValueError as error:
+            raise DownloadError(str(error)) from error
     problems: list[str] = []
-    sources = {'the given file': request.origin} if request.origin else (
-        request.hosts.urls(published))
-    for name, url in sources.items():
+    for name, take in _sources(request).items():
         if problems:
             _log.warning('%s. Trying %s instead', problems[-1], name)
         try:
-            return _take(request, url)
+            return take()
         except (ChangedError, StoppedError):
             raise
         except (DownloadError, ValueError) as error:
-            problems.append(f'{name}: {error}')
-    if not request.origin and request.hosts.use_gdown and not is_offline():
-        try:
-            return _take_with_gdown(request)
-        except ChangedError:
-            raise
-        except (DownloadError, ValueError) as error:
-            problems.append(f'gdown: {error}')
-    raise NoSourceError(
-        published.variant, problems,
-        f'By hand: open {published.page} in a browser, save {published.file_name}, and run: '
-        f'eov-seg download {published.variant} --from FILE (it is kept in {weights_folder()}); or '
-        'set EOV_SEG_WEIGHTS_URL to a mirror')
+            gdown = _GDOWN if isinstance(error, PageError) and name == 'Google Drive' else ''
+            problems.append(f'{name}: {error}{gdown}')
+    raise NoSourceError(request.published.variant, problems, _by_hand(request.published))
+
+
+def _sources(request: Request) -> dict[str, Callable[[], Path]]:
+    """Return what takes the weights from each source, best first."""
+    sources: dict[str, Callable[[], Path]] = {
+        name: functools.partial(_take, request, url)
+        for name, url in request.hosts.urls(request.published).items()}
+    if request.hosts.use_gdown and not is_offline() and _has_gdown():
+        sources['gdown'] = functools.partial(_take_with_gdown, request)
+    return sources
+
+
+def _by_hand(published: Published) -> str:
+    variant = published.variant
+    return (f'What you can do: run "eov-seg download {variant}" on a machine with a network, and '
+            f'copy its {weights_file(variant).name} into {weights_folder()} here; or open '
+            f'{published.page} in a browser, save {published.file_name}, and run: eov-seg '
+            f'download {variant} --from {published.file_name}; or name a mirror with --mirror or '
+            'EOV_SEG_WEIGHTS_URL')
 
 
 def _take(request: Request, url: str) -> Path:
@@ -144,7 +157,7 @@ def _take(request: Request, url: str) -> Path:
     if parts.scheme not in ('http', 'https'):
         path = Path(url2pathname(parts.path) if parts.scheme == 'file' else url).expanduser()
         if not path.is_file():
-            raise DownloadError(f'{path} is not a file')
+            raise DownloadError(f'{path} is not a file; check the path')
         _announcer(request, str(path))(0, path.stat().st_size)
         return _keep(request, path, str(path), is_ours=False)
     if is_offline():
@@ -186,10 +199,11 @@ def _announcer(request: Request, origin: str) -> Progress:
     return note
 
 
+def _has_gdown() -> bool:
+    return importlib.util.find_spec('gdown') is not None
+
+
 def _take_with_gdown(request: Request) -> Path:
-    if importlib.util.find_spec('gdown') is None:
-        raise DownloadError('it is not installed; it knows more of Google Drive: pip install '
-                            "'gdown>=6.5'")
     part = _part(request, 'gdown')
     _announcer(request, f'{request.published.page}, with gdown')(0, None)
     try:

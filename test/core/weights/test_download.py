@@ -144,12 +144,14 @@ def test_a_form_that_leads_to_a_form_is_an_error():
         assert len(server.asked) == 2
 
 
-def test_a_full_quota_says_what_to_do_by_hand(home):
+def test_a_full_quota_says_what_to_do_by_hand(home, monkeypatch):
+    monkeypatch.setattr(obtain_module.importlib.util, 'find_spec', lambda name: None)
     with (Server(lambda handler, number: Reply(QUOTA.encode(), 403)) as server,
           pytest.raises(DownloadError) as caught):
         obtain(request(drive=server.url))
     for words in ('too many people', 'https://drive.google.com/file/d/ID/view', TINY.file_name,
-                  'eov-seg download t --from FILE', str(home), 'EOV_SEG_WEIGHTS_URL'):
+                  f'download t --from {TINY.file_name}', "'gdown>=6.5'", str(home),
+                  'EOV_SEG_WEIGHTS_URL'):
         assert words in str(caught.value)
 
 
