@@ -21,8 +21,8 @@ from tqdm import tqdm
 
 from eov_seg_core import Segmenter
 from eov_seg_core.inference.preprocess import preprocess
+from eov_seg_core.inference.words import PreparedVocabulary
 from eov_seg_core.results.tiles import MaskResize, resize_tile
-from eov_seg_core.segmenter import PreparedVocabulary
 from training.data.samples import PanopticSample
 from training.world.benchmark import WorldBenchmark
 from training.world.scores import choose_splits

@@ -181,6 +181,8 @@ def variant_config(variant: str) -> ModelConfig:
         ValueError: The variant does not exist.
     """
     presets = {'t': _tiny, 's': _small, 'm': _medium, 'l': _large}
-    if variant not in presets:
-        raise ValueError(f'variant must be one of {", ".join(presets)}; got {variant!r}')
+    if not isinstance(variant, str) or variant not in presets:
+        is_file = isinstance(variant, str) and variant.endswith(('.pth', '.safetensors'))
+        raise ValueError(f'variant must be one of {", ".join(presets)}; got {variant!r:.200}'
+                         + ('; a file of weights is given as checkpoint' if is_file else ''))
     return presets[variant]()

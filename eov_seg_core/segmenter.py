@@ -10,11 +10,9 @@ thread while frames are processed; `use_vocabulary` swaps the result in between 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-import logging
+from dataclasses import replace
 import os
 from pathlib import Path
-import threading
 from typing import Any, overload
 
 import numpy as np
@@ -23,13 +21,10 @@ import torch
 
 from eov_seg_core.config import variant_config
 from eov_seg_core.device.precision import resolve_device, resolve_precision
-from eov_seg_core.inference.embedding_cache import EmbeddingCache
-from eov_seg_core.inference.options import check_sizes
+from eov_seg_core.inference.options import check_flags, check_sizes, check_warm_up
 from eov_seg_core.inference.preprocess import ImageBatch, preprocess
 from eov_seg_core.inference.runner import InferenceNetwork
-from eov_seg_core.inference.text_encoder import TextEncoder
-from eov_seg_core.inference.word_warnings import warn_of_words
-from eov_seg_core.network.classification import VocabularyEmbedding
+from eov_seg_core.inference.words import PreparedVocabulary, VocabularyEncoder
 from eov_seg_core.network.model import EOVSeg, Prediction
 from eov_seg_core.pretrained import fetch_published, load_pretrained
 from eov_seg_core.results.merge import postprocess, Thresholds
@@ -38,22 +33,8 @@ from eov_seg_core.results.semantic import KeepSemantic, SemanticOrder
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_core.weights.choice import Source
 
-_log = logging.getLogger(__name__)
 Image = npt.NDArray[np.uint8]
 OutputSize = tuple[int, int]
-
-
-@dataclass(frozen=True)
-class PreparedVocabulary:
-    """A vocabulary with its text encoded, ready to be swapped in.
-
-    Attributes:
-        vocabulary: The names.
-        embedding: Their tensors on the segmenter's device.
-    """
-
-    vocabulary: Vocabulary
-    embedding: VocabularyEmbedding
 
 
 class Segmenter:
@@ -98,7 +79,13 @@ class Segmenter:
                  keep_instances: bool = False, keep_raw: bool = False,
                  embedding_cache_dir: str | os.PathLike[str] | None = None,
                  compile: bool = False, cuda_graphs: bool = True) -> None:
+        if not isinstance(model, EOVSeg):
+            raise ValueError(f'model must be an EOVSeg, got {model!r:.80} '
+                             f'({type(model).__name__}); to load weights write '
+                             "Segmenter.from_pretrained('t'), or with checkpoint='FILE'")
         check_sizes(input_size, max_input_size)
+        check_flags(keep_instances=keep_instances, keep_raw=keep_raw, compile=compile,
+                    cuda_graphs=cuda_graphs)
         for name, value in (('keep_semantic', keep_semantic),
                             ('keep_semantic_argmax', keep_semantic_argmax)):
             SemanticOrder.requested(name, value)
@@ -115,10 +102,7 @@ class Segmenter:
         self.keep_instances = keep_instances
         self.keep_raw = keep_raw
         self._prepared: PreparedVocabulary | None = None
-        self._encode_lock = threading.Lock()
-        tower = model.text_tower
-        self._encoder = None if tower is None else TextEncoder(
-            tower, EmbeddingCache(embedding_cache_dir))
+        self._words = VocabularyEncoder(self.model, embedding_cache_dir)
 
     @classmethod
     def from_pretrained(cls, variant: str, checkpoint: str | Path | None = None, *,
@@ -204,22 +188,7 @@ class Segmenter:
             ValueError: It is no Vocabulary, or the training names are no list of strings.
             RuntimeError: The text tower was released and the cache lacks a name.
         """
-        if not isinstance(vocabulary, Vocabulary):
-            raise ValueError(f'expected a Vocabulary, got {vocabulary!r:.80} '
-                             f'({type(vocabulary).__name__}); build one with Vocabulary(things, '
-                             'stuff)')
-        if self._encoder is None:
-            raise RuntimeError('the text tower was released before this segmenter was built, so '
-                               'no text can be encoded; build the segmenter first')
-        if training_names is None:
-            training_names = Vocabulary.preset(self.model.config.training_vocabulary).synonyms
-        with self._encode_lock, torch.inference_mode():
-            text_NE = self._encoder.encode(
-                vocabulary.synonyms, self.model.text_tower, is_wanted)
-            embedding = self.model.embed_vocabulary(
-                text_NE, vocabulary.synonym_class_index, vocabulary.seen(training_names))
-            warn_of_words(self._encoder, vocabulary.synonyms, self.model.config)
-        return PreparedVocabulary(vocabulary, embedding)
+        return self._words.prepare(vocabulary, training_names, is_wanted)
 
     def unknown_words(self, vocabulary: Vocabulary) -> tuple[str, ...]:
         """Return the names and synonyms that hold a word which the text tower never learned.
@@ -227,10 +196,13 @@ class Segmenter:
         Such names look alike to it.  Only variant `t` has some: it knows the words of the preset
         `world_labels`.  () if the text tower was released before this segmenter was built.
         """
-        return () if self._encoder is None else self._encoder.unknown_words(vocabulary.synonyms)
+        return self._words.unknown_words(vocabulary)
 
     def use_vocabulary(self, prepared: PreparedVocabulary) -> None:
         """Use a prepared vocabulary from the next image on; takes no time."""
+        if not isinstance(prepared, PreparedVocabulary):
+            raise ValueError(f'expected what prepare_vocabulary returns, got {prepared!r:.80} '
+                             f'({type(prepared).__name__}); set_vocabulary takes a Vocabulary')
         self._prepared = prepared
 
     @overload
@@ -279,8 +251,10 @@ class Segmenter:
         Images of others run without compiled code; they never wait for it.
 
         Raises:
+            ValueError: A side is no whole number of at least 1.
             RuntimeError: No vocabulary was set.
         """
+        check_warm_up(height, width)
         prepared, image = self._current_vocabulary(), np.zeros((height, width, 3), np.uint8)
         self.network.prepare(self._preprocess([image], None).pixels_BCHW, prepared.embedding)
         self(image)

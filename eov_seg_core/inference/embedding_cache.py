@@ -25,7 +25,7 @@ from safetensors.torch import load, save
 import torch
 from torch import Tensor
 
-from eov_seg_core.io.files import replacing
+from eov_seg_core.io.files import check_path, replacing
 
 _log = logging.getLogger(__name__)
 MAX_IN_MEMORY = 8192
@@ -47,6 +47,8 @@ class EmbeddingCache:
     """
 
     def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
+        if directory is not None:
+            check_path(directory)
         default = Path(platformdirs.user_cache_dir('eov_seg', appauthor=False))
         self.directory = Path(directory) if directory else default / 'text_embeddings'
         self._memory: OrderedDict[tuple[str, str], Tensor] = OrderedDict()

@@ -23,5 +23,19 @@ def check_sizes(input_size: object, max_input_size: object) -> None:
                          f'({max_input_size}) or None, got {input_size!r}')
 
 
+def check_flags(**flags: object) -> None:
+    """Raise ValueError unless all are True or False: 'no' would count as True."""
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise ValueError(f'{name} must be True or False, got {value!r:.80}')
+
+
+def check_warm_up(height: object, width: object) -> None:
+    """Raise ValueError unless both are sides of an image in pixels."""
+    for name, value in (('height', height), ('width', width)):
+        if not _is_whole(value) or value < 1:
+            raise ValueError(f'{name} must be a whole number of pixels, 1 or more, got {value!r}')
+
+
 def _is_whole(value: object) -> TypeGuard[int]:
     return isinstance(value, Integral) and not isinstance(value, bool)

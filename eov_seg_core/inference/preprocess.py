@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
+import os
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +29,8 @@ PIXEL_STD = (58.395, 57.12, 57.375)
 """Standard deviation that R, G and B are divided by, in grey levels."""
 SIZE_DIVISOR = 32
 """The padded size is a multiple of this: the coarsest stride of the network."""
+_MAX_OUTPUT_PIXELS = 1_000_000_000
+"""Largest result; one of 10^12 pixels would be computed for hours before the memory ends."""
 _BILINEAR = 2
 """`PIL.Image.Resampling.BILINEAR`, which has no such name in Pillow 9.0 of Ubuntu 22.04."""
 
@@ -67,7 +70,7 @@ def preprocess(images: Sequence[npt.NDArray[np.uint8]], *,
     if len(images) == 0:
         raise ValueError('there is no image; give at least one (H, W, 3) uint8 RGB array')
     for index, image in enumerate(images):
-        _check_image(image, index)
+        _check_image(image, f'image {index}' if len(images) > 1 else 'the image')
     wanted = _resolve_output_sizes(images, output_sizes)
     resized = [_resize(image, input_size, max_input_size) for image in images]
     network_sizes = [(pixels.shape[0], pixels.shape[1]) for pixels in resized]
@@ -132,20 +135,49 @@ def _round_up(size: int) -> int:
     return -(-size // SIZE_DIVISOR) * SIZE_DIVISOR
 
 
-def _check_image(image: object, index: int) -> None:
+def _check_image(image: object, name: str) -> None:
     """Raise ValueError unless `image` is an (H, W, 3) uint8 array with pixels."""
     wanted = 'expected an (H, W, 3) uint8 RGB array'
     if not isinstance(image, np.ndarray):
-        raise ValueError(f'image {index} is a {type(image).__name__}, {wanted}; convert it with '
-                         'numpy.asarray')
-    if image.ndim != 3 or image.shape[2] != 3:
-        raise ValueError(f'image {index} has shape {image.shape}, {wanted}; {_shape_hint(image)}')
-    if image.dtype != np.uint8:
-        raise ValueError(f'image {index} has dtype {image.dtype}, {wanted}; scale it to 0..255 '
-                         'and convert it with .astype(numpy.uint8)')
+        kind = 'None' if image is None else f'a {type(image).__name__}'
+        raise ValueError(f'{name} is {kind}, {wanted}; {_type_hint(image)}')
     if image.size == 0:
-        raise ValueError(f'image {index} is empty (shape {image.shape}), {wanted} with at least '
+        raise ValueError(f'{name} is empty (shape {image.shape}), {wanted} with at least '
                          'one pixel; check where it was read')
+    if image.ndim != 3 or image.shape[2] != 3:
+        raise ValueError(f'{name} has shape {image.shape}, {wanted}; {_shape_hint(image)}')
+    if image.dtype != np.uint8:
+        raise ValueError(f'{name} has dtype {image.dtype}, {wanted}; {_dtype_hint(image)}')
+
+
+def _type_hint(image: object) -> str:
+    """Say what to do about something that is no array."""
+    if isinstance(image, (str, os.PathLike)):
+        return (f'read the file first: eov_seg_core.io.media.read_image({str(image)!r:.200})')
+    if image is None:
+        return 'cv2.imread returns None for a file that it cannot read, so check the path'
+    if isinstance(image, Image.Image):
+        return "convert it with numpy.asarray(image.convert('RGB'))"
+    if isinstance(image, Tensor):
+        return 'convert it with image.cpu().numpy(), channels last'
+    if isinstance(image, (bytes, bytearray, memoryview)):
+        return 'decode it first, for example with eov_seg_core.io.media.load_picture and to_rgb'
+    return 'convert it with numpy.asarray(image, numpy.uint8)'
+
+
+def _dtype_hint(image: npt.NDArray[np.generic]) -> str:
+    """Say what to do about values that are no bytes; the range is looked up, not guessed."""
+    if image.dtype == np.bool_:
+        return 'this is a mask; multiply it by 255 and convert it with .astype(numpy.uint8)'
+    if not np.issubdtype(image.dtype, np.number) or np.iscomplexobj(image):
+        return 'check where it was read'
+    low, high = float(image.min()), float(image.max())
+    found = f'its values are {low:g}..{high:g}'
+    if low >= 0 and high <= 255 and (high > 1 or np.issubdtype(image.dtype, np.integer)):
+        return f'{found}: convert it with .astype(numpy.uint8)'
+    if low >= 0 and high <= 1:
+        return f'{found}: convert it with (255 * image).astype(numpy.uint8)'
+    return f'{found}: scale them to 0..255 and convert it with .astype(numpy.uint8)'
 
 
 def _shape_hint(image: npt.NDArray[np.generic]) -> str:
@@ -185,4 +217,8 @@ def _check_output_size(size: object) -> tuple[int, int]:
     if not valid or not isinstance(size, Sequence):
         raise ValueError(f'output size is {size!r}, expected (height, width): two positive '
                          'integers in pixels')
-    return int(size[0]), int(size[1])
+    height, width = int(size[0]), int(size[1])
+    if height * width > _MAX_OUTPUT_PIXELS:
+        raise ValueError(f'output size is {size!r}, which are {height * width / 1e6:,.0f} million '
+                         f'pixels; at most {_MAX_OUTPUT_PIXELS // 10**6:,} million are allowed')
+    return height, width

@@ -18,6 +18,13 @@ _LOGGER = logging.getLogger(__name__)
 _LARGE_BYTES = 20 << 20
 
 
+def check_path(path: object) -> None:
+    """Raise ValueError unless a path is a string or a `pathlib.Path`."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise ValueError(f'a path must be a string or a pathlib.Path, got {path!r:.80} '
+                         f'({type(path).__name__})')
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside the target to write to; move it there if nothing went wrong.
@@ -26,8 +33,14 @@ def replacing(path: Path) -> Iterator[Path]:
         path: The target; its folder must exist.
 
     Raises:
-        OSError: The file cannot be moved there.
+        OSError: Its folder is not there, or the file cannot be moved there.
     """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f'{path} cannot be written: {path.parent} is no folder; make it '
+                                'first')
+    if path.is_dir():
+        raise IsADirectoryError(f'{path} cannot be written, because it is a folder; name a file '
+                                'in it')
     # a short name of its own: the target's may be as long as the file system takes
     temporary = path.with_name(f'.{secrets.token_hex(8)}.tmp')
     try:

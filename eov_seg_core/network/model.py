@@ -20,7 +20,7 @@ import torch.nn.functional as F
 
 from eov_seg_core.config import ModelConfig, Variant, variant_config
 from eov_seg_core.device.memory import return_freed_memory
-from eov_seg_core.io.files import replacing
+from eov_seg_core.io.files import check_path, replacing
 from eov_seg_core.network.aggregator import LiteAggregator
 from eov_seg_core.network.backbone import build_cnn, CNN, ViTFirstBlock
 from eov_seg_core.network.classification import (
@@ -101,6 +101,9 @@ class EOVSeg(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
+        if not isinstance(config, ModelConfig):
+            raise ValueError(f'config must be a ModelConfig, got {config!r:.80}; to build a '
+                             "variant write EOVSeg.from_variant('s')")
         self.config = config
         self.weights_digest: str | None = None
         text = config.text
@@ -217,6 +220,7 @@ class EOVSeg(nn.Module):
         if self.text_tower is None:
             raise ValueError('the text tower was released, so the checkpoint would be incomplete; '
                              'save before release_text_tower()')
+        check_path(path)
         with replacing(Path(path)) as temporary:
             if Path(path).suffix == '.pth':
                 save_official(self.state_dict(), temporary)

@@ -14,6 +14,8 @@ MAX_NAME_LENGTH = 200
 """Most characters of one name; CLIP reads about 70 tokens."""
 MAX_DATASET_ID = (1 << 31) - 1
 """Largest id of a category in a data set: COCO's tools read them as 32-bit integers."""
+_MOST_SHOWN = 8
+"""Most names that appear twice which an error lists."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,13 @@ def things_and_stuff(things: Sequence[str], stuff: Sequence[str]) -> list[Catego
         ValueError: One is no list, an entry is no name, or a name appears twice.
     """
     for label, entries in (('things', things), ('stuff', stuff)):
+        if isinstance(entries, str):
+            raise ValueError(f'{label} must be a list of strings, got the string {entries!r:.80}; '
+                             f'write {label}=[{entries!r:.80}]')
         if not isinstance(entries, (list, tuple)):
             raise ValueError(f"{label} must be a list of strings 'name,synonym', got "
-                             f'{entries!r:.80}')
+                             f'{entries!r:.80} ({type(entries).__name__}); write {label}=[...], '
+                             f'or leave {label} out')
     categories = ([Category(split_synonyms(entry), True) for entry in things]
                   + [Category(split_synonyms(entry), False) for entry in stuff])
     _refuse_repeated_names(categories)
@@ -139,9 +145,16 @@ def _refuse_repeated_names(categories: Sequence[Category]) -> None:
     repeated = [uses for uses in with_form.values() if len(uses) > 1]
     if not repeated:
         return
-    (first, is_thing), *others = repeated[0]
+    shown = ', '.join(_uses(uses) for uses in repeated[:_MOST_SHOWN])
+    more = f' and {len(repeated) - _MOST_SHOWN} more' if len(repeated) > _MOST_SHOWN else ''
+    what = (f'the name {shown} appears more than once; remove one' if len(repeated) == 1 else
+            f'{len(repeated)} names appear more than once: {shown}{more}; keep each once')
+    raise ValueError(f'{what}, because a name or synonym may stand for one class only')
+
+
+def _uses(uses: Sequence[tuple[str, bool]]) -> str:
+    (first, is_thing), *others = uses
     spelled = next((name for name, _ in others if name != first), None)
     also = f' (also written {spelled!r}, which is the same to CLIP)' if spelled else ''
     where = ' (in things and in stuff)' if any(flag != is_thing for _, flag in others) else ''
-    raise ValueError(f'{len(repeated)} names appear more than once, first {first!r}{also}{where}; '
-                     'each name and synonym may stand for one class only')
+    return f'{first!r}{also}{where}'

@@ -9,10 +9,12 @@ them was a training name.  Pure data; nothing here imports PyTorch.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+import difflib
 from importlib import resources
 import itertools
 from pathlib import Path
 
+from eov_seg_core.io.files import check_path
 from eov_seg_core.vocabulary.canonical import canonical_form
 from eov_seg_core.vocabulary.category import Category, split_synonyms, things_and_stuff
 from eov_seg_core.vocabulary.file import from_yaml, read_categories
@@ -54,6 +56,9 @@ class Vocabulary:
                 stuff, are refused.
         """
         vocabulary = cls.__new__(cls)
+        if isinstance(categories, str) or not isinstance(categories, Iterable):
+            raise ValueError(f'expected a list of Category, got {categories!r:.80} '
+                             f'({type(categories).__name__})')
         categories = list(categories)
         for category in categories:
             if not isinstance(category, Category):
@@ -73,8 +78,8 @@ class Vocabulary:
             ValueError: There is no such preset.
         """
         if name not in presets():
-            raise ValueError(f'there is no vocabulary preset {name!r}; choose one of '
-                             f'{", ".join(presets())}')
+            raise ValueError(f'there is no vocabulary preset {name!r:.80}; choose one of '
+                             f'{", ".join(presets())}{_preset_advice(name)}')
         file = resources.files('eov_seg_core') / 'presets' / f'{name}.yaml'
         return cls.from_categories(from_yaml(file.read_text(encoding='utf-8')))
 
@@ -95,14 +100,21 @@ class Vocabulary:
             ValueError: The file is not as described, or its names are refused.
             OSError: The file cannot be read.
         """
+        check_path(path)
         try:
             return cls.from_categories(read_categories(Path(path)))
         except ValueError as error:
             raise ValueError(f'{path}: {error}') from error
+        except OSError as error:
+            raise type(error)(f'the vocabulary file {path} cannot be read: {error.strerror}; '
+                              f'check the path{_preset_advice(str(path))}') from error
 
     def _set(self, categories: list[Category]) -> None:
         count = sum(len(category.names) for category in categories)
-        if not 1 <= count <= MAX_NAMES:
+        if count == 0:
+            raise ValueError('a vocabulary needs at least one name, got 0; for example '
+                             "Vocabulary(things=['chair'], stuff=['floor'])")
+        if count > MAX_NAMES:
             raise ValueError(f'a vocabulary holds 1 to {MAX_NAMES} names, synonyms included; '
                              f'got {count}')
         self.categories = tuple(categories)
@@ -167,11 +179,16 @@ class Vocabulary:
             training_names: Names, or entries `'name,synonym'`.
 
         Raises:
-            ValueError: It is one string instead of several, or holds something else.
+            ValueError: It is no list of strings.
         """
         if isinstance(training_names, str):
             raise ValueError(f'training_names must be a list of strings, got the string '
                              f'{training_names!r}; write [{training_names!r}]')
+        if not isinstance(training_names, Iterable):
+            advice = ('; write vocabulary.synonyms' if isinstance(training_names, Vocabulary)
+                      else '')
+            raise ValueError('training_names must be a list of strings, got '
+                             f'{training_names!r:.80}{advice}')
         known = {canonical_form(name) for entry in training_names
                  for name in split_synonyms(entry)}
         return tuple(not known.isdisjoint(map(canonical_form, category.names))
@@ -183,6 +200,13 @@ def presets() -> tuple[str, ...]:
     folder = resources.files('eov_seg_core') / 'presets'
     return tuple(sorted(file.name.removesuffix('.yaml') for file in folder.iterdir()
                         if file.name.endswith('.yaml')))
+
+
+def _preset_advice(name: object) -> str:
+    """Return the end of an error that names the preset which was probably meant."""
+    stem = Path(name).stem.lower() if isinstance(name, str) else ''
+    nearest = difflib.get_close_matches(stem, presets(), 1, cutoff=0.75)
+    return f'; did you mean Vocabulary.preset({nearest[0]!r})?' if nearest else ''
 
 
 def _refuse_contradictions(categories: list[Category]) -> None:

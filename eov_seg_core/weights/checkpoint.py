@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from eov_seg_core.config import Variant, variant_config, VARIANTS
+from eov_seg_core.io.files import check_path
 from eov_seg_core.io.text import printable
 from eov_seg_core.weights.compact import compact, expand
 from eov_seg_core.weights.names import is_official, is_unused, official_name, plain_name
@@ -191,9 +192,11 @@ def read_checkpoint(path: str | Path, entries_of: Callable[[Variant], Mapping[st
         CheckpointError: The file is missing, truncated, damaged, no checkpoint, of another
             variant, or its entries are not those of its variant.
     """
+    check_path(path)
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f'checkpoint {path} is not a file; check the path')
+        state = 'a folder' if path.is_dir() else 'not there'
+        raise CheckpointError(f'checkpoint {path} is {state}, expected a file; check the path')
 
     def choose(declared: TensorFile) -> set[str]:
         checkpoint = _checkpoint(path, declared)

@@ -78,18 +78,30 @@ def usable_sources(variant: str, allowed: Sequence[Source]) -> list[Source]:
               'published': weights_file(variant).is_file(), 'clip': has_clip, 'untrained': True}
     sources = [source for source in allowed if usable[source]]
     if not sources:
-        lacks = ' and no public CLIP weights' if 'clip' in allowed else ''
         raise NoWeightsError(
-            f'there are no weights for variant {variant!r}: {variant!r} has no built-in weights'
-            f'{lacks}{_how_to_fetch(variant)}. Or give a checkpoint (--checkpoint), a published '
-            '.pth or our .safetensors; or use variant t, whose weights are in the package, and '
-            'which knows the built-in world only; or, to try the machinery, random weights: '
-            '--untrained')
+            f'there are no weights for variant {variant!r}: {_reasons(variant, allowed)}. '
+            + '; or '.join(_ways_out(variant)))
     return sources
 
 
-def _how_to_fetch(variant: str) -> str:
-    if variant not in PUBLISHED:
-        return ''
-    return (f', and {weights_file(variant)} is not there. Fetch them: eov-seg download {variant} '
-            '(without a network: run that elsewhere, and copy the file here)')
+def _reasons(variant: str, allowed: Sequence[Source]) -> str:
+    lacks = [f'no {kind} weights' for source, kind in (
+        ('built-in', 'built-in'), ('clip', 'public CLIP')) if source in allowed]
+    reasons = [f'{variant!r} has {" and ".join(lacks)}'] if lacks else []
+    if 'published' in allowed and variant in PUBLISHED:
+        reasons.append(f'{weights_file(variant)} is not there')
+    return ', and '.join(reasons) or f'none of {", ".join(allowed)} has them'
+
+
+def _ways_out(variant: str) -> list[str]:
+    """Return what to do, for the command, the node and Python alike."""
+    fetch = (f'Fetch them: eov-seg download {variant}, or Segmenter.from_pretrained({variant!r}, '
+             'download=True) in Python (without a network: run that elsewhere, and copy the file '
+             'here)')
+    own = ('use variant t, whose weights are in the package, and which knows the built-in world '
+           'only')
+    return [fetch if variant in PUBLISHED else f'Take the built-in weights of variant {variant}',
+            'give a checkpoint (--checkpoint), a published .pth or our .safetensors',
+            *([] if has_builtin_weights(variant) else [own]),
+            'to try the machinery, allow random weights (--untrained of the command, '
+            f'EOVSeg.from_variant({variant!r}) in Python)']

@@ -32,9 +32,10 @@ from eov_seg_core.app.commands import build_segmenter, describe_machine, ModelOp
 from eov_seg_core.app.words import choose_vocabulary
 from eov_seg_core.device.precision import resolve_precision
 from eov_seg_core.inference.preprocess import ImageBatch, preprocess
+from eov_seg_core.inference.words import PreparedVocabulary
 from eov_seg_core.io.media import MediaError, read_image
 from eov_seg_core.network.model import EOVSeg
-from eov_seg_core.segmenter import PreparedVocabulary, Segmenter
+from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.world import generate_scene, random_camera, render
 
 LEVELS = ('network', 'network + merge', 'host to host')

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from eov_seg_core.io.files import replace_file
+from eov_seg_core.io.files import check_path, replace_file
 
 RGB = npt.NDArray[np.uint8]
 
@@ -70,6 +70,7 @@ def read_image(path: str | Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> R
     Raises:
         MediaError: It cannot be read, is no picture, damaged, cut off or too large.
     """
+    check_path(path)
     try:
         data = Path(path).read_bytes()
     except (OSError, ValueError) as error:      # ValueError: a name with a null byte
@@ -178,6 +179,7 @@ def save_picture(path: str | Path, rgb: RGB) -> None:
         ValueError: It ends otherwise.
         OSError: The file cannot be written.
     """
+    check_path(path)
     path = Path(path)
     if path.suffix not in _WRITERS:
         raise ValueError(f'{path} must end in {" or ".join(_WRITERS)}')

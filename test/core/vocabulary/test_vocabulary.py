@@ -56,19 +56,22 @@ def test_any_unicode_name_is_kept(names, data):
 
 
 @pytest.mark.parametrize(('things', 'stuff', 'message'), [
-    ([], [], '1 to 4096 names.*got 0'),
+    ([], [], 'at least one name, got 0; for example'),
     (['chair', ''], [], 'name is empty'),
     (['chair,,seat'], [], 'name is empty'),
     (['  '], [], 'name is empty'),
-    (['chair', 'chair'], [], "'chair'.*one class only"),
+    (['chair', 'chair'], [], "the name 'chair' appears more than once; remove one, .*one class"),
+    (['a', 'b', 'a', 'b'], [], "2 names appear more than once: 'a', 'b'; keep each once, "),
+    ([str(i % 20) for i in range(40)], [], "20 names .* '7' and 12 more; keep"),
     (['chair,seat', 'bench,seat'], [], "'seat'"),
     (['chair,chair'], [], "'chair'"),
     (['floor'], ['wall', 'floor'], 'in things and in stuff'),
     (['x' * 201], [], '201 characters, at most 200'),
     ([f'name {i}' for i in range(MAX_NAMES + 1)], [], 'got 4097'),
-    ('chair', [], 'list of strings'),
-    (None, [], 'list of strings'),
-    ({'a': 1}, [], 'list of strings'),
+    ('chair', [], r"got the string 'chair'; write things=\['chair'\]"),
+    ([], 'floor', r"got the string 'floor'; write stuff=\['floor'\]"),
+    (None, [], r'list of strings.*got None \(NoneType\); write things=\[...\], or leave'),
+    ({'a': 1}, [], 'list of strings.*dict'),
     ([3], [], 'expected a string'),
     (['\ud800'], [], 'surrogate'),
 ])
@@ -107,6 +110,12 @@ def test_other_wrong_types_are_refused():
         Category(('a',), is_thing='no')
     with pytest.raises(ValueError, match='expected a Category'):
         Vocabulary.from_categories(['a'])
+    for categories in ('chair', None, Category(('a',), True)):
+        with pytest.raises(ValueError, match='expected a list of Category, got'):
+            Vocabulary.from_categories(categories)
+    for names in (None, Vocabulary(['a'])):
+        with pytest.raises(ValueError, match='training_names must be a list of strings'):
+            Vocabulary(['a']).seen(names)
     with pytest.raises(ValueError, match='list of strings'):
         Vocabulary(['a']).seen('a')
 
@@ -252,6 +261,24 @@ def test_bad_files_are_refused_with_the_reason(tmp_path, name, content, message)
     path.write_bytes(content)
     with pytest.raises(ValueError, match=message):
         Vocabulary.from_file(path)
+
+
+@pytest.mark.parametrize(('path', 'kind', 'message'), [
+    ('nix.yaml', FileNotFoundError, 'vocabulary file nix.yaml cannot be read: No such file'),
+    ('/', IsADirectoryError, 'vocabulary file / cannot be read: Is a directory; check the path'),
+    ('ade20k_150', FileNotFoundError, r"did you mean Vocabulary.preset\('ade20k_150'\)\?"),
+    (None, ValueError, r'a path must be a string or a pathlib.Path, got None \(NoneType\)'),
+    (b'a', ValueError, r'got b.a. \(bytes\)'),
+])
+def test_a_file_that_cannot_be_read_is_named(path, kind, message):
+    with pytest.raises(kind, match=message):
+        Vocabulary.from_file(path)
+
+
+@pytest.mark.parametrize('name', ['ADE20K_150', 'ade20k_150.yaml', 'ade20k-150'])
+def test_a_misspelt_preset_is_recognized(name):
+    with pytest.raises(ValueError, match=r"did you mean Vocabulary.preset\('ade20k_150'\)"):
+        Vocabulary.preset(name)
 
 
 def test_vocabulary_needs_no_pytorch():

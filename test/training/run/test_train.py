@@ -163,7 +163,7 @@ def rooms_recipe(tmp_path):
     (['augmentation.size=[64, 96]'], 'augmentation.size must be one number'),
     (['data.name=world', 'augmentation.min_scale=0.5'],
      'augmentation.min_scale is 0.5, but world does not read it'),
-    (['init_checkpoint=nothing.pth'], 'checkpoint nothing.pth is not a file'),
+    (['init_checkpoint=nothing.pth'], 'checkpoint nothing.pth is not there'),
     (['variant=s'], "holds variant 't'"),
     (['init_checkpoint=null'], 'init_checkpoint: builtin for the weights that the package has'),
     (['init_checkpoint=builtin'], 'never learned 1 of the 6 names of'),
