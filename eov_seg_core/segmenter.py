@@ -21,7 +21,12 @@ import torch
 
 from eov_seg_core.config import variant_config
 from eov_seg_core.device.precision import resolve_device, resolve_precision
-from eov_seg_core.inference.options import check_flags, check_sizes, check_warm_up
+from eov_seg_core.inference.options import (
+    check_flags,
+    check_sizes,
+    check_warm_up,
+    MAX_INPUT_SIZE,
+)
 from eov_seg_core.inference.preprocess import ImageBatch, preprocess
 from eov_seg_core.inference.runner import InferenceNetwork
 from eov_seg_core.inference.words import PreparedVocabulary, VocabularyEncoder
@@ -73,7 +78,7 @@ class Segmenter:
     """
 
     def __init__(self, model: EOVSeg, device: str | torch.device = 'auto', precision: str = 'auto',
-                 input_size: int | None = 640, max_input_size: int = 2560,
+                 input_size: int | None = 640, max_input_size: int = MAX_INPUT_SIZE,
                  score_threshold: float = 0.0, overlap_threshold: float = 0.8, *,
                  keep_semantic: KeepSemantic = False, keep_semantic_argmax: KeepSemantic = False,
                  keep_instances: bool = False, keep_raw: bool = False,

@@ -5,11 +5,13 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import textwrap
 from typing import Any, TYPE_CHECKING
 
 from eov_seg_core.config import VARIANTS
+from eov_seg_core.inference.options import MAX_INPUT_SIZE, MIN_INPUT_SIZE
 from eov_seg_core.io.text import error_line
 
 if TYPE_CHECKING:
@@ -29,9 +31,9 @@ def add_words(parser: argparse.ArgumentParser) -> None:
 
 def add_thresholds(options: Any) -> None:
     """Add the limits of what is kept of a picture, and of its size."""
-    options.add_argument('--score-threshold', type=float, default=0.0, metavar='0..1',
+    options.add_argument('--score-threshold', type=share, default=0.0, metavar='0..1',
                          help='drop queries below this score (0)')
-    options.add_argument('--overlap-threshold', type=float, default=0.8, metavar='0..1',
+    options.add_argument('--overlap-threshold', type=share, default=0.8, metavar='0..1',
                          help='drop queries that win less than this share of their mask (0.8)')
     options.add_argument('--max-megapixels', type=megapixels, default=64.0, metavar='M',
                          help='refuse larger pictures before they are decoded (64)')
@@ -56,25 +58,53 @@ def add_inference(parser: argparse.ArgumentParser) -> Any:
     options = parser.add_argument_group('inference')
     options.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     options.add_argument('--precision', default='auto', help='auto, fp32, fp16 or bf16')
-    options.add_argument('--input-size', type=int, metavar='PX',
+    options.add_argument('--input-size', type=input_size, metavar='PX',
                          help='short side of the network input (640; 288 for variant t)')
     return options
 
 
 def positive(text: str) -> int:
     """Return a number of at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'expected at least 1, got {value}')
+    return _whole(text, 1, 'at least 1')
+
+
+def input_size(text: str) -> int:
+    """Return a short side of the network's input in pixels."""
+    return _whole(text, MIN_INPUT_SIZE, f'of pixels in {MIN_INPUT_SIZE}..{MAX_INPUT_SIZE}',
+                  MAX_INPUT_SIZE)
+
+
+def share(text: str) -> float:
+    """Return a number in 0..1."""
+    value = _number(text)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f'expected a number in 0..1, got {text}')
     return value
 
 
 def megapixels(text: str) -> float:
     """Return a size of pictures that Pillow decodes."""
-    value = float(text)
+    value = _number(text)
     if not 0 < value <= 178:    # what Pillow decodes at most
         raise argparse.ArgumentTypeError(f'expected more than 0 and at most 178, got {text}')
     return value
+
+
+def _whole(text: str, lowest: int, described: str, highest: float = math.inf) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = lowest - 1
+    if not lowest <= value <= highest:
+        raise argparse.ArgumentTypeError(f'expected a whole number {described}, got {text!r:.80}')
+    return value
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'expected a number, got {text!r:.80}') from None
 
 
 def model_options(arguments: argparse.Namespace, **thresholds: float) -> ModelOptions:

@@ -32,7 +32,8 @@ from eov_seg_core.app.arguments import (
 from eov_seg_core.app.bag import options as bag
 from eov_seg_core.app.bag import sample
 from eov_seg_core.config import VARIANTS
-from eov_seg_core.io.text import printable
+from eov_seg_core.io.files import announce_large_files
+from eov_seg_core.io.text import printable, sentence
 
 
 class _Terminated(KeyboardInterrupt):
@@ -49,13 +50,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status, see above.
     """
     arguments = build_parser().parse_args(argv)
+    announce_large_files()
     try:
         with _sigterm_like_ctrl_c():
             return int(arguments.run(arguments))
     except KeyboardInterrupt as stop:
         return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
     except (ValueError, RuntimeError, OSError, MemoryError) as error:
-        report_problem(' '.join(str(error).split()) or 'there is not enough memory')
+        report_problem(sentence(error))
         return 2
 
 

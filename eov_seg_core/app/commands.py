@@ -137,7 +137,11 @@ def segment(job: SegmentJob, report_problem: Callable[[str], None]) -> SegmentRe
         return report
     output = Path(job.output)
     _refuse_results(paths, output)
-    output.mkdir(parents=True, exist_ok=True)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise type(error)(f'--output {output}: {error.filename} is a file or lies in one; name a '
+                          'folder') from error
     with locked(output, 'run of eov-seg'):
         writer = CocoWriter(output, vocabulary, resume=True)
         report.kept = set(writer.origins)

@@ -7,6 +7,10 @@ from __future__ import annotations
 from numbers import Integral
 from typing import TypeGuard
 
+MIN_INPUT_SIZE = 32
+MAX_INPUT_SIZE = 2560
+"""Of the network's input, in pixels: the least short side, and unless told otherwise the most."""
+
 
 class Superseded(Exception):  # noqa: N818  no failure
     """Work was given up because its result is no longer wanted; no failure."""
@@ -14,11 +18,11 @@ class Superseded(Exception):  # noqa: N818  no failure
 
 def check_sizes(input_size: object, max_input_size: object) -> None:
     """Raise ValueError unless both are sizes in pixels that the network can take."""
-    if not _is_whole(max_input_size) or max_input_size < 32:
+    if not _is_whole(max_input_size) or max_input_size < MIN_INPUT_SIZE:
         raise ValueError('max_input_size must be a whole number of pixels, 32 or more, got '
                          f'{max_input_size!r}')
     if input_size is not None and not (_is_whole(input_size)
-                                       and 32 <= input_size <= max_input_size):
+                                       and MIN_INPUT_SIZE <= input_size <= max_input_size):
         raise ValueError(f'input_size must be a whole number in 32..max_input_size '
                          f'({max_input_size}) or None, got {input_size!r}')
 

@@ -56,6 +56,12 @@ def replace_file(path: Path, content: bytes) -> None:
         temporary.write_bytes(content)
 
 
+def announce_large_files() -> None:
+    """Let a command say on stderr that it reads a large file, and what is warned of."""
+    logging.basicConfig(format='%(message)s')   # does nothing where logging is set up
+    _LOGGER.setLevel(logging.INFO)
+
+
 def read_json(path: Path) -> Any:
     """Read a JSON file; a large one, which takes seconds, is announced in the log.
 

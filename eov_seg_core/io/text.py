@@ -28,10 +28,23 @@ def printable(text: str, most: int = MOST_CHARACTERS) -> str:
     return shown if len(text) <= most else f'{shown}... ({len(text)} characters)'
 
 
+def sentence(error: BaseException) -> str:
+    """Return what an error says in one line: the system's without their number, file first.
+
+    >>> sentence(FileNotFoundError(2, 'No such file or directory', 'a.json'))
+    'a.json: No such file or directory'
+    """
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f'{error.filename}: {error.strerror}'
+    return ' '.join(str(error).split()) or (
+        'there is not enough memory' if isinstance(error, MemoryError) else type(error).__name__)
+
+
 def error_line(program: str, problem: object) -> str:
     """Return how a command says what went wrong: one line, cut far behind where one would read.
 
     >>> error_line('eov-seg', ValueError('no such file'))
     'eov-seg: error: no such file'
     """
-    return f'{program}: error: {printable(str(problem), _MOST_OF_AN_ERROR)}'
+    said = sentence(problem) if isinstance(problem, BaseException) else str(problem)
+    return f'{program}: error: {printable(said, _MOST_OF_AN_ERROR)}'

@@ -213,6 +213,11 @@ def open_recording(path: Path) -> Iterator[Reader]:
         ValueError: It is no bag, or is damaged; says how to repair it.
         OSError: It cannot be read.
     """
+    if not path.exists():
+        raise ValueError(f'{path}: there is no such file or folder')
+    if path.is_dir() and not (path / 'metadata.yaml').is_file():
+        raise ValueError(f'{path} has no metadata.yaml, so it is no bag; name the folder of one '
+                         'recording, or make the file with "ros2 bag reindex"')
     try:
         reader = Reader(path)
         reader.open()

@@ -3,6 +3,7 @@
 """Pictures from image files, videos, cameras and streams, as RGB; see `pictures` for the rules."""
 
 from eov_seg_core.io.media.pictures import (
+    check_upright,
     load_picture,
     MAX_MEGAPIXELS,
     MediaError,
@@ -24,5 +25,5 @@ from eov_seg_core.io.media.video import open_video
 
 __all__ = [
     'IMAGE_SUFFIXES', 'MAX_MEGAPIXELS', 'VIDEO_SUFFIXES', 'MediaError', 'Picture', 'Source',
-    'find_media', 'describe_folders', 'load_picture', 'name_sources', 'open_video', 'picture_size',
-    'read_image', 'save_picture', 'to_rgb']
+    'check_upright', 'describe_folders', 'find_media', 'load_picture', 'name_sources',
+    'open_video', 'picture_size', 'read_image', 'save_picture', 'to_rgb']

@@ -10,7 +10,9 @@ PNG and WebP are those of both; a JPEG takes it about a fifth longer.
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Callable
+import contextlib
 import io
 from pathlib import Path
 import struct
@@ -101,7 +103,7 @@ def load_picture(data: bytes, source: str, *, formats: tuple[str, ...] = FORMATS
     except MediaError:
         raise
     except UnidentifiedImageError:
-        raise MediaError(f'{source} is damaged or no picture of a known kind ({len(data)} bytes); '
+        raise MediaError(f'{source} is {_kind(data)} ({len(data)} bytes); '
                          f'expected {", ".join(formats)}') from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise MediaError(f'{source} is too large: {error}') from error
@@ -111,6 +113,19 @@ def load_picture(data: bytes, source: str, *, formats: tuple[str, ...] = FORMATS
         raise MediaError(f'{source} is damaged, cut off or no picture ({len(data)} bytes): '
                          f'{error}') from error
     return image
+
+
+def _kind(data: bytes) -> str:
+    """Say what a file is that no decoder knows: empty, a text, or anything else."""
+    if not data:
+        return 'empty'
+    head = data[:1000]
+    with contextlib.suppress(UnicodeDecodeError):
+        # a letter may be cut at the end
+        text = codecs.getincrementaldecoder('utf-8')().decode(head)
+        if all(character.isprintable() or character.isspace() for character in text):
+            return 'a text, no picture'
+    return 'damaged or no picture of a known kind'
 
 
 def to_rgb(image: Image.Image, source: str, *, upright: bool = True) -> RGB:
@@ -147,6 +162,22 @@ def stored_samples(image: Image.Image) -> npt.NDArray[np.uint16] | None:
     if image.mode == 'I' and image.format in ('PNG', 'PPM'):    # Pillow's 16 bits of these
         return np.asarray(image).astype(np.uint16)
     return None
+
+
+def check_upright(image: Image.Image, source: str) -> None:
+    """Refuse a label map that viewers turn: nothing says which way its values are meant.
+
+    Args:
+        image: From `load_picture`.
+        source: Names it in errors.
+
+    Raises:
+        MediaError: Its EXIF tag Orientation says that it is to be turned or mirrored.
+    """
+    if _orientation(image) != 1:
+        raise MediaError(f'{source} is a label map with the EXIF orientation '
+                         f'{_orientation(image)}; expected none; turn its pixels as its picture '
+                         'is seen, and save it without the tag')
 
 
 def picture_size(path: Path) -> tuple[int, int]:

@@ -168,9 +168,11 @@ def describe_folders(inputs: Sequence[str]) -> list[str]:
                 rest['sub-folders (name them, too)'] += 1
             elif not path.name.startswith('.'):
                 (taken if _is_media(path) else rest)[path.suffix or 'without an ending'] += 1
-        note = f'{folder}: read are {_listed(taken)}'
+        if not taken and not rest:
+            continue    # an empty folder is an error, which `find_media` says
+        note = f'{folder}: reading {_listed(taken)}'
         if rest:
-            note += (f'; left out are {_listed(rest)}, because images end in '
+            note += (f'; leaving out {_listed(rest)}, because images end in '
                      f'{" ".join(sorted(IMAGE_SUFFIXES))} and videos in '
                      f'{" ".join(sorted(VIDEO_SUFFIXES))}')
         notes.append(note)
@@ -178,7 +180,7 @@ def describe_folders(inputs: Sequence[str]) -> list[str]:
 
 
 def _listed(counts: Mapping[str, int]) -> str:
-    return ', '.join(f'{number} {what}' for what, number in sorted(counts.items())) or 'no files'
+    return ', '.join(f'{number} {what}' for what, number in sorted(counts.items())) or 'nothing'
 
 
 def name_sources(paths: Sequence[str], folder: str | Path,

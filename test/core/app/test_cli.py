@@ -26,14 +26,13 @@ def own_cache(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(('arguments', 'words'), [
     (['--untrained'], 'vocabulary'),
-    (['--untrained', '--things', 'a', '--vocabulary', 'cityscapes'], 'either'),
+    (['--untrained', '--things', 'a', '--vocabulary', 'cityscapes'], 'together with --things'),
     (['--untrained', '--vocabulary', 'no_such'], 'no_such'),
     (['--untrained', '--things', 'a', 'a'], "'a'"),
     (['--things', 'a'], 'weights'),
     (['--things', 'a', '--checkpoint', 'no/such.pth'], 'no/such.pth'),
     (['--things', 'a', '--untrained', '--precision', 'int8'], 'int8'),
-    (['--things', 'a', '--untrained', '--device', 'cuda:99'], 'cuda:99'),
-    (['--things', 'a', '--variant', 't', '--untrained', '--input-size', '3'], 'input_size')])
+    (['--things', 'a', '--untrained', '--device', 'cuda:99'], 'cuda:99')])
 def test_wrong_options_are_one_line(pictures, tmp_path, capsys, arguments, words):
     assert main(['segment', str(pictures), '-o', str(tmp_path / 'output'), *arguments]) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if 'eov-seg: error:' in line]

@@ -1,0 +1,82 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a newcomer types by mistake: one line that says what to do, and exit status 1 or 2."""
+
+import numpy as np
+from PIL import Image
+import pytest
+
+from eov_seg_core.app.cli import main
+from eov_seg_core.app.words import choose_vocabulary
+
+SEGMENT = ['segment', 'room.png', '--variant', 't', '-o', 'out']
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ('room.png', 'room2.png'):
+        Image.fromarray(np.zeros((40, 50, 3), np.uint8)).save(name)
+    (tmp_path / 'notes.txt').write_text('chair\nfloor\n')
+    (tmp_path / 'empty').mkdir()
+    return tmp_path
+
+
+@pytest.mark.parametrize(('words', 'message'), [
+    ([None, ['chair', 'room2.png'], []], 'room2.png is the name of a picture or video; put the'),
+    ([None, ['chair'], ['gone.MP4']], 'gone.MP4 is the name of a picture or video'),
+    ([None, ['notes.txt'], []], 'notes.txt is a file; give it as --vocabulary notes.txt'),
+    (['world', ['chair'], []], '--vocabulary world was given together with --things; leave one'),
+    (['world', ['chair'], ['floor']], 'together with --things and --stuff;'),
+    ([None, [], []], 'say what to look for: --things chair person --stuff floor, or --voc'),
+    (['wrld', [], []], 'neither a file nor a preset; presets are .*; did you mean world'),
+    (['empty', [], []], '--vocabulary empty is neither a file nor a preset'),
+])
+def test_words_that_are_none(folder, words, message):
+    with pytest.raises(ValueError, match=message):
+        choose_vocabulary(*words)
+
+
+def test_words_with_dots_are_words(folder):
+    words = choose_vocabulary(None, ['St. Bernard', 'mr.smith', 'v1.2', 'readme.txt'], [])
+    assert words.names == ('St. Bernard', 'mr.smith', 'v1.2', 'readme.txt')
+    assert choose_vocabulary('notes.txt', [], []).names == ('chair', 'floor')
+
+
+@pytest.mark.parametrize(('options', 'message'), [
+    (['--input-size', '3'], '--input-size: expected a whole number of pixels in 32..2560, got'),
+    (['--input-size', '5000'], "of pixels in 32..2560, got '5000'"),
+    (['--input-size', 'abc'], "a whole number of pixels in 32..2560, got 'abc'"),
+    (['--score-threshold', 'x'], "--score-threshold: expected a number, got 'x'"),
+    (['--overlap-threshold', '3'], '--overlap-threshold: expected a number in 0..1, got 3'),
+    (['--score-threshold', 'nan'], 'expected a number in 0..1, got nan'),
+    (['--max-megapixels', 'abc'], "--max-megapixels: expected a number, got 'abc'"),
+    (['--max-frames', '1.5'], "--max-frames: expected a whole number at least 1, got '1.5'"),
+])
+def test_numbers_that_are_none(folder, capsys, options, message):
+    with pytest.raises(SystemExit):
+        main([*SEGMENT, *options, '--things', 'chair'])
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert message in last
+    assert 'argument' in last
+    assert '_' not in last      # no names of Python
+
+
+def test_inputs_that_are_none(folder, capsys):
+    assert main(['segment', 'notes.txt', 'empty', 'gone.png', '--variant', 't', '-o', 'out',
+                 '--things', 'chair']) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert 'notes.txt is a text, no picture (12 bytes); expected JPEG, PNG' in lines[-1]
+    assert [line for line in lines if 'empty' in line] == [
+        'eov-seg: error: empty: the folder holds no image and no video']
+    assert 'eov-seg: error: gone.png: there is no such file or folder' in lines
+
+
+def test_an_output_that_is_a_file(folder, capsys):
+    for output in ('room2.png', 'notes.txt/out'):
+        assert main(['segment', 'room.png', '--variant', 't', '-o', output,
+                     '--things', 'chair']) == 2
+        line, = capsys.readouterr().err.splitlines()
+        assert f'--output {output}: ' in line
+        assert 'is a file or lies in one; name a folder' in line
+        assert 'Errno' not in line
