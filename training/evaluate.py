@@ -26,7 +26,7 @@ import torch
 
 from eov_seg_core.config import variant_config, VARIANTS
 from eov_seg_core.device.precision import resolve_device
-from eov_seg_core.io.files import replace_file
+from eov_seg_core.io.files import announce_large_files, replace_file
 from eov_seg_core.io.text import error_line
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.vocabulary import Vocabulary
@@ -304,6 +304,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.variant is None and options.data != WORLD_VIDEO:
         parser.error('the following arguments are required: --variant')
+    announce_large_files()
     try:
         scores = (_run_walks(options) if options.data == WORLD_VIDEO
                   else run(_setup(options), _settings(options)))

@@ -25,7 +25,7 @@ from eov_seg_core.io.coco import (
     read_category_names,
     read_panoptic_png,
 )
-from eov_seg_core.io.files import inside, replace_file
+from eov_seg_core.io.files import announce_large_files, inside, replace_file
 from eov_seg_core.io.text import error_line
 from eov_seg_core.quality import PanopticMap, PanopticQuality
 from eov_seg_core.vocabulary import canonical_form, split_synonyms
@@ -106,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument('--pred-folder', type=Path, required=True, help='PNGs of the predictions')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write the JSON here as well')
     options = parser.parse_args(arguments)
+    announce_large_files()
     try:
         result = json.dumps(evaluate_files(options.truth, options.prediction, options.gt_folder,
                                            options.pred_folder), indent=2) + '\n'

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from eov_seg_core.io.media import load_picture, to_rgb
+from eov_seg_core.io.media import check_upright, load_picture, to_rgb
 
 
 class Remedies(NamedTuple):
@@ -47,9 +47,9 @@ def read_labels(path: Path) -> npt.NDArray[np.int32]:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is damaged, cut off or has colours.
+        ValueError: It is damaged, cut off, turned by EXIF or has colours.
     """
-    labels = np.asarray(_open(path))
+    labels = np.asarray(_open_map(path))
     if labels.ndim != 2:
         raise ValueError(f'{path} has colours ({labels.shape[2]} channels); expected a label map '
                          'of one channel')
@@ -61,9 +61,9 @@ def read_channels(path: Path) -> npt.NDArray[np.uint8]:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is damaged, cut off or has not three channels.
+        ValueError: It is damaged, cut off, turned by EXIF or has not three channels.
     """
-    image = _open(path)
+    image = _open_map(path)
     if image.mode != 'RGB':
         raise ValueError(f'{path} has pixels of the kind {image.mode}; expected three channels')
     return np.array(image)
@@ -71,6 +71,12 @@ def read_channels(path: Path) -> npt.NDArray[np.uint8]:
 
 def _open(path: Path) -> Image.Image:
     return load_picture(path.read_bytes(), str(path))
+
+
+def _open_map(path: Path) -> Image.Image:
+    image = _open(path)
+    check_upright(image, str(path))
+    return image
 
 
 def missing(paths: Iterable[Path]) -> Iterator[Path]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 import io
-import json
 from pathlib import Path
 import struct
 from typing import Any
@@ -19,6 +18,7 @@ from pycocotools import mask as coco_mask
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
+from eov_seg_core.io.files import read_json
 from training.data.catalogue import DOWNLOADS, FOLDERS, PASCAL_FOLDERS
 from training.data.files import check_present, read_labels
 from training.prepare.steps import encoded, fill_folder, Task
@@ -122,7 +122,7 @@ def _context(source: Path) -> tuple[dict[str, _Entry], dict[Any, list[_Entry]]]:
     check_present([path], 'the masks and the names of the images', _CONTEXT)
     segments = defaultdict(list)
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
         images = {Path(image['file_name']).stem: {
             key: image[key] for key in ('image_id', 'phase', 'height', 'width')}
             for image in content['images']}

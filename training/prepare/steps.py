@@ -21,7 +21,7 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from eov_seg_core.io.coco import ids_to_rgb
-from eov_seg_core.io.files import replace_file
+from eov_seg_core.io.files import read_json, replace_file
 from eov_seg_core.io.media import save_picture
 from eov_seg_core.vocabulary import Vocabulary
 
@@ -219,7 +219,7 @@ def _entries_of(path: Path) -> dict[str, dict[str, Any]]:
     if not path.exists():
         return {}
     try:
-        content = json.loads(path.read_bytes())
+        content = read_json(path)
         images = {image['id']: image for image in content['images']}
         return {annotation['file_name']: {'image': images[annotation['image_id']],
                                           'annotation': annotation}

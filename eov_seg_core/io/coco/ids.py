@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eov_seg_core.io.media import load_picture, to_rgb
+from eov_seg_core.io.media import check_upright, load_picture, to_rgb
 
 MAX_ID = (1 << 24) - 1
 """Largest segment id that three bytes hold."""
@@ -47,13 +47,14 @@ def read_panoptic_png(path: str | Path) -> npt.NDArray[np.int32]:
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is no PNG, damaged or cut off.
+        ValueError: It is no PNG, damaged, cut off or turned by EXIF.
     """
     data = Path(path).read_bytes()
     try:
         image = load_picture(data, 'it', formats=('PNG',))
         if image.mode not in ('RGB', 'RGBA', 'P', 'L'):
             raise ValueError(f'it has pixels of the kind {image.mode}, not RGB of 8 bits')
+        check_upright(image, 'it')
         return rgb_to_ids(to_rgb(image, 'it', upright=False))
     except ValueError as error:
         raise ValueError(f'{path} is no picture; expected a COCO panoptic PNG: {error}') from error

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from eov_seg_core.io.files import locked, read_json, replace_file
-from eov_seg_core.io.media import save_picture
+from eov_seg_core.io.media import load_picture, save_picture, to_rgb
 from eov_seg_core.vocabulary import Category, split_synonyms, Vocabulary
 from training.data.coco_folder import CocoPanopticFolder
-from training.data.files import read_rgb
 from training.prepare.exports.contact_sheet import draw_contact_sheet
 from training.prepare.exports.export import Export, LabelledPicture, stamp_of
 from training.prepare.exports.painting import paint
@@ -133,9 +132,7 @@ def _jobs(pictures: Sequence[LabelledPicture], vocabulary: Vocabulary) -> Iterat
         while stem.casefold() in taken and parents:
             stem = f'{parents.pop().strip("/") or "root"}_{stem}'
         taken.add(stem.casefold())
-        status = picture.path.stat()
-        stamp = stamp_of([picture.stamp, words, picture.path.name, status.st_size,
-                          status.st_mtime_ns])
+        stamp = stamp_of([picture.stamp, words, *picture.state()])
         yield _Job(picture, stem + picture.path.suffix, stamp)
 
 
@@ -149,14 +146,15 @@ def _write(folder: Path, jobs: Sequence[_Job], vocabulary: Vocabulary,
 
     def make(png: str) -> PanopticImage:
         job = by_png[png]
-        height, width = read_rgb(job.picture.path).shape[:2]
+        data, name = job.picture.read(), str(job.picture.path)
+        height, width = to_rgb(load_picture(data, name), name).shape[:2]
         try:
             painted = paint(job.picture.shapes((height, width)), (height, width), vocabulary,
                             classes)
         except ValueError as error:
             raise ValueError(f'{job.picture.source}: {job.picture.path.name}: {error}') from error
         covered.append(painted.covered)
-        replace_file(images / job.file_name, job.picture.path.read_bytes())
+        replace_file(images / job.file_name, data)
         return PanopticImage(
             {'id': numbers[png], 'file_name': job.file_name, 'height': height, 'width': width,
              'stamp': job.stamp}, painted.ids,

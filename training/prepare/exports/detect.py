@@ -13,13 +13,16 @@ from eov_seg_core.vocabulary import Vocabulary
 from training.prepare.exports import class_list
 from training.prepare.exports.coco import is_instances, read_instances
 from training.prepare.exports.export import Export, files_below, Pictures
-from training.prepare.exports.labelme import is_labelme, read_labelme
+from training.prepare.exports.labelme import is_labelme, read_labelme, without_picture
 from training.prepare.exports.masks import find_maps, read_maps
 
 _OTHER_COCO = ('captions_', 'person_keypoints_', 'image_info_')
 """Starts of COCO files that have no shapes of their own."""
 _KINDS = ('COCO instances (CVAT, Roboflow, Label Studio), labelme files, VOC masks, or label PNGs '
           'with a list of classes')
+
+_LISTS = ("a COCO instances file has the lists 'images', 'annotations' and 'categories', "
+          "labelme's has 'shapes' and 'imagePath'")
 
 
 def read_export(source: Path, images: Path | None = None, classes: Path | None = None,
@@ -42,7 +45,7 @@ def read_export(source: Path, images: Path | None = None, classes: Path | None =
         if folder is not None and not folder.exists():
             raise FileNotFoundError(f'{folder}: there is no such file or folder')
     pictures = Pictures([root] if images is None else [images, root])
-    found = _annotation_files(source)
+    found, others = _annotation_files(source)
     kinds = {kind for kind, _, _ in found}
     if len(kinds) > 1:
         raise ValueError(f'{source} holds files of labelme and of COCO; give a folder or file of '
@@ -54,7 +57,8 @@ def read_export(source: Path, images: Path | None = None, classes: Path | None =
         return read_labelme(files, root, pictures)
     maps = find_maps(root, images) if source.is_dir() else []
     if not maps:
-        raise ValueError(f'{source} is no export of a known kind; expected {_KINDS}')
+        also = f'. {others[0]} is none, either: {_LISTS}' if others else ''
+        raise ValueError(f'{source} is no export of a known kind; expected {_KINDS}{also}')
     names = class_list.read_class_list(_class_list(classes, root), (
         *stuff, *(() if vocabulary is None else vocabulary.synonyms)))
     flags = {name: name not in stuff if vocabulary is None else _is_thing(name, vocabulary)
@@ -67,8 +71,8 @@ def _is_thing(name: str, vocabulary: Vocabulary) -> bool:
     return all(category.is_thing for category in vocabulary.categories if name in category.names)
 
 
-def _annotation_files(source: Path) -> list[tuple[str, Path, Any]]:
-    """Return kind, path and content of the annotation files."""
+def _annotation_files(source: Path) -> tuple[list[tuple[str, Path, Any]], list[Path]]:
+    """Return kind, path and content of the annotation files, and the other JSON files."""
     paths = [source] if source.is_file() else [
         path for path in files_below(source)
         if path.suffix.lower() == '.json' and not path.name.startswith(_OTHER_COCO)]
@@ -80,17 +84,15 @@ def _annotation_files(source: Path) -> list[tuple[str, Path, Any]]:
         elif is_instances(content):
             found.append(('coco', path, content))
         elif is_labelme(content):
-            found.append(('labelme', path, content))
+            found.append(('labelme', path, without_picture(content)))
         else:
             others.append(path)
     if panoptic and not found:
         raise ValueError(f'{panoptic[0]} is in COCO panoptic format already; see "A folder of '
                          'your own" in docs/datasets.md for where it belongs')
     if others and not found and source.is_file():
-        raise ValueError(f"{source} is no export of a known kind: a COCO instances file has the "
-                         "lists 'images', 'annotations' and 'categories', labelme's has 'shapes' "
-                         "and 'imagePath'")
-    return found
+        raise ValueError(f'{source} is no export of a known kind: {_LISTS}')
+    return found, others
 
 
 def _is_panoptic(content: Any) -> bool:

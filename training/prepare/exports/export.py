@@ -31,6 +31,8 @@ class LabelledPicture(NamedTuple):
         source: The annotation file, for messages.
         stamp: Differs when the annotations do.
         shapes: Makes the shapes for a height and width; raises ValueError if they are damaged.
+        embedded: Returns the picture's file where the annotation file holds it and `path` is only
+            its name; None: it is a file.  Raises ValueError if it is damaged.
     """
 
     path: Path
@@ -38,6 +40,21 @@ class LabelledPicture(NamedTuple):
     source: Path
     stamp: str
     shapes: Callable[[Size], list[Shape]]
+    embedded: Callable[[], bytes] | None = None
+
+    def read(self) -> bytes:
+        """Return the content of the picture's file.
+
+        Raises:
+            OSError: It cannot be read.
+            ValueError: What the annotation file holds is damaged.
+        """
+        return self.path.read_bytes() if self.embedded is None else self.embedded()
+
+    def state(self) -> tuple[str, int, int]:
+        """Return what differs when the picture does: name, size and time of its file."""
+        status = (self.path if self.embedded is None else self.source).stat()
+        return self.path.name, status.st_size, status.st_mtime_ns
 
 
 @dataclass(frozen=True)

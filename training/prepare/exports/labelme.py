@@ -8,12 +8,13 @@ import base64
 from collections import Counter
 from collections.abc import Sequence
 import math
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
 
-from eov_seg_core.io.media import load_picture
+from eov_seg_core.io.files import read_json
+from eov_seg_core.io.media import IMAGE_SUFFIXES, load_picture
 from training.prepare.exports.coco import NO_SHAPE
 from training.prepare.exports.export import (
     Export,
@@ -33,6 +34,7 @@ from training.prepare.exports.shapes import (
 
 VOID_LABELS = frozenset({'__ignore__', '_background_'})
 """Labels by which labelme marks what belongs to no class."""
+_JPEG_IN_BASE64 = '/9j/'
 _NO_AREA = frozenset({'line', 'linestrip', 'point', 'points'})
 _AREA = frozenset({'polygon', 'rectangle', 'circle', 'mask', 'oriented_rectangle'})
 
@@ -41,6 +43,14 @@ def is_labelme(content: Any) -> bool:
     """Return whether a JSON is of labelme."""
     return isinstance(content, dict) and isinstance(content.get('shapes'), list) and (
         'imagePath' in content)
+
+
+def without_picture(content: dict[str, Any]) -> dict[str, Any]:
+    """Cut imageData after what tells its kind: those of a data set would fill the memory."""
+    data = content.get('imageData')
+    if isinstance(data, str):
+        content['imageData'] = data[:len(_JPEG_IN_BASE64)]
+    return content
 
 
 def read_labelme(files: Sequence[tuple[Path, Any]], root: Path, pictures: Pictures) -> Export:
@@ -55,7 +65,7 @@ def read_labelme(files: Sequence[tuple[Path, Any]], root: Path, pictures: Pictur
         pictures: Where pictures are.
 
     Raises:
-        FileNotFoundError: A picture is missing.
+        FileNotFoundError: A picture is missing, and its JSON does not hold it as imageData.
         ValueError: A file is damaged; the message names it and the shape.
     """
     notes: Counter[str] = Counter()
@@ -68,8 +78,16 @@ def read_labelme(files: Sequence[tuple[Path, Any]], root: Path, pictures: Pictur
         name, split = content['imagePath'], split_of(path, root)
         if not isinstance(name, str):
             raise ValueError(f'{path}: imagePath must be the name of a picture, got {name!r:.60}')
-        found.append(LabelledPicture(
-            pictures.named(name, path, split), split, path, stamp_of(kept), _Painter(kept)))
+        embedded = None
+        try:
+            picture = pictures.named(name, path, split)
+        except FileNotFoundError:
+            text = content.get('imageData')
+            if not isinstance(text, str):
+                raise
+            picture, embedded = _embedded_path(name, text, path), _Embedded(path)
+        found.append(LabelledPicture(picture, split, path, stamp_of(kept), _Painter(kept),
+                                     embedded))
     return Export('labelme', dict.fromkeys(sorted(labels - VOID_LABELS)), found, notes)
 
 
@@ -100,6 +118,28 @@ def _is_point(point: Any) -> bool:
     return isinstance(point, list) and len(point) == 2 and all(
         isinstance(value, (int, float)) and not isinstance(value, bool)
         and abs(value) < 1e9 for value in point)
+
+
+def _embedded_path(name: str, text: str, path: Path) -> Path:
+    """Return the name of a picture that is in a JSON: as imagePath says, beside the JSON."""
+    picture = PurePosixPath(name.replace('\\', '/'))
+    if picture.suffix.lower() in IMAGE_SUFFIXES:
+        return path.with_name(picture.name)
+    return path.with_suffix('.jpg' if text.startswith(_JPEG_IN_BASE64) else '.png')
+
+
+class _Embedded:
+    """Reads a picture out of its JSON, once more: all of a data set would fill the memory."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self) -> bytes:
+        try:
+            return base64.b64decode(read_json(self._path)['imageData'], validate=True)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f'{self._path}: imageData is no picture in base64: {error}. Put the '
+                             'picture beside the JSON') from error
 
 
 class _Painter:
