@@ -51,7 +51,7 @@ class FreeEngine:
     """
 
     def __init__(self) -> None:
-        self.device, self.precision = 'cpu', 'fp32'
+        self.device, self.precision, self.runtime = 'cpu', 'fp32', 'none'
         self.fallbacks: dict[str, str] = {}
         self.model = SimpleNamespace(config=SimpleNamespace(variant='none'), weights_digest='none')
         self._results: dict[tuple[int, int], PanopticResult] = {}
@@ -65,7 +65,7 @@ class FreeEngine:
         self._vocabulary = prepared.vocabulary
         self._results = {}
 
-    def warm_up(self, height: int, width: int) -> None:
+    def warm_up(self, height: int, width: int, *, wait: bool = True) -> None:
         """Make the result of a size, as the node asks for at its start."""
         self(np.zeros((height, width, 3), np.uint8))
 

@@ -21,6 +21,7 @@ import torch
 
 from eov_seg_core.config import variant_config
 from eov_seg_core.device.precision import resolve_device, resolve_precision
+from eov_seg_core.inference.engines.choice import choose_runtime
 from eov_seg_core.inference.options import (
     check_flags,
     check_sizes,
@@ -68,6 +69,10 @@ class Segmenter:
             which then takes minutes.
         cuda_graphs: On CUDA, launch the network as a whole: captured by `warm_up`, or after some
             frames of one size.
+        runtime: What computes the network: `torch`, `openvino` or `onnxruntime` (docs/engines.md),
+            or `auto`: OpenVINO in `fp32` on a CPU where it is installed, else PyTorch.  An engine
+            is prepared while PyTorch computes, by `warm_up` or after some frames of one size, and
+            used only if its results equal PyTorch's; `fallbacks` says if not.
 
     Attributes:
         network: How the model is run.
@@ -83,7 +88,7 @@ class Segmenter:
                  keep_semantic: KeepSemantic = False, keep_semantic_argmax: KeepSemantic = False,
                  keep_instances: bool = False, keep_raw: bool = False,
                  embedding_cache_dir: str | os.PathLike[str] | None = None,
-                 compile: bool = False, cuda_graphs: bool = True) -> None:
+                 compile: bool = False, cuda_graphs: bool = True, runtime: str = 'torch') -> None:
         if not isinstance(model, EOVSeg):
             raise ValueError(f'model must be an EOVSeg, got {model!r:.80} '
                              f'({type(model).__name__}); to load weights write '
@@ -97,8 +102,9 @@ class Segmenter:
         self.device = resolve_device(device)
         self.precision = resolve_precision(precision, self.device)
         self.model = model.to(self.device).eval()
-        self.network = InferenceNetwork(self.model, self.device, self.precision,
-                                         compile=compile, cuda_graphs=cuda_graphs)
+        self.network = InferenceNetwork(
+            self.model, self.device, self.precision, compile=compile, cuda_graphs=cuda_graphs,
+            runtime=choose_runtime(runtime, self.device.type, self.precision))
         self.input_size = input_size
         self.max_input_size = max_input_size
         self.thresholds = Thresholds(score_threshold, overlap_threshold)
@@ -150,8 +156,16 @@ class Segmenter:
 
     @property
     def fallbacks(self) -> dict[str, str]:
-        """What was asked for and does not work here -> why: `compile`, `cuda_graphs`."""
+        """What was asked for and does not work here -> why.
+
+        Keys are `compile`, `cuda_graphs` and `runtime`.
+        """
         return self.network.fallbacks
+
+    @property
+    def runtime(self) -> str:
+        """What computed the last frame: `torch` or an engine, with its version."""
+        return self.network.runtime
 
     @property
     def score_threshold(self) -> float:
@@ -249,11 +263,17 @@ class Segmenter:
             return self._segment(image_rgb, output_size, prepared, thresholds)
         return self._segment([image_rgb], [output_size], prepared, thresholds)[0]
 
-    def warm_up(self, height: int, width: int) -> None:
+    def warm_up(self, height: int, width: int, *, wait: bool = True) -> None:
         """Compile and capture for single images of a size, in pixels, and segment a black one.
 
         Sizes of nearly the same aspect share this, because they are padded to the same size.
         Images of others run without compiled code; they never wait for it.
+
+        Args:
+            height: Of the images, before they are resized.
+            width: Of the images, before they are resized.
+            wait: Until the engine, if there is one, is ready; else it is built while PyTorch
+                computes frames.
 
         Raises:
             ValueError: A side is no whole number of at least 1.
@@ -261,7 +281,8 @@ class Segmenter:
         """
         check_warm_up(height, width)
         prepared, image = self._current_vocabulary(), np.zeros((height, width, 3), np.uint8)
-        self.network.prepare(self._preprocess([image], None).pixels_BCHW, prepared.embedding)
+        self.network.prepare(
+            self._preprocess([image], None).pixels_BCHW, prepared.embedding, wait=wait)
         self(image)
 
     def _current_vocabulary(self) -> PreparedVocabulary:

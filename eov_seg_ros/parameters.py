@@ -16,6 +16,7 @@ import re
 from typing import Any, TYPE_CHECKING
 
 from eov_seg_core.config import VARIANTS
+from eov_seg_core.inference.engines.choice import RUNTIMES
 from eov_seg_core.vocabulary import canonical_form, Vocabulary
 from eov_seg_ros.class_ids import UNLABELED
 from eov_seg_ros.parameter_spec import Spec, typed_value
@@ -120,6 +121,11 @@ class Parameters:
     precision: str = _parameter(
         'auto', '`auto` is fp16 on CUDA and fp32 on the CPU.', read_only=True,
         choices=('auto', 'fp32', 'fp16', 'bf16'))
+    runtime: str = _parameter(
+        'torch', 'What computes the network: PyTorch, or an engine on the CPU, which is prepared '
+        'while PyTorch computes frames. `auto` is OpenVINO in fp32 on a CPU where it is '
+        'installed.',
+        read_only=True, choices=RUNTIMES)
     input_size: int = _parameter(
         0, "Short side of the network's input in pixels, 32 or more; 0: what the variant is meant "
         'for (288 for `t`, else 640); -1: the image as it is. Results always have the size of the '

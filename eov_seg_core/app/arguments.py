@@ -58,6 +58,8 @@ def add_inference(parser: argparse.ArgumentParser) -> Any:
     options = parser.add_argument_group('inference')
     options.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     options.add_argument('--precision', default='auto', help='auto, fp32, fp16 or bf16')
+    options.add_argument('--runtime', default='torch', metavar='NAME',
+                         help='torch, openvino, onnxruntime or auto (torch); see docs/engines.md')
     options.add_argument('--input-size', type=input_size, metavar='PX',
                          help='short side of the network input (640; 288 for variant t)')
     return options
@@ -120,6 +122,7 @@ def model_options(arguments: argparse.Namespace, **thresholds: float) -> ModelOp
     return ModelOptions(
         variant=arguments.variant, checkpoint=arguments.checkpoint, sources=sources,
         device=arguments.device, precision=arguments.precision, input_size=arguments.input_size,
+        runtime=arguments.runtime,
         **thresholds)
 
 

@@ -254,7 +254,8 @@ def _info(arguments: argparse.Namespace) -> int:
     libraries, weights = entries.pop('libraries'), entries.pop('weights')
     places = {f'weights of {variant}': download.describe(variant, entry)
               for variant, entry in weights.items()}
-    for name, value in (entries | places | libraries).items():
+    runtimes = {f'runtime {name}': said for name, said in entries.pop('runtimes').items()}
+    for name, value in (entries | places | runtimes | libraries).items():
         print(f'{name.replace("_", " "):28s}{_shown(value)}')
     return 0
 

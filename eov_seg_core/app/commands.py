@@ -18,6 +18,12 @@ from tqdm import tqdm
 
 from eov_seg_core.config import variant_config, VARIANTS
 from eov_seg_core.device.precision import resolve_device, resolve_precision
+from eov_seg_core.inference.engines.choice import (
+    choose_runtime,
+    ENGINES,
+    version_of,
+    why_not,
+)
 from eov_seg_core.io.coco import CocoWriter, write_instances
 from eov_seg_core.io.files import locked
 from eov_seg_core.io.media import (
@@ -50,6 +56,7 @@ class ModelOptions:
         device: As for `Segmenter`.
         precision: As for `Segmenter`.
         input_size: Short side of the network's input in pixels; None: the variant's.
+        runtime: As for `Segmenter`.
         score_threshold: As for `Segmenter`.
         overlap_threshold: As for `Segmenter`.
     """
@@ -60,6 +67,7 @@ class ModelOptions:
     device: str = 'auto'
     precision: str = 'auto'
     input_size: int | None = None
+    runtime: str = 'torch'
     score_threshold: float = 0.0
     overlap_threshold: float = 0.8
 
@@ -197,13 +205,16 @@ def build_segmenter(options: ModelOptions, *, keep_raw: bool = False) -> Segment
         RuntimeError: CLIP's weights could not be fetched.
     """
     # wrong options are cheaper to find before the weights are read
-    resolve_precision(options.precision, resolve_device(options.device))
+    device = resolve_device(options.device)
+    precision = resolve_precision(options.precision, device)
+    choose_runtime(options.runtime, device.type, precision)
     model = load_pretrained(options.variant, options.checkpoint, sources=options.sources).model
     input_size = (model.config.input_size if options.input_size is None
                   else options.input_size)
     return Segmenter(model, options.device, options.precision, input_size,
                      score_threshold=options.score_threshold,
-                     overlap_threshold=options.overlap_threshold, keep_raw=keep_raw)
+                     overlap_threshold=options.overlap_threshold, keep_raw=keep_raw,
+                     runtime=options.runtime)
 
 
 def _pictures(sources: list[Source], job: SegmentJob, writer: CocoWriter,
@@ -266,6 +277,7 @@ def info(variant: str | None, checkpoint: str | None, device: str) -> dict[str, 
         'precision': resolve_precision('auto', resolved),
         'threads': torch.get_num_threads(),
         'weights': {name: find_weights(name)._asdict() for name in VARIANTS},
+        'runtimes': {name: why_not(name) or version_of(name) for name in ENGINES},
         **describe_machine(resolved)}
 
 

@@ -41,6 +41,7 @@ def _run(arguments: argparse.Namespace) -> int:
     if arguments.vocabulary is not None:
         vocabulary = choose_vocabulary(arguments.vocabulary, [], [])
     arguments.device, arguments.precision, arguments.input_size = 'cpu', 'fp32', None
+    arguments.runtime = 'torch'
     size = None if arguments.size is None else (arguments.size[1], arguments.size[0])
     for path in export_network(model_options(arguments), target, size, vocabulary):
         print(f'{path}: {path.stat().st_size / 1e6:.1f} MB')

@@ -3,11 +3,14 @@
 """How inference runs the network: in which precision, and with which shortcuts.
 
 CLIP's ResNet runs with its batch norms folded into its convolutions.  The part that does not
-depend on the vocabulary can be compiled.  On CUDA the whole network runs as a CUDA graph.  A
-shortcut that fails on this machine is left out, and the log and `fallbacks` give the reason.
+depend on the vocabulary can be compiled.  On CUDA the whole network runs as a CUDA graph, on a CPU
+it can run in an engine, which is another runtime than PyTorch.  A shortcut that fails on this
+machine is left out, and the log and `fallbacks` give the reason.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -18,6 +21,9 @@ from eov_seg_core.inference.cuda_graphs import CUDAGraphs, Network
 from eov_seg_core.inference.folded_resnet import inference_cnn
 from eov_seg_core.network.classification import VocabularyEmbedding
 from eov_seg_core.network.model import EOVSeg, ImageFeatures, Prediction
+
+if TYPE_CHECKING:
+    from eov_seg_core.inference.engines.network import EngineNetwork
 
 
 class InferenceNetwork:
@@ -33,13 +39,14 @@ class InferenceNetwork:
         compile: Compile the part that does not depend on the vocabulary, for the batch shapes that
             `prepare` is given.
         cuda_graphs: Run as CUDA graphs; without effect on a CPU.
+        runtime: `torch`, or the engine that `choose_runtime` returned.
 
     Attributes:
         cnn: What computes the CNN's features.
     """
 
     def __init__(self, model: EOVSeg, device: torch.device, precision: str, *, compile: bool,
-                 cuda_graphs: bool) -> None:
+                 cuda_graphs: bool, runtime: str = 'torch') -> None:
         self.cnn = inference_cnn(model.cnn, device)
         self._model = model
         self._half_dtype = half_dtype(precision)
@@ -47,23 +54,46 @@ class InferenceNetwork:
                           if compile else None)
         network: Network = self._compiled or self._run_model
         self._graphs = CUDAGraphs(network) if cuda_graphs and device.type == 'cuda' else None
-        self._network: Network = self._graphs or network
+        self._engines = (None if runtime == 'torch'
+                         else _engines(network, model, runtime, precision))
+        self._network: Network = self._graphs or self._engines or network
 
     @property
     def fallbacks(self) -> dict[str, str]:
-        """What was asked for and does not work here -> why: `compile`, `cuda_graphs`."""
-        parts = {'compile': self._compiled, 'cuda_graphs': self._graphs}
-        return {name: part.why_eager for name, part in parts.items()
-                if part is not None and part.why_eager is not None}
+        """What was asked for and does not work here -> why.
+
+        Keys are `compile`, `cuda_graphs` and `runtime`.
+        """
+        reasons = {'compile': self._compiled and self._compiled.why_eager,
+                   'cuda_graphs': self._graphs and self._graphs.why_eager,
+                   'runtime': self._engines and self._engines.why_torch}
+        return {name: reason for name, reason in reasons.items() if reason}
+
+    @property
+    def runtime(self) -> str:
+        """What computed the last frame, with its version."""
+        if self._engines is not None and self._engines.is_used:
+            return self._engines.name
+        return f'torch {torch.__version__}'
 
     def __call__(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding) -> Prediction:
         """Predict masks and classes, as `EOVSeg.forward`."""
         with torch.inference_mode():
             return self._network(pixels_BCHW, vocabulary)
 
-    def prepare(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding) -> None:
-        """Compile and capture for batches of this shape and vocabularies of this size."""
+    def prepare(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding, *,
+                wait: bool = True) -> None:
+        """Compile and capture for batches of this shape and vocabularies of this size.
+
+        Args:
+            pixels_BCHW: As for `__call__`.
+            vocabulary: As for `__call__`.
+            wait: Until the engine for images of this size is ready, too; else it is built while
+                frames go on.
+        """
         with torch.inference_mode():
+            if self._engines is not None:
+                self._engines.prepare(pixels_BCHW, vocabulary, wait=wait)
             if self._compiled is not None:
                 self._compiled.prepare(pixels_BCHW)
             if self._graphs is not None:
@@ -81,3 +111,12 @@ class InferenceNetwork:
     def _predict_from(self, features: ImageFeatures,
                       vocabulary: VocabularyEmbedding) -> Prediction:
         return self._model.predict_from(features, vocabulary, self._half_dtype)
+
+
+def _engines(network: Network, model: EOVSeg, runtime: str, precision: str) -> EngineNetwork:
+    from eov_seg_core.inference.engines.build import EngineBuilder
+    from eov_seg_core.inference.engines.cache import EngineCache
+    from eov_seg_core.inference.engines.network import EngineNetwork
+
+    builder = EngineBuilder(model, runtime, precision, EngineCache())
+    return EngineNetwork(network, model.finish, builder)

@@ -164,7 +164,8 @@ class Pipeline:
         device = self._segmenter.device
         facts = {
             'variant': self._segmenter.model.config.variant, 'device': device,
-            'precision': self._segmenter.precision, 'gpu_memory_mb': gpu_memory_mb(device) or 0,
+            'precision': self._segmenter.precision, 'runtime': self._segmenter.runtime,
+            'gpu_memory_mb': gpu_memory_mb(device) or 0,
             'vocabulary_version': self._words.version, 'classes': len(self._words.labels.names),
             'highest_class_id': self._words.labels.max_id,
             'fallbacks': self._segmenter.fallbacks or 'none',

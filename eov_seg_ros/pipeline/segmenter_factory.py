@@ -47,7 +47,7 @@ def load_segmenter(parameters: Parameters) -> Segmenter:
     options: dict[str, Any] = {
         'device': _device(parameters), 'precision': parameters.precision,
         'embedding_cache_dir': parameters.embedding_cache_dir or None,
-        'compile': parameters.compile}
+        'compile': parameters.compile, 'runtime': parameters.runtime}
     if parameters.input_size:
         options['input_size'] = parameters.input_size if parameters.input_size > 0 else None
     return _load(parameters, allowed, options)
@@ -56,12 +56,13 @@ def load_segmenter(parameters: Parameters) -> Segmenter:
 def warm_up(segmenter: Segmenter, parameters: Parameters) -> None:
     """Run the model, so that the first frame is not the slow one.
 
-    Compiled code is never made while frames arrive, so it is made here for both aspects.
+    Compiled code is never made while frames arrive, so it is made here for both aspects.  An
+    engine is: the node is ready meanwhile.
     """
     if parameters.compile:
         _log.info('compiling for images of 4:3 and of 16:9, which takes minutes')
     for size in _WARM_UP_SIZES if parameters.compile else _WARM_UP_SIZES[:1]:
-        segmenter.warm_up(*size)
+        segmenter.warm_up(*size, wait=False)
 
 
 def free_memory() -> None:

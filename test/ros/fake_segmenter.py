@@ -41,6 +41,7 @@ class FakeSegmenter:
     def __init__(self, delay_s: float = 0.0, encode_delay_s: float = 0.0) -> None:
         self.device = 'cpu'
         self.precision = 'fp32'
+        self.runtime = 'torch 2.14'
         self.model = SimpleNamespace(config=SimpleNamespace(variant='t'), weights_digest='f' * 64)
         self.fallbacks = {}
         self.calls = 0
@@ -69,7 +70,7 @@ class FakeSegmenter:
     def use_vocabulary(self, prepared: Prepared) -> None:
         self._vocabulary = prepared.vocabulary
 
-    def warm_up(self, height: int, width: int) -> None:
+    def warm_up(self, height: int, width: int, *, wait: bool = True) -> None:
         self.warm_ups.append((height, width))
         self(np.zeros((height, width, 3), np.uint8))
 

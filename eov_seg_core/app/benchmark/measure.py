@@ -56,6 +56,7 @@ class Setting:
         threads: Of PyTorch on the CPU.
         compile: With `torch.compile`.
         cuda_graphs: On CUDA, as CUDA graphs.
+        runtime: As for `Segmenter`.
     """
 
     precision: str
@@ -64,6 +65,7 @@ class Setting:
     threads: int
     compile: bool = False
     cuda_graphs: bool = True
+    runtime: str = 'torch'
 
     def changed(self, changes: Sequence[str], device: torch.device) -> Setting:
         """Return this setting with entries 'name=value' applied.
@@ -126,7 +128,7 @@ class Measurement:
         self.setting = setting
         self.segmenter = Segmenter(
             model, device, setting.precision, setting.input_size, compile=setting.compile,
-            cuda_graphs=setting.cuda_graphs)
+            cuda_graphs=setting.cuda_graphs, runtime=setting.runtime)
         vocabulary, starts = choose_vocabulary(setting.vocabulary, [], []), [time.perf_counter()]
         self.prepared: PreparedVocabulary = self.segmenter.prepare_vocabulary(vocabulary)
         self.segmenter.use_vocabulary(self.prepared)
@@ -194,6 +196,7 @@ class Measurement:
                         'names': len(vocabulary.synonyms)},
             'padded_size': list(self.batch.padded_size),
             'start_up_s': self.start_up_s,
+            'runtime': self.segmenter.runtime,
             'fallbacks': self.segmenter.fallbacks,
             'parity': parity,
             'speeds': {level: {**summary(self.samples[level]),
@@ -247,7 +250,8 @@ def benchmark(job: BenchmarkJob) -> dict[str, Any]:
     load_s = time.perf_counter() - start
     model, device = segmenter.model.requires_grad_(False), segmenter.device
     setting = Setting(segmenter.precision, segmenter.input_size or min(image.shape[:2]),
-                      job.vocabulary, job.threads or torch.get_num_threads())
+                      job.vocabulary, job.threads or torch.get_num_threads(),
+                      runtime=job.model.runtime)
     settings = [setting]
     if job.against:
         settings.append(setting.changed(job.against, device))

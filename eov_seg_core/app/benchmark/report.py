@@ -39,7 +39,7 @@ def _title(entry: dict[str, Any]) -> str:
     return (f'{setting["precision"]}, padded {entry["padded_size"][0]} x '
             f'{entry["padded_size"][1]}, {setting["vocabulary"]} ({setting["names"]} names), '
             f'{setting["threads"]} threads{", compiled" if setting["compile"] else ""}'
-            f'{"" if setting["cuda_graphs"] else ", no CUDA graphs"}')
+            f'{"" if setting["cuda_graphs"] else ", no CUDA graphs"}, {entry["runtime"]}')
 
 
 def _speeds(entry: dict[str, Any]) -> str:

@@ -7,7 +7,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from importlib import import_module
 import logging
+import os
 from pathlib import Path
+import sys
 import tempfile
 from types import ModuleType
 
@@ -46,11 +48,14 @@ def save_network(model: EOVSeg, path: Path, size: tuple[int, int] | None = None,
 
 
 def needed(module: str, extra: str) -> ModuleType:
-    """Import a library of an extra.
+    """Import a library of an extra, without what reports its use over the network.
 
     Raises:
         ValueError: It is missing; says how to install it.
     """
+    # OpenVINO's converter reports unless this cannot be imported; ONNX Runtime has its own client
+    sys.modules.setdefault('openvino_telemetry', None)  # type: ignore[arg-type]
+    os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
     try:
         return import_module(module)
     except ImportError as error:

@@ -33,13 +33,6 @@ def model():
     return small_network()
 
 
-@pytest.fixture(scope='module')
-def onnx_file(model, tmp_path_factory):
-    path = tmp_path_factory.mktemp('onnx') / 'network.onnx'
-    files.save_network(model, path, extra={'names': '["cup", "wall"]'})
-    return path
-
-
 def session(path):
     onnxruntime = pytest.importorskip('onnxruntime', minversion='1.25', reason='no DeformConv')
     return onnxruntime.InferenceSession(str(path))
@@ -124,6 +117,15 @@ def test_what_cannot_be_exported_is_said(options, message, tmp_path, monkeypatch
     assert main(['export', *options, '--variant', 't']) == 2
     assert re.search(message, capsys.readouterr().err)
     assert not list(tmp_path.iterdir())
+
+
+def test_libraries_do_not_report_their_use():
+    pytest.importorskip('openvino', reason='the extra openvino is not installed')
+    code = ("from eov_seg_core.inference.engines.files import needed; needed('openvino', ''); "
+            "import openvino.tools.ovc.convert_impl as used; print(used.tm.__name__)")
+    done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True,
+                          check=True)
+    assert done.stdout.strip() == 'openvino.tools.ovc.telemetry_stub'
 
 
 def test_a_missing_library_is_named_with_its_extra():

@@ -1,0 +1,128 @@
+# Copyright 2026 The eov_seg_ros authors
+# SPDX-License-Identifier: Apache-2.0
+"""What engines are made of, kept on disk.
+
+An entry is a folder that is named by what it depends on and appears as a whole; its manifest has
+the digest of each file.  So another version, device or shape has an entry of its own, a damaged
+one is made again, and of two processes one makes it and the other waits.  The kernel releases the
+lock of a process that was killed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+import hashlib
+import json
+import logging
+import os
+from pathlib import Path
+import shutil
+import tempfile
+import time
+from typing import Any
+
+import platformdirs
+
+from eov_seg_core.io.files import held, save_json
+
+_log = logging.getLogger(__name__)
+Wait = Callable[[float], None]
+"""Called again and again with the seconds since the start; raises if the work is given up."""
+
+_MANIFEST = 'manifest.json'
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Something that is kept.
+
+    Attributes:
+        folder: With its files.
+        facts: That were found out when it was made.
+    """
+
+    folder: Path
+    facts: dict[str, Any]
+
+
+class EngineCache:
+    """Entries by key.
+
+    Args:
+        directory: Where; None: `engines` in EOV_SEG_HOME, by default in the user's cache folder.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str] | None = None) -> None:
+        home = os.environ.get('EOV_SEG_HOME') or platformdirs.user_cache_dir(
+            'eov_seg', appauthor=False)
+        self.directory = Path(directory or Path(home) / 'engines').expanduser()
+
+    def find(self, key: Mapping[str, str]) -> Entry | None:
+        """Return what is kept under a key; None: nothing, or it is damaged, which the log says."""
+        folder = self._folder(key)
+        if not folder.is_dir():
+            return None
+        try:
+            manifest = json.loads((folder / _MANIFEST).read_bytes())
+            if manifest['key'] != dict(key):
+                raise ValueError('it is of something else')
+            for name, digest in manifest['files'].items():
+                if _digest(folder / name) != digest:
+                    raise ValueError(f'{name} is not what was written')
+            return Entry(folder, dict(manifest['facts']))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            _log.warning('%s is damaged (%s: %s), so it is made again', folder,
+                         type(error).__name__, error)
+            return None
+
+    def get(self, key: Mapping[str, str], make: Callable[[Path], Mapping[str, Any]],
+            wait: Wait) -> Entry:
+        """Return what is kept under a key; make it if there is nothing.
+
+        Args:
+            key: What the entry depends on, in words.
+            make: Writes files to the folder that it is given, and returns facts.
+            wait: Called while another process makes the same.
+
+        Raises:
+            OSError: The folder of the cache cannot be written to.
+        """
+        entry, start = self.find(key), time.monotonic()
+        while entry is None:
+            self.directory.mkdir(parents=True, exist_ok=True)
+            with held(self._folder(key).with_suffix('.lock')) as is_mine:
+                if is_mine:
+                    entry = self.find(key) or self._make(key, make)
+            if entry is None:
+                wait(time.monotonic() - start)
+                time.sleep(_POLL_S)
+                entry = self.find(key)
+        return entry
+
+    def _make(self, key: Mapping[str, str], make: Callable[[Path], Mapping[str, Any]]) -> Entry:
+        target = self._folder(key)
+        with tempfile.TemporaryDirectory(prefix='.new_', dir=self.directory) as temporary:
+            folder = Path(temporary) / 'entry'
+            folder.mkdir()
+            facts = dict(make(folder))
+            save_json(folder / _MANIFEST, {
+                'key': dict(key), 'facts': facts,
+                'files': {path.name: _digest(path) for path in sorted(folder.iterdir())}})
+            if target.exists():     # it is damaged
+                shutil.rmtree(target)
+            folder.rename(target)
+        return Entry(target, facts)
+
+    def _folder(self, key: Mapping[str, str]) -> Path:
+        text = json.dumps(dict(key), sort_keys=True)
+        return self.directory / hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open('rb') as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
