@@ -112,7 +112,7 @@ class Browser:
             self.driver.save_screenshot(str(Path(folder, f'{name}.png')))
 
 
-def wait_for(condition: Callable[[], Any], complaint: str, timeout_s: float = 30.0) -> Any:
+def wait_for(condition: Callable[[], Any], complaint: str, timeout_s: float = 60.0) -> Any:
     """Return the first value of a condition that is true."""
     end_s = time.monotonic() + timeout_s
     while not (value := condition()):

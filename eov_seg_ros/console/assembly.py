@@ -11,6 +11,7 @@ from typing import Any
 import cv2
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from eov_seg_core.app.console.words import Words
 from eov_seg_core.results.result import PanopticResult, Segment
@@ -66,15 +67,18 @@ def found(parts: Mapping[str, Any], overlay: bytes, classes: ClassMap) -> Panopt
               for detection in getattr(parts.get('detections'), 'detections', ())}
     areas = np.bincount(instance.ravel())
     segments = []
-    for number in np.flatnonzero(areas[1:]) + 1:
-        mask = instance == number
-        index = classes.index_of.get(int(semantic[mask][0]))
-        if index is not None:       # else the class map changed between the two messages
+    for number, place in enumerate(ndimage.find_objects(instance), start=1):
+        if place is None:       # ids that stay with objects leave gaps
+            continue
+        first = np.unravel_index(np.argmax(instance[place] == number), instance[place].shape)
+        index = classes.index_of.get(int(semantic[place][first]))
+        if index is not None:   # else the class map changed between the two messages
             category = classes.vocabulary.categories[index]
+            rows, columns = place
             segments.append(Segment(
-                int(number), index + 1, category.name, category.is_thing,
-                scores.get(str(number), float(confidence[mask][0]) / 255), int(areas[number]),
-                box(mask)))
+                number, index + 1, category.name, category.is_thing,
+                scores.get(str(number), float(confidence[place][first]) / 255),
+                int(areas[number]), (columns.start, rows.start, columns.stop, rows.stop)))
     return PanopticResult(instance.astype(np.int32), segments)
 
 
@@ -84,16 +88,6 @@ def decoded(message: Any) -> npt.NDArray[Any] | None:
         return None
     image = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_UNCHANGED)
     return None if image is None else np.asarray(image)
-
-
-def box(mask: npt.NDArray[np.bool_]) -> tuple[int, int, int, int]:
-    """Return the tight box of a mask that is not empty, as `Segment` has it.
-
-    >>> box(np.array([[False, False, False], [False, True, True]]))
-    (1, 1, 3, 2)
-    """
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def same_names(words: Words, names: Sequence[str]) -> bool:

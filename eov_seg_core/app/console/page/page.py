@@ -86,10 +86,12 @@ class Page:
                 slider.props(f'label aria-label="{label} threshold"')
                 self._sliders[name] = slider
 
-    def _refresh(self) -> None:
+    async def _refresh(self) -> None:
         if self._revision == self._session.revision:
             return
         self._revision, frame = self._session.revision, self._session.frame
+        if frame is not None and frame is not self._shown:
+            await run.io_bound(lambda: frame.result)    # a node's labels are decoded here
         self._status.set_text(self._status_text(frame))
         self._error.set_text(self._session.error)
         self._error.set_visibility(bool(self._session.error))
