@@ -151,6 +151,7 @@ def held(path: Path, *, wait: bool = False) -> Iterator[bool]:
 
 @contextmanager
 def _lock(descriptor: int, *, wait: bool = False) -> Iterator[bool]:
+    owner = os.getpid()
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -159,4 +160,7 @@ def _lock(descriptor: int, *, wait: bool = False) -> Iterator[bool]:
             is_mine = False
         yield is_mine
     finally:
+        # a process forked meanwhile, such as a data loader's, has the lock, too, and would keep it
+        if os.getpid() == owner:
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
         os.close(descriptor)
