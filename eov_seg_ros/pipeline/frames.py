@@ -174,7 +174,7 @@ class FrameProcessor:
         ids, boxes, view = None, None, self._view(entry, parameters)
         if self._identities is not None:
             result, ids, boxes = self._identities.update(
-                entry.stream.name, result, stamp_s(self._node, entry.header),
+                entry.stream.name, result, stamp_s(entry.header),
                 view if parameters.tracks_in_space else None)
             if self._world is not None:
                 self._world.publish(entry.header, self._identities.memory)

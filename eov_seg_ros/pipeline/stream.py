@@ -48,9 +48,12 @@ def age_ms(node: LifecycleNode, header: Header) -> float | None:
     return None if judge_stamp(stamp_ns, now_ns) else (now_ns - stamp_ns) / 1e6
 
 
-def stamp_s(node: LifecycleNode, header: Header) -> float:
-    """Return a header's stamp in seconds; for a stamp of 0 the time of the node's clock."""
-    return (_stamp_ns(header) or node.get_clock().now().nanoseconds) / 1e9
+def stamp_s(header: Header) -> float:
+    """Return a header's stamp in seconds; for a stamp of 0 the time of a clock that never stops.
+
+    The node's clock stands still where simulated time has not begun.
+    """
+    return (_stamp_ns(header) or time.monotonic_ns()) / 1e9
 
 
 def _stamp_ns(header: Header) -> int:

@@ -81,8 +81,10 @@ def test_an_image_out_of_order_is_dropped_and_said(client, start_node):
     client.wait_for_answer(last + 1, 'instance')
 
 
-def test_images_without_a_stamp_have_ids_too(client, start_node):
-    start_node(FakeSegmenter(), **WORDS)
+@pytest.mark.parametrize('use_sim_time', [False, True])
+def test_images_without_a_stamp_have_ids_too(client, start_node, use_sim_time):
+    """Also where simulated time has not begun."""
+    start_node(FakeSegmenter(), use_sim_time=use_sim_time, **WORDS)
     client.listen('instance')
     count = len(client.received['instance'])
     for _ in range(3):

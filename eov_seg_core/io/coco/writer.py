@@ -144,7 +144,7 @@ class CocoWriter:
         try:
             panoptic = read_json(path)
             detections = read_json(self._directory / 'detections.json')
-            categories = panoptic['categories']
+            categories = list(panoptic['categories'])
             entries = {image['id']: _Entry(image, {}, []) for image in panoptic['images']}
             for found in detections:
                 entries[found['image_id']].detections.append(found)
