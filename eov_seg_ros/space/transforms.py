@@ -26,7 +26,7 @@ KEPT_NS = 10 * 10**9
 """How long transforms are kept, as tf2 does."""
 _JUMP_NS = 10**9
 _ALIVE_NS = 10**9       # transforms that are older than that will not come in time
-_MOST_FRAMES = 10000
+_MOST_FRAMES, _MOST_KEPT = 10000, 20000     # 2 kHz; others may send whatever they like
 
 
 class NoTransformError(LookupError):
@@ -62,9 +62,10 @@ class _Edge:
             return
         self.stamps_ns.insert(place, stamp_ns)
         self._moved.insert(place, moved)
+        half = len(self.stamps_ns) // 2
         old = bisect_left(self.stamps_ns, self.stamps_ns[-1] - KEPT_NS)
-        if old > len(self.stamps_ns) // 2:      # seldom, because it moves all the others
-            del self.stamps_ns[:old], self._moved[:old]
+        if old > half or len(self.stamps_ns) > _MOST_KEPT:  # seldom, because it moves all others
+            del self.stamps_ns[:max(old, half)], self._moved[:max(old, half)]
 
     def at(self, child: str, stamp_ns: int) -> Matrix:
         """Return the pose of the frame in its parent at a moment."""
@@ -130,8 +131,10 @@ class TransformBuffer:
         if not parent or not child or parent == child:
             raise ValueError(f'a transform from {parent!r} to {child!r}; expected two names')
         x, y, z = translation
-        matrix = as_matrix(((x, y, z), quaternion))
         norm = math.hypot(*quaternion)
+        if not (norm > 1e-9 and all(map(math.isfinite, (x, y, z, norm)))):  # faster than as_matrix
+            raise ValueError(f'{translation}, {quaternion} is no pose; expected finite numbers '
+                             'and a quaternion x y z w that is not zero')
         a, b, c, d = (value / norm for value in quaternion)
         with self._changed:
             edge = self._edges.get(child)
@@ -140,7 +143,7 @@ class TransformBuffer:
                     raise ValueError(f'there are more than {_MOST_FRAMES} frames in /tf')
                 edge = self._edges[child] = _Edge(parent)
             if is_static:
-                edge.fixed = matrix
+                edge.fixed = as_matrix(((x, y, z), (a, b, c, d)))
             else:
                 edge.add(stamp_ns, ((x, y, z), (a, b, c, d)))
             self._changed.notify_all()

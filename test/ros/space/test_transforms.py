@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from eov_seg_core.geometry import as_matrix, invert
+from eov_seg_ros.space import transforms
 from eov_seg_ros.space.transforms import NoTransformError, TransformBuffer
 
 NO_TURN = (0.0, 0.0, 0.0, 1.0)
@@ -96,6 +97,14 @@ def test_a_recording_that_starts_again_begins_anew(buffer) -> None:
     assert buffer.pose('odom', 'base', 1 * SECOND)[0, 3] == 7
     with pytest.raises(NoTransformError, match='older than the image'):
         buffer.pose('odom', 'base', 120 * SECOND)
+
+
+def test_transforms_of_one_moment_do_not_fill_the_memory(buffer, monkeypatch) -> None:
+    monkeypatch.setattr(transforms, '_MOST_KEPT', 100)
+    for stamp_ns in range(2 * SECOND, 2 * SECOND + 500):
+        buffer.add('odom', 'base', stamp_ns, (3, 0, 0), NO_TURN)
+    assert len(buffer._edges['base'].stamps_ns) <= 101
+    assert buffer.pose('odom', 'base', 2 * SECOND + 499)[0, 3] == 3
 
 
 def test_messages_may_overtake_one_another(buffer) -> None:
