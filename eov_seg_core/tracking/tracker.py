@@ -116,14 +116,14 @@ class Tracker:
     def set_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Follow a change of the vocabulary; call it before the first frame that uses it.
 
-        Ids stay: they belong to places.  Votes for names that remain stay, others are dropped; an
-        object whose name is gone takes the class of its next segment, and until then it is not
-        among `memory.objects()`.
+        Ids stay: they belong to places.  What is in view takes the class of its next segment, so
+        that a new word need not outvote an old one.  The memory keeps the votes for names that
+        remain; an object whose name is gone is not among `memory.objects()` until it is seen.
         """
         self._class_ids = {name: number for number, (name, is_thing)
                            in enumerate(zip(vocabulary.names, vocabulary.is_thing), 1) if is_thing}
         for track in self._tracks.values():
-            track.votes.keep(self._class_ids)
+            track.votes.keep(())
         self.memory.keep_names(self._class_ids)
 
     def reset(self) -> None:

@@ -92,9 +92,8 @@ def test_200_changes_under_load_mix_no_frame_and_lose_none(client, start_node):
     lists = [(['person', 'chair'], ['floor']), (['chair'], ['wall', 'floor']),
              (['dog,puppy', 'chair', 'cat'], []), (['chair', 'new name'], ['floor'])]
     expected = {(*(entry.split(',')[0] for entry in things), *stuff) for things, stuff in lists}
-    # Votes for a class would outlive a change here: this segmenter paints by order, not by place.
     start_node(FakeSegmenter(delay_s=0.002), **WORDS, detections_include_stuff=True,
-               overlay_alpha=1.0, tracking='off')
+               overlay_alpha=1.0)
     client.listen('detections', 'semantic', 'overlay', 'label_info')
     last = client.send_until(lambda: client.received['detections'])
     client.wait_for_answer(last, 'detections')

@@ -69,6 +69,16 @@ def test_ids_stay_over_an_edit_of_the_words_and_a_class_that_is_gone_is_never_na
     assert [item.class_id for item in named.result.segments] == [1, 2]
 
 
+def test_a_new_word_names_what_is_in_view_at_once() -> None:
+    identities = Identities(WORDS, [''])
+    for step in range(5):
+        identities.update('', result_of('chair'), 1 + step / 10)
+    words = Vocabulary(['chair', 'stool'], ['floor'])
+    identities.use_vocabulary(words)
+    named = identities.update('', result_of('stool', vocabulary=words), 1.5)
+    assert ([item.name for item in named.result.segments], named.ids) == (['stool'], [1])
+
+
 def test_a_name_that_is_stuff_now_is_no_thing_any_more() -> None:
     identities = Identities(WORDS, [''])
     for step in range(5):
