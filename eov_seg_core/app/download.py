@@ -168,6 +168,9 @@ def _bar(name: str) -> Iterator[Progress]:
                     mininterval=0.2 if sys.stderr.isatty() else 10.0))
             bar.total = total
             bar.update(received - bar.n)
+            if received == total:       # what follows is no matter of bytes
+                bar.close()
+                _announce('checking and converting')
 
         yield update
 

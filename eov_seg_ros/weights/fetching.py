@@ -61,6 +61,9 @@ class Fetching:
             reminder.cancel()
             logged(received, total)
             self.activity = f'fetching variant {variant}: {amount(received, total)}'
+            if received == total:       # takes a minute on a slow machine
+                self.activity = f'checking and converting the weights of variant {variant}'
+                _log.info('%s', self.activity)
 
         reminder = threading.Timer(_PATIENCE_S, _log.warning, (
             'no server has answered in %g s, and it is tried further; Ctrl-C ends it. %s',

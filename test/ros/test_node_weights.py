@@ -166,13 +166,13 @@ def test_weights_are_fetched_once_and_the_node_is_active(
         monkeypatch.setenv('EOV_SEG_WEIGHTS_URL', server.url)
         run_node(spin_node, tmp_path)
         client.listen('instance')
-        client.wait_for(lambda: client.state() == 'active', timeout_s=60)
+        client.wait_for(lambda: client.state() == 'active', timeout_s=120)
         client.send_until(lambda: client.received['instance'])
         assert weights_file('t').is_file()
         assert 'licence: Apache-2.0' in client.log
         assert client.change_state('deactivate')
         assert client.change_state('cleanup')
-        assert client.change_state('configure', timeout_s=60)
+        assert client.change_state('configure', timeout_s=120)
         assert len(server.asked) == 1, 'the second time they are here'
 
 
@@ -220,7 +220,7 @@ def test_a_failed_download_can_be_tried_again(
 def test_random_weights_stand_in_where_they_are_allowed(
         tiny_is_published, client, spin_node, tmp_path):
     run_node(spin_node, tmp_path, allow_untrained=True)
-    client.wait_for(lambda: client.state() == 'active', timeout_s=60)
+    client.wait_for(lambda: client.state() == 'active', timeout_s=120)
     assert 'could not be fetched' in client.log
     assert 'ALL WEIGHTS ARE RANDOM' in client.log
 
