@@ -23,6 +23,7 @@ import numpy.typing as npt
 from eov_seg_core.geometry.box import Box, fit_box
 from eov_seg_core.geometry.camera import CameraModel
 from eov_seg_core.geometry.pose import as_matrix, LEVEL_CAMERA, Matrix, Pose, transform
+from eov_seg_core.geometry.round import complete_round
 from eov_seg_core.results.result import PanopticResult, Segment
 
 Mask = npt.NDArray[np.bool_]
@@ -67,8 +68,8 @@ class SegmentBox:
     """One segment in space.
 
     Attributes:
-        box: Around what is seen of it, in the map's frame.
-        points_in_map: (N, 3) float64 metres, N >= 1, those the box is around.
+        box: Around what is seen of it, and around the whole of what is round, in the map's frame.
+        points_in_map: (N, 3) float64 metres, N >= 1, those that were seen.
         is_cut: Its mask touches the border of the image: the object goes on outside.
     """
 
@@ -200,7 +201,7 @@ def _segment_box(segment: Segment, view: _View, spilled: Mask, options: BoxOptio
         if below.any():
             points = np.concatenate([points, taken[below]])
             box = fit_box(points)
-    return SegmentBox(box, points, view.is_cut(segment))
+    return SegmentBox(complete_round(box, points), points, view.is_cut(segment))
 
 
 def _near_median(depth: Depth, values: Depth) -> Mask:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from eov_seg_core.geometry import Box, fit_box
+from eov_seg_core.geometry.round import complete_round
 
 _VOXEL_M = 0.02
 _MOST_POINTS = 2000
@@ -70,8 +71,9 @@ class ObjectPoints:
 
     @property
     def box(self) -> Box:
-        """The upright box around them."""
+        """The upright box around them, and around the whole of what is round."""
         if self._box is None:
-            self._box = fit_box(self.reliable)
+            points = self.reliable.astype(np.float64)
+            self._box = complete_round(fit_box(points), points)
             self._unfitted = 0
         return self._box
