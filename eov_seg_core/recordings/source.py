@@ -214,7 +214,7 @@ def open_recording(path: Path) -> Iterator[Reader]:
         OSError: It cannot be read.
     """
     if not path.exists():
-        raise ValueError(f'{path}: there is no such file or folder')
+        raise FileNotFoundError(f'{path} does not exist; check the path')
     if path.is_dir() and not (path / 'metadata.yaml').is_file():
         raise ValueError(f'{path} has no metadata.yaml, so it is no bag; name the folder of one '
                          'recording, or make the file with "ros2 bag reindex"')
