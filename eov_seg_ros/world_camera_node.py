@@ -60,8 +60,8 @@ SPECS = (
          read_only=True, bounds=(0.0, 180.0)),
     Spec('dropout_s', 0.0, 'Once in each way around, nothing is published for so long.',
          read_only=True, bounds=(0.0, 3600.0)),
-    Spec('moving_objects', 0, 'How many things move to and fro, by 0.6 m at most, once in each '
-         'way around.', read_only=True, bounds=(0, 100)),
+    Spec('moving_objects', 0, 'How many things move back and forth, by 0.6 m at most, once in '
+         'each way around.', read_only=True, bounds=(0, 100)),
 )
 """The parameters of the node."""
 KEPT_BYTES = 256 * 2**20

@@ -26,7 +26,8 @@ check() {
 check ruff check .
 check mypy
 check codespell
-# Two processes: many tests wait for DDS, and two cores are what the smallest machine has.
+# Two processes of one thread each: many tests wait for DDS, and two cores are what the smallest machine has.
+export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
 check python -m pytest --numprocesses "${EOV_SEG_TEST_PROCESSES:-2}" --dist loadfile "$@"
 
 if [ ${#failed[@]} -gt 0 ]; then

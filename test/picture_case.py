@@ -144,14 +144,14 @@ CLOSE = {
 _FLOATS = saved(Image.fromarray(np.zeros((4, 4), np.float32)), 'TIFF')
 _BIG = png(9000, 9000, 1, 0, b'')
 REFUSED = {
-    'empty.jpg': (b'', 'damaged or no picture'),
-    'text.png': (b'no picture at all', 'damaged or no picture'),
+    'empty.jpg': (b'', r'is empty \(0 bytes\)'),
+    'text.png': (b'no picture at all', 'is a text, no picture'),
     'floats.tif': (_FLOATS, 'of the kind F'),
     'large.png': (_BIG, 'at most 64'),
     'wide.png': (png(70000, 16, 8, 0, b''), 'at most 65500'),
     'chunk.png': (_claiming_chunk(), 'damaged, cut off'),
     'large.gif': (b'GIF89a' + struct.pack('<HH', 60000, 60000) + b'\0\0\0;', 'damaged|at most 64'),
-    'vector.eps': (b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n', 'damaged or no picture'),
+    'vector.eps': (b'%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n', 'is a text, no picture'),
     **{f'half_{name}': (data[:len(data) // 2], 'damaged, cut off|damaged or no')
        for name, (data, _) in (EXACT | CLOSE).items() if 'turned' not in name},
 }

@@ -1,6 +1,6 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Things of a room that move to and fro; everything else of it stays as it is."""
+"""Things of a room that move back and forth; everything else of it stays as it is."""
 
 from __future__ import annotations
 

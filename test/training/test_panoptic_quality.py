@@ -369,7 +369,7 @@ def test_what_a_file_holds_does_not_fill_or_forge_the_message(files, capsys):
     assert files.run() == 1
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith('python -m training.panoptic_quality: error: ')
-    assert r'\x1b[31m\nxxx' in error
+    assert r'\x1b[31m xxx' in error
     assert len(error) < 9000
 
 

@@ -239,7 +239,7 @@ def test_weights_that_cannot_be_loaded_are_said() -> None:
 def test_a_source_is_chosen_by_number_only(tmp_path, shown) -> None:
     (tmp_path / 'a.png').write_bytes(b'no picture')
     session = LocalSession(TwoHalves, Words(), usable_sources([str(tmp_path / 'a.png')]))
-    with pytest.raises(ValueError, match='damaged or no picture'):
+    with pytest.raises(ValueError, match='is a text, no picture'):
         session.choose(0)
     for index in (-1, 1):
         with pytest.raises(ValueError, match='1 pictures'):

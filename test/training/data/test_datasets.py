@@ -145,8 +145,8 @@ def uncovered(folder):
 
 BROKEN_PICTURES = {
     'cut image': (lambda folder: cut(folder / 'images/room_0.jpg'), r'images/room_0\.jpg is dam'),
-    'empty image': (lambda folder: cut(folder / 'images/room_0.jpg', 0), r'room_0\.jpg is damage'),
-    'text': (lambda folder: (folder / 'images/room_0.jpg').write_text('no image'), 'is damaged'),
+    'empty image': (lambda folder: cut(folder / 'images/room_0.jpg', 0), r'room_0\.jpg is empty'),
+    'text': (lambda folder: (folder / 'images/room_0.jpg').write_text('no image'), 'is a text'),
     'cut PNG': (lambda folder: cut(folder / 'panoptic/room_0.png'), r'panoptic/room_0\.png is no'),
     'empty PNG': (lambda folder: cut(folder / 'panoptic/room_0.png', 0), r'room_0\.png is no pic'),
     'other size': (other_size, r'room_0\.png has 60 x 40 pixels, but its image .*room_0\.jpg has '
