@@ -46,7 +46,7 @@ from eov_seg_ros.pipeline.segmenter_factory import free_memory, load_segmenter
 from eov_seg_ros.pipeline.word_lists import consequences, FILE, STUFF, THINGS
 from eov_seg_ros.process.bond import start_bond
 from eov_seg_ros.process.executor import FatalError
-from eov_seg_ros.process.given_parameters import unknown_parameters, unused_files
+from eov_seg_ros.process.given_parameters import refusal, unknown_parameters, unused_files
 from eov_seg_ros.process.node_status import NodeStatus
 from eov_seg_ros.process.run import end_process, run_node
 from eov_seg_ros.text import describe
@@ -265,10 +265,19 @@ class SegmentNode(LifecycleNode):
             self._apply_parameters()
         return Parameters.of_node(self)
 
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """Set parameters as rclpy does, but refuse a name that does not exist by a result.
+
+        rclpy raises for it, names nothing in the reason, and accepts the empty name.
+        """
+        for parameter in parameter_list:
+            if not self.has_parameter(parameter.name):
+                return SetParametersResult(successful=False, reason=printable(
+                    refusal(parameter.name, self.get_parameters_by_prefix(''))))
+        return super().set_parameters_atomically(parameter_list)
+
     def _check_parameters(self, changes: Sequence[Parameter]) -> SetParametersResult:
         values = {change.name: change.value for change in changes}
-        if '' in values:        # rclpy would accept and keep it
-            return SetParametersResult(successful=False, reason='a parameter has no name')
         try:
             lists = {name: self.get_parameter(name).value for name in (THINGS, STUFF)
                      if self.has_parameter(name)}

@@ -22,13 +22,24 @@ def unknown_parameters(given: Iterable[str], known: Iterable[str]) -> list[str]:
     ["the parameter 'score_treshold' does not exist and is ignored; did you mean score_threshold?"]
     """
     names = list(known)
-    warnings = []
-    for name in given:
-        if name not in names:
-            nearest = difflib.get_close_matches(name, names, 1)
-            hint = f'; did you mean {nearest[0]}?' if nearest else ''
-            warnings.append(f'the parameter {name[:200]!r} does not exist and is ignored{hint}')
-    return warnings
+    return [f'the parameter {name[:200]!r} does not exist and is ignored{_hint(name, names)}'
+            for name in given if name not in names]
+
+
+def refusal(name: str, known: Iterable[str]) -> str:
+    """Return the reason why a parameter that is not known cannot be set.
+
+    >>> refusal('vocabulary.thing', ['variant', 'vocabulary.things'])
+    "the parameter 'vocabulary.thing' does not exist; did you mean vocabulary.things?"
+    """
+    if not name:
+        return 'a parameter has no name'
+    return f'the parameter {name[:200]!r} does not exist{_hint(name, list(known))}'
+
+
+def _hint(name: str, known: Sequence[str]) -> str:
+    nearest = difflib.get_close_matches(name[:200], known, 1)
+    return f'; did you mean {nearest[0]}?' if nearest else ''
 
 
 def unused_files(args: Sequence[str], node_name: str) -> list[str]:

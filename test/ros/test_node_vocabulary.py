@@ -180,7 +180,7 @@ def test_label_info_is_latched_for_late_subscribers_and_counts_versions(client, 
     ({'score_threshold': 1.5}, 'score_threshold'),
     ({'overlay_alpha': 'much'}, 'DOUBLE'),
     ({'variant': 'l'}, 'read-only'),
-    ({'no_such_parameter': 1}, 'undeclared'),
+    ({'vocabulary__thing': ['a']}, 'does not exist; did you mean vocabulary.things'),
 ])
 def test_refused_with_the_reason_and_nothing_changes(client, start_node, values, reason):
     segmenter = FakeSegmenter()
