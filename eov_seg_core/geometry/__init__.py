@@ -19,7 +19,16 @@ from eov_seg_core.geometry.cloud import CLOUD_DTYPE, labelled_cloud
 from eov_seg_core.geometry.depth import depth_in_metres
 from eov_seg_core.geometry.pose import as_matrix, invert, LEVEL_CAMERA, Pose, transform
 from eov_seg_core.geometry.segments import BoxOptions, segment_boxes, SegmentBox
+from eov_seg_core.geometry.transforms import NoTransformError, TransformBuffer
+from eov_seg_core.geometry.view import (
+    box_in_camera,
+    boxes_of,
+    LEVEL_IN_CAMERA,
+    space_view,
+    SpaceView,
+)
 
-__all__ = ['Box', 'BoxOptions', 'CLOUD_DTYPE', 'CameraModel', 'LEVEL_CAMERA', 'Pose',
-           'SegmentBox', 'as_matrix', 'box_iou', 'depth_in_metres', 'fit_box', 'invert',
-           'labelled_cloud', 'segment_boxes', 'transform']
+__all__ = ['Box', 'BoxOptions', 'CLOUD_DTYPE', 'CameraModel', 'LEVEL_CAMERA', 'LEVEL_IN_CAMERA',
+           'NoTransformError', 'Pose', 'SegmentBox', 'SpaceView', 'TransformBuffer', 'as_matrix',
+           'box_in_camera', 'box_iou', 'boxes_of', 'depth_in_metres', 'fit_box', 'invert',
+           'labelled_cloud', 'segment_boxes', 'space_view', 'transform']

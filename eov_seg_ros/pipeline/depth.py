@@ -16,11 +16,11 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
+from eov_seg_core.geometry import NoTransformError
 from eov_seg_ros.log_bridge import kind_of, Repeats
 from eov_seg_ros.middleware.qos import input_qos, QOS_OVERRIDES
 from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.space.pairing import Pair, PairCounts, Pairing
-from eov_seg_ros.space.transforms import NoTransformError
 from eov_seg_ros.text import describe
 
 _LOOK_S = 0.02
@@ -139,8 +139,9 @@ class DepthInput:
 
     def lost(self, error: NoTransformError) -> None:
         """Note that the camera's place is not known and why; called by the frame thread."""
-        self._loss = Fault(error.kind, f'no boxes in the world: {describe(error)}; for boxes in '
-                           "the camera's frame set world_frame: ''")
+        wait = '; raise pose_wait_s' if error.may_come else ''
+        self._loss = Fault(error.kind, f'no boxes in the world: {describe(error)}{wait}; for '
+                           "boxes in the camera's frame set world_frame: ''")
         self._lost += 1
 
     def facts(self) -> dict[str, Any]:

@@ -14,7 +14,9 @@ import numpy.typing as npt
 from rclpy.lifecycle import LifecycleNode
 from std_msgs.msg import Header
 
+from eov_seg_core.geometry import NoTransformError, space_view, SpaceView
 from eov_seg_core.io.text import printable
+from eov_seg_core.tracking import Identities
 from eov_seg_ros.conversions import image_to_rgb
 from eov_seg_ros.diagnostics import Timing
 from eov_seg_ros.log_bridge import kind_of, Repeats
@@ -24,9 +26,6 @@ from eov_seg_ros.pipeline.outputs import Frame
 from eov_seg_ros.pipeline.segmenter_factory import free_memory
 from eov_seg_ros.pipeline.stream import age_ms, stamp_s, Stream
 from eov_seg_ros.pipeline.words import CurrentWords, EncodedWords
-from eov_seg_ros.space.identity import Identities
-from eov_seg_ros.space.transforms import NoTransformError
-from eov_seg_ros.space.view import space_view, SpaceView
 from eov_seg_ros.space.world import WorldSpace
 from eov_seg_ros.text import describe
 

@@ -17,13 +17,12 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, Detection3DArray
 
-from eov_seg_core.geometry import Box
+from eov_seg_core.geometry import Box, boxes_of, SpaceView
 from eov_seg_ros import conversions
 from eov_seg_ros.class_ids import LabelSpace
 from eov_seg_ros.middleware.qos import create_publisher
 from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.space import markers, messages
-from eov_seg_ros.space.view import SpaceView
 
 if TYPE_CHECKING:
     from eov_seg_core.results.result import PanopticResult
@@ -60,7 +59,7 @@ class Frame:
         view = self.view
         if view is None or view.world_frame and view.camera_in_world is None:
             return None     # no boxes would say that there is nothing
-        return messages.boxes_of(self.result, view) if self.fused_boxes is None \
+        return boxes_of(self.result, view) if self.fused_boxes is None \
             else self.fused_boxes
 
     def camera_info(self) -> CameraInfo | None:

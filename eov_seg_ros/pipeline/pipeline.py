@@ -17,6 +17,7 @@ from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
 
 from eov_seg_core.io.text import printable
+from eov_seg_core.tracking import Identities
 from eov_seg_core.vocabulary import canonical_form
 from eov_seg_ros.diagnostics import status_name
 from eov_seg_ros.log_bridge import Repeats
@@ -33,7 +34,6 @@ from eov_seg_ros.pipeline.words import (
     WordEncoder,
     WordRequests,
 )
-from eov_seg_ros.space.identity import Identities
 from eov_seg_ros.space.world import WorldSpace
 from eov_seg_ros.text import describe
 from eov_seg_ros.worker import LatestWorker

@@ -11,10 +11,9 @@ from geometry_msgs.msg import Point
 from rclpy.duration import Duration
 from std_msgs.msg import ColorRGBA, Header
 
-from eov_seg_core.geometry import Box, transform
+from eov_seg_core.geometry import Box, LEVEL_IN_CAMERA, transform
 from eov_seg_core.results.label_images import ids_of
 from eov_seg_core.visualization import class_color
-from eov_seg_ros.space.messages import LEVEL_IN_CAMERA
 
 try:
     from visualization_msgs.msg import Marker, MarkerArray

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-import math
 from typing import TYPE_CHECKING
 
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
@@ -17,22 +16,18 @@ from vision_msgs.msg import Detection3D, Detection3DArray, ObjectHypothesisWithP
 
 from eov_seg_core.geometry import (
     Box,
+    box_in_camera,
     CLOUD_DTYPE,
-    invert,
     labelled_cloud,
-    LEVEL_CAMERA,
-    segment_boxes,
-    transform,
+    LEVEL_IN_CAMERA,
+    SpaceView,
 )
 from eov_seg_core.results.label_images import ids_of, paint
 from eov_seg_ros.class_ids import LabelSpace
-from eov_seg_ros.space.view import SpaceView
 
 if TYPE_CHECKING:
     from eov_seg_core.results.result import PanopticResult
 
-LEVEL_IN_CAMERA = invert(LEVEL_CAMERA)
-"""Takes boxes that are upright for a level camera into the frame of its images."""
 _TYPES = {'x': PointField.FLOAT32, 'y': PointField.FLOAT32, 'z': PointField.FLOAT32,
           'rgb': PointField.FLOAT32, 'label': PointField.UINT32, 'instance': PointField.UINT32}
 
@@ -68,16 +63,6 @@ def points(header: Header, image_rgb: npt.NDArray[np.uint8], result: PanopticRes
         is_dense=not organized)
     message.data.frombytes(cloud.view(np.uint8))
     return message
-
-
-def boxes_of(result: PanopticResult, view: SpaceView) -> dict[int, Box]:
-    """Return the boxes of the things of this frame alone, by the ids of the result.
-
-    They are in the world frame; without one, in `LEVEL_CAMERA`'s.
-    """
-    pose = LEVEL_CAMERA if view.camera_in_world is None else view.camera_in_world
-    return {number: found.box for number, found
-            in segment_boxes(result, view.depth_m, view.camera, pose).items()}
 
 
 def detections_3d(header: Header, result: PanopticResult, boxes: Mapping[int, Box], *,
@@ -117,18 +102,17 @@ def detection(header: Header, number: int, name: str, score: float, center: Pose
 
 def pose_in_world(box: Box) -> Pose:
     """Return the pose of a box in the frame whose z is up."""
-    half = box.yaw_rad / 2
-    return Pose(position=Point(**dict(zip('xyz', box.center))),
-                orientation=Quaternion(z=math.sin(half), w=math.cos(half)))
+    return _pose(box.center, box.quaternion())
 
 
 def _pose_in_camera(box: Box) -> Pose:
     """Turn the pose of a box of the level frame (z up) into the camera's (y down)."""
-    x, y, z = transform(LEVEL_IN_CAMERA, np.array(box.center)).tolist()
-    # (0.5, -0.5, 0.5, 0.5), the turn from the level frame, times the box's turn about z.
-    sine, cosine = math.sin(box.yaw_rad / 2) / 2, math.cos(box.yaw_rad / 2) / 2
-    return Pose(position=Point(x=x, y=y, z=z), orientation=Quaternion(
-        x=cosine - sine, y=-cosine - sine, z=cosine + sine, w=cosine - sine))
+    return _pose(*box_in_camera(box))
+
+
+def _pose(center: Sequence[float], turn: Sequence[float]) -> Pose:
+    return Pose(position=Point(**dict(zip('xyz', center))),
+                orientation=Quaternion(**dict(zip('xyzw', turn))))
 
 
 def body_pose(camera_in_world: npt.NDArray[np.float64]) -> Pose:

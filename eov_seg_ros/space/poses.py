@@ -11,9 +11,10 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Header
 
+from eov_seg_core.geometry import NoTransformError, TransformBuffer
+from eov_seg_core.geometry.pose import Matrix
 from eov_seg_core.io.text import printable
 from eov_seg_ros.log_bridge import Repeats
-from eov_seg_ros.space.transforms import Matrix, NoTransformError, TransformBuffer
 from eov_seg_ros.text import describe
 
 try:
@@ -73,16 +74,7 @@ class PoseInput:
         return self._buffer.pose(self._world_frame, header.frame_id, stamp_ns, wait_s)
 
     def _take(self, is_static: bool, message: Any) -> None:
-        for entry in message.transforms:
-            moved, turned = entry.transform.translation, entry.transform.rotation
-            try:
-                self._buffer.add(
-                    entry.header.frame_id, entry.child_frame_id,
-                    entry.header.stamp.sec * 10**9 + entry.header.stamp.nanosec,
-                    (moved.x, moved.y, moved.z), (turned.x, turned.y, turned.z, turned.w),
-                    is_static=is_static)
-            except ValueError as error:
-                if self._repeats.is_due(entry.child_frame_id):
-                    self._node.get_logger().warning(
-                        f'a transform of {printable(entry.child_frame_id)!r} is ignored: '
-                        f'{describe(error)}')
+        for child, error in self._buffer.take(message, is_static=is_static):
+            if self._repeats.is_due(child):
+                self._node.get_logger().warning(
+                    f'a transform of {printable(child)!r} is ignored: {describe(error)}')

@@ -15,12 +15,12 @@ from rclpy.time import Time
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
 
+from eov_seg_core.geometry import SpaceView
 from eov_seg_core.tracking import ObjectMemory, RememberedObject
 from eov_seg_ros.middleware.qos import create_publisher
 from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.space.messages import body_pose, detection, pose_in_world
 from eov_seg_ros.space.poses import PoseInput
-from eov_seg_ros.space.view import SpaceView
 
 _PERIOD_S = 1.0
 

@@ -82,7 +82,7 @@ def test_boxes_and_memory_are_in_the_world_frame(client, start_node, robot):
 @pytest.mark.parametrize(('changes', 'reason'), [
     ({'has_tf': False}, "no transform has come for the frame 'eye' (known frames: none)"),
     ({'parent': 'base'}, "no transform has come for the frame 'odom' (known frames: base, eye)"),
-    ({'tf_late_s': -0.5}, 's older than the image: raise pose_wait_s'),
+    ({'tf_late_s': -0.5}, 'it comes late, or too seldom [NoTransformError]; raise pose_wait_s'),
     ({'tf_late_s': -3600.0}, 's older than the image: it stopped, or the clocks'),
     ({'tf_late_s': 3600.0}, 's newer than the image'),
 ])

@@ -14,6 +14,7 @@ pytest.importorskip('rclpy', reason='rclpy is not installed: scripts/setup_env.s
 from sensor_msgs.msg import CameraInfo, Image  # noqa: E402
 from vision_msgs.msg import Detection3DArray, LabelInfo  # noqa: E402
 
+from eov_seg_core.geometry import TransformBuffer  # noqa: E402
 from eov_seg_core.world import (  # noqa: E402
     camera_path,
     generate_scene,
@@ -22,7 +23,6 @@ from eov_seg_core.world import (  # noqa: E402
 )
 from eov_seg_ros import world_camera_node  # noqa: E402
 from eov_seg_ros.parameter_spec import markdown_table  # noqa: E402
-from eov_seg_ros.space.transforms import TransformBuffer  # noqa: E402
 from eov_seg_ros.world_camera_node import Views, WorldCameraNode  # noqa: E402
 
 pytestmark = pytest.mark.ros

@@ -18,10 +18,12 @@ from std_msgs.msg import Header  # noqa: E402
 from eov_seg_core.geometry import (  # noqa: E402
     as_matrix,
     Box,
+    boxes_of,
     CLOUD_DTYPE,
     invert,
     LEVEL_CAMERA,
     segment_boxes,
+    space_view,
     transform,
 )
 from eov_seg_core.io.image_messages.decoding import decode_depth  # noqa: E402
@@ -29,8 +31,7 @@ from eov_seg_core.results.result import PanopticResult, Segment  # noqa: E402
 from eov_seg_core.world import camera_path, generate_scene, render  # noqa: E402
 from eov_seg_ros.class_ids import ClassIds  # noqa: E402
 from eov_seg_ros.conversions import image_message  # noqa: E402
-from eov_seg_ros.space.messages import boxes_of, detections_3d, points  # noqa: E402
-from eov_seg_ros.space.view import space_view  # noqa: E402
+from eov_seg_ros.space.messages import detections_3d, points  # noqa: E402
 
 HEADER = Header(frame_id='eye')
 K = [100.0, 0.0, 32.0, 0.0, 100.0, 24.0, 0.0, 0.0, 1.0]

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from eov_seg_core.geometry import as_matrix, invert
-from eov_seg_ros.space import transforms
-from eov_seg_ros.space.transforms import NoTransformError, TransformBuffer
+from eov_seg_core.geometry import as_matrix, invert, NoTransformError, TransformBuffer, transforms
 
 NO_TURN = (0.0, 0.0, 0.0, 1.0)
 SECOND = 10**9
@@ -53,7 +51,7 @@ def test_the_way_may_lead_down_and_sideways(buffer) -> None:
 
 
 @pytest.mark.parametrize(('target', 'source', 'stamp_s', 'kind', 'text'), [
-    ('odom', 'base', 2.03, 'late', 'is 0.030 s older than the image: raise pose_wait_s'),
+    ('odom', 'base', 2.03, 'late', 'is 0.030 s older than the image: it comes late'),
     ('odom', 'base', 62.0, 'late', 'is 60.000 s older than the image: it stopped, or the clocks'),
     ('odom', 'base', 0.5, 'early', 'is 0.500 s newer than the image'),
     ('odom', 'lens', 1.0, 'unknown', "no transform has come for the frame 'lens' (known frames: "

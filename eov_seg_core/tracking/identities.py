@@ -1,6 +1,6 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Ids that stay with objects, for the frames of the node's cameras."""
+"""Ids that stay with objects, for the frames of several cameras."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from eov_seg_core.geometry import Box
+from eov_seg_core.geometry import Box, SpaceView
 from eov_seg_core.results.result import PanopticResult
-from eov_seg_core.tracking import ObjectMemory, Tracker, TrackingOptions
+from eov_seg_core.tracking.memory import ObjectMemory
+from eov_seg_core.tracking.options import TrackingOptions
+from eov_seg_core.tracking.tracker import Tracker
 from eov_seg_core.vocabulary import Vocabulary
-from eov_seg_ros.space.view import SpaceView
 
 
 class Named(NamedTuple):
@@ -31,7 +32,7 @@ class Named(NamedTuple):
 
 
 class Identities:
-    """Gives segments ids that stay with objects; used by the frame thread only.
+    """Gives segments ids that stay with objects; not safe to use from several threads.
 
     Each camera has a tracker; all draw their ids from one pool and share one memory.
 
@@ -74,8 +75,8 @@ class Identities:
         if tracked is None:
             raise ValueError(
                 f'the stamp {stamp_s:.3f} s is not newer than that of the image before; with '
-                'tracking, images must be in order: stamp each with its own time, or start the '
-                'node with tracking:=off')
+                'tracking, images must be in order: stamp each with its own time, or turn '
+                'tracking off')
         segments = [replace(new, id=old.id)
                     for new, old in zip(tracked.segments, result.segments)]
         boxes = {number: tracked.boxes[track] for number, track in tracked.track_ids.items()

@@ -6,19 +6,51 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+import math
+from typing import Any, Protocol, TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Header
 
-from eov_seg_core.geometry import CameraModel, depth_in_metres
-from eov_seg_core.io.image_messages.decoding import decode_depth
+from eov_seg_core.geometry.box import Box
+from eov_seg_core.geometry.camera import CameraModel
+from eov_seg_core.geometry.depth import depth_in_metres
+from eov_seg_core.geometry.pose import invert, LEVEL_CAMERA, transform
+from eov_seg_core.geometry.segments import segment_boxes
+from eov_seg_core.io.image_messages.decoding import decode_depth, RawImage
 from eov_seg_core.io.text import printable
+
+if TYPE_CHECKING:
+    from eov_seg_core.results.result import PanopticResult
 
 _REGISTER = ("use the camera driver's aligned depth (realsense2_camera: align_depth.enable:=true) "
              'or the node RegisterNode of depth_image_proc')
 _NAME_LENGTH = 80
+LEVEL_IN_CAMERA = invert(LEVEL_CAMERA)
+"""Takes boxes that are upright for a level camera into the frame of its images."""
+
+
+class Header(Protocol):
+    """The field of std_msgs/Header that is read."""
+
+    frame_id: str
+
+
+class DepthImage(RawImage, Protocol):
+    """The fields of sensor_msgs/Image that are read."""
+
+    header: Any
+
+
+class CameraInfo(Protocol):
+    """The fields of sensor_msgs/CameraInfo that are read."""
+
+    height: int
+    width: int
+    distortion_model: str
+    d: Any
+    k: Any
+    p: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +71,7 @@ class SpaceView:
     camera_in_world: npt.NDArray[np.float64] | None = None
 
 
-def space_view(header: Header, size: tuple[int, int], depth: Image, info: CameraInfo, *,
+def space_view(header: Header, size: tuple[int, int], depth: DepthImage, info: CameraInfo, *,
                range_m: tuple[float, float], is_rectified: bool) -> SpaceView:
     """Return an image's depth and camera.
 
@@ -71,6 +103,24 @@ def space_view(header: Header, size: tuple[int, int], depth: Image, info: Camera
     return SpaceView(depth_in_metres(decode_depth(depth), range_m), _camera(
         width, height, tuple(info.k), tuple(info.p), tuple(info.d), info.distortion_model,
         is_rectified))
+
+
+def boxes_of(result: PanopticResult, view: SpaceView) -> dict[int, Box]:
+    """Return the boxes of the things of this frame alone, by the ids of the result.
+
+    They are in the world frame; without one, in `LEVEL_CAMERA`'s.
+    """
+    pose = LEVEL_CAMERA if view.camera_in_world is None else view.camera_in_world
+    return {number: found.box for number, found
+            in segment_boxes(result, view.depth_m, view.camera, pose).items()}
+
+
+def box_in_camera(box: Box) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return centre and quaternion x y z w, in the frame of the image, of a level frame's box."""
+    # (0.5, -0.5, 0.5, 0.5), the turn from the level frame, times the box's turn about z
+    sine, cosine = math.sin(box.yaw_rad / 2) / 2, math.cos(box.yaw_rad / 2) / 2
+    return (tuple(transform(LEVEL_IN_CAMERA, np.array(box.center)).tolist()),
+            (cosine - sine, -cosine - sine, cosine + sine, cosine - sine))
 
 
 def _name(header: Header) -> str:

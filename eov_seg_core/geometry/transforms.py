@@ -13,11 +13,12 @@ from collections.abc import Sequence
 import math
 import threading
 import time
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from eov_seg_core.geometry import as_matrix, invert
+from eov_seg_core.geometry.pose import as_matrix, invert
 
 Matrix = npt.NDArray[np.float64]
 _Moved = tuple[tuple[float, float, float], tuple[float, float, float, float]]
@@ -78,7 +79,7 @@ class _Edge:
         if place == len(self.stamps_ns):
             late_ns = stamp_ns - self.stamps_ns[-1]
             advice = ('it stopped, or the clocks of camera and transforms differ'
-                      if late_ns > _ALIVE_NS else 'raise pose_wait_s, or publish it more often')
+                      if late_ns > _ALIVE_NS else 'it comes late, or too seldom')
             raise NoTransformError(
                 'late', f'the newest of {name} is {late_ns / 1e9:.3f} s older than the image: '
                 f'{advice}', may_come=late_ns <= _ALIVE_NS)
@@ -147,6 +148,20 @@ class TransformBuffer:
             else:
                 edge.add(stamp_ns, ((x, y, z), (a, b, c, d)))
             self._changed.notify_all()
+
+    def take(self, message: Any, *, is_static: bool) -> list[tuple[str, ValueError]]:
+        """Take in a tf2_msgs/TFMessage; return the frames whose transform is none, and why."""
+        ignored = []
+        for entry in message.transforms:
+            moved, turned, stamp = (entry.transform.translation, entry.transform.rotation,
+                                    entry.header.stamp)
+            try:
+                self.add(entry.header.frame_id, entry.child_frame_id,
+                         stamp.sec * 10**9 + stamp.nanosec, (moved.x, moved.y, moved.z),
+                         (turned.x, turned.y, turned.z, turned.w), is_static=is_static)
+            except ValueError as error:
+                ignored.append((entry.child_frame_id, error))
+        return ignored
 
     def pose(self, target: str, source: str, stamp_ns: int, wait_s: float = 0.0) -> Matrix:
         """Return the pose of a frame in another one: what takes points from source to target.

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from eov_seg_core.results.result import PanopticResult, Segment
+from eov_seg_core.tracking import Identities
 from eov_seg_core.vocabulary import Vocabulary
-from eov_seg_ros.space.identity import Identities
 
 WORDS = Vocabulary(['person', 'chair'], ['floor'])
 
