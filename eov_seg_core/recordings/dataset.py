@@ -15,7 +15,7 @@ import numpy.typing as npt
 from eov_seg_core.io.coco import coco_categories
 from eov_seg_core.io.coco.parts import is_whole, merge_parts, PartWriter
 from eov_seg_core.io.files import held
-from eov_seg_core.recordings.claim import claim, WORK
+from eov_seg_core.parts.claim import claim, WORK
 from eov_seg_core.recordings.options import PictureOptions
 
 if TYPE_CHECKING:

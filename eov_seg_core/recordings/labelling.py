@@ -2,27 +2,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """A bag in, a bag of labels out, in parts that survive whatever ends the process.
 
-The recording is cut at fixed times.  Each part becomes a file of its own and then a manifest,
-which says that it is complete; a part without manifest is made again.  `metadata.yaml` comes last
-and makes the folder a bag.  Processes that share the work hold a lock on the part they make; the
-kernel lets go of it when a process ends, even by kill -9.
+The recording is cut at fixed times, and each part becomes a file of its own.  `metadata.yaml`
+comes last and makes the folder a bag.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 import hashlib
 import os
 from pathlib import Path
 import shutil
 from typing import Any, TYPE_CHECKING
-import zlib
 
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
-from eov_seg_core.io.files import held, read_json, save_json
-from eov_seg_core.recordings.claim import claim, WORK
+from eov_seg_core.io.files import save_json
+from eov_seg_core.parts.claim import claim, WORK
+from eov_seg_core.parts.work import Manifest, MOST_PARTS, PartWork, WorkReport
 from eov_seg_core.recordings.dataset import DataSet, PartPictures
 from eov_seg_core.recordings.messages import MessageWriter
 from eov_seg_core.recordings.metadata import read_metadata, write_metadata
@@ -35,31 +32,9 @@ if TYPE_CHECKING:
     from eov_seg_core.segmenter import Segmenter
 
 _SUFFIX = {'mcap': '.mcap', 'sqlite3': '.db3'}
-_MOST_PARTS = 100000
 
 
-@dataclass
-class LabelReport:
-    """What has come of a recording, with earlier runs and other processes.
-
-    Attributes:
-        frames: In the recording.
-        done: Labelled.
-        failed: That could not be decoded.
-        skipped: Left out by `rate_hz`.
-        new: Labelled by this run.
-        missing_parts: That another process has still to finish.
-    """
-
-    frames: int
-    done: int = 0
-    failed: int = 0
-    skipped: int = 0
-    new: int = 0
-    missing_parts: int = 0
-
-
-class BagLabeller:
+class BagLabeller(PartWork):
     """Labels one recording.
 
     Args:
@@ -81,7 +56,6 @@ class BagLabeller:
                  options: LabelOptions, settings: Mapping[str, Any],
                  data_set: DataSet | None = None, shard: tuple[int, int] = (0, 1)) -> None:
         self._source = source
-        self._output = output
         self._segmenter = segmenter
         self._options = options
         self._messages = MessageWriter()
@@ -91,110 +65,36 @@ class BagLabeller:
         self._part_ns = round(options.part_s * 1e9)
         span = source.end_ns - source.start_ns
         count = -(-span // self._part_ns)
-        if count > _MOST_PARTS:
+        if count > MOST_PARTS:
             raise ValueError(f'the recording spans {span / 1e9:.0f} s, which are {count} parts '
-                             f'of {options.part_s:g} s; at most {_MOST_PARTS} are made: choose '
+                             f'of {options.part_s:g} s; at most {MOST_PARTS} are made: choose '
                              'longer parts, or cut off messages with a wrong log time')
-        self._parts = [f'part_{index:05d}' for index in range(count)]
         text = repr((sorted(settings.items()), segmenter.vocabulary.categories, options))
         self._key = {'recording': source.fingerprint,
                      'settings': hashlib.sha256(text.encode()).hexdigest()}
         claim(output, 'labels.json', self._key, {
             'recording': 'labels of another recording or topic',
             'settings': 'labels of other words, weights, options or version'})
-        shard_index, shards = shard
-        first = (shard_index - zlib.crc32(output.name.encode('utf-8', 'replace'))) % shards
-        self._mine = range(first, count, shards)
+        super().__init__(output, output, count, shard)
         self._data_set = data_set
         self._pictures = None if data_set is None else data_set.recording(output.name, self._key)
-
-    def run(self, progress: Callable[[int], object], report_problem: Callable[[str], None],
-            ) -> LabelReport:
-        """Label all parts that are missing and that no other process is making.
-
-        Args:
-            progress: Called with a number of frames that have been dealt with.
-            report_problem: Called with a sentence for each kind of frame that failed.
-
-        Raises:
-            ValueError: The recording is damaged, or does not hold what it says.
-            OSError: The output cannot be written.
-        """
-        new = sum(self.label_part(index, progress, report_problem) for index in self._mine)
-        report = self.finish()
-        report.new = new
-        return report
 
     @property
     def frames(self) -> int:
         """How many images there are."""
         return self._source.count
 
-    @property
-    def parts(self) -> int:
-        """How many parts the recording is cut into."""
-        return len(self._parts)
-
-    def label_part(self, index: int, progress: Callable[[int], object],
-                   report_problem: Callable[[str], None]) -> int:
-        """Label a part if it is missing and no other process is making it.
-
-        Args:
-            index: Of the part, from 0.
-            progress: As for `run`.
-            report_problem: As for `run`.
-
-        Returns:
-            How many frames were labelled now.
-
-        Raises:
-            ValueError: The recording is damaged.
-            OSError: The output cannot be written.
-        """
-        part = self._parts[index]
-        with held(self._output / WORK / f'{part}.lock') as is_mine:
-            manifest = self._manifest(part)
-            if manifest is not None:
-                progress(manifest['frames'])
-            elif is_mine:
-                return int(self._make(index, progress, report_problem)['done'])
-        return 0
-
-    def finish(self) -> LabelReport:
-        """Count what all processes have done, and make the folder a bag if nothing is missing.
-
-        Raises:
-            ValueError: The recording does not hold what it says.
-            OSError: The output cannot be written.
-        """
-        report = LabelReport(frames=self._source.count)
-        manifests = [self._manifest(part) for part in self._parts]
-        for manifest in manifests:
-            if manifest is None:
-                report.missing_parts += 1
-                continue
-            report.done += manifest['done']
-            report.failed += manifest['failed']
-            report.skipped += manifest['skipped']
-        if not report.missing_parts:
-            self._finish([manifest for manifest in manifests if manifest], report)
-        return report
-
-    def _manifest(self, part: str) -> dict[str, Any] | None:
-        """Return what a complete part holds; None where it, or its file, is missing."""
-        path = self._output / f'{part}.json'
-        if not path.exists():
-            return None
-        manifest: dict[str, Any] = read_json(path)
+    def _is_whole(self, part: str, manifest: Manifest) -> bool:
+        """Say whether the file of a part is there, and its pictures, where there is a data set."""
         file = self._output / (part + _SUFFIX[self._options.storage])
         is_whole = not manifest['messages'] or (
             file.exists() and file.stat().st_size == manifest['bytes'])
         if self._data_set is not None and self._pictures is not None:
             is_whole &= self._data_set.is_whole(self._pictures / f'{part}.jsonl')
-        return manifest if is_whole else None
+        return is_whole
 
     def _make(self, index: int, progress: Callable[[int], object],
-              report_problem: Callable[[str], None]) -> dict[str, Any]:
+              report_problem: Callable[[str], None]) -> int:
         """Write one part and its manifest."""
         part = self._parts[index]
         folder = self._output / WORK / part
@@ -209,7 +109,7 @@ class BagLabeller:
             maker = LabelledPart(writer, self._source, self._messages, self._segmenter,
                                  self._options, self._chosen(pictures))
             self._fill(maker, start_ns, progress)
-        manifest: dict[str, Any] = maker.counts()
+        manifest: Manifest = maker.counts()
         manifest['messages'] = sum(writer.counts.values())
         for (topic, reason), count in maker.failures.items():
             report_problem(f'{topic}, {part}: {count} frames failed: {reason}')
@@ -217,9 +117,9 @@ class BagLabeller:
             manifest |= self._keep(folder, part)
         if pictures is not None and self._pictures is not None:
             manifest['pictures'] = pictures.save(self._pictures / f'{part}.jsonl')
-        save_json(self._output / f'{part}.json', manifest)
+        save_json(self._manifest_path(part), manifest)
         shutil.rmtree(folder)
-        return manifest
+        return int(manifest['done'])
 
     def _fill(self, maker: LabelledPart, start_ns: int, progress: Callable[[int], object]
               ) -> None:
@@ -252,13 +152,13 @@ class BagLabeller:
         return {topic: PartPictures(writer, name + topic, options, {'bag': name, 'topic': topic})
                 for topic in self._source.cameras}
 
-    def _finish(self, manifests: list[dict[str, Any]], report: LabelReport) -> None:
+    def _finish(self, report: WorkReport) -> None:
         """Check that no frame is missing, and write metadata.yaml."""
         dealt_with = report.done + report.failed + report.skipped
         if dealt_with != report.frames:
             raise ValueError(f'the recording says that {", ".join(self._source.cameras)} has '
                              f'{report.frames} messages, but {dealt_with} were found; it is '
                              'damaged: repair it with "ros2 bag reindex", and label it again')
-        bags = [manifest['bag'] for manifest in manifests if 'bag' in manifest]
+        bags = [manifest['bag'] for manifest in self._all_manifests() if 'bag' in manifest]
         if bags and not (self._output / 'metadata.yaml').exists():
             write_metadata(self._output, bags)

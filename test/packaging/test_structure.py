@@ -20,7 +20,7 @@ FLOORS = (
     ('eov_seg_core.vocabulary', 'eov_seg_core.world'),
     ('eov_seg_core.results.result',),
     ('eov_seg_core.io', 'eov_seg_core.quality', 'eov_seg_core.visualization',
-     'eov_seg_core.geometry'),
+     'eov_seg_core.geometry', 'eov_seg_core.parts'),
     ('eov_seg_core.tracking',),
     ('eov_seg_core.weights',),
     ('eov_seg_core.network', 'eov_seg_core.pretrained'),

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from tqdm import tqdm
 
 from eov_seg_core.app.bag.library import require_ray
-from eov_seg_core.app.bag.runner import BagJob, data_set_of, JobRunner, output_of
+from eov_seg_core.app.bag.runner import absolute, BagJob, data_set_of, JobRunner, output_of
 from eov_seg_core.io.coco import write_instances
-from eov_seg_core.recordings.labelling import LabelReport
+from eov_seg_core.parts.work import WorkReport
 
 
 def label_bags(job: BagJob, report_problem: Callable[[str], None],
@@ -43,7 +44,10 @@ def label_bags(job: BagJob, report_problem: Callable[[str], None],
     else:
         require_ray()
         from eov_seg_core.app.bag.ray_engine import label_with_ray
-        reports = label_with_ray(job, report_problem)
+        reports = label_with_ray(
+            partial(JobRunner, absolute(job)),
+            {path: path.resolve() for path in map(Path, job.inputs)}, job.workers,
+            report_problem, on_cpu=job.model.device == 'cpu')
     status = max([0] + [
         1 if report is None else _tell(path, report, job, report_problem, say)
         for path, report in reports.items()])
@@ -56,10 +60,10 @@ def label_bags(job: BagJob, report_problem: Callable[[str], None],
 
 
 def _label_here(job: BagJob, report_problem: Callable[[str], None]
-                ) -> dict[Path, LabelReport | None]:
+                ) -> dict[Path, WorkReport | None]:
     """Label in this process; None for a recording that cannot be used."""
     runner = JobRunner(job)
-    reports: dict[Path, LabelReport | None] = {}
+    reports: dict[Path, WorkReport | None] = {}
     for path in map(Path, job.inputs):
         reports[path] = None
         try:
@@ -71,7 +75,7 @@ def _label_here(job: BagJob, report_problem: Callable[[str], None]
     return reports
 
 
-def _tell(path: Path, report: LabelReport, job: BagJob, report_problem: Callable[[str], None],
+def _tell(path: Path, report: WorkReport, job: BagJob, report_problem: Callable[[str], None],
           say: Callable[[str], None]) -> int:
     """Say what came of a recording, and return the exit status."""
     rest = (f'; {report.missing_parts} parts are left to other processes'

@@ -1,6 +1,6 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Recordings labelled by the workers of a Ray cluster.
+"""Images labelled by the workers of a Ray cluster.
 
 Ray places workers and hands out the names of parts; images and labels never pass through it.  A
 worker loads the model once, writes its parts itself, and turns every error into a line.  When one
@@ -10,20 +10,26 @@ the process.  What is done is known from the manifests, as without Ray.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import ray
 from tqdm import tqdm
 
-from eov_seg_core.app.bag.runner import BagJob, JobRunner
-from eov_seg_core.recordings.labelling import BagLabeller, LabelReport
+from eov_seg_core.parts.work import PartWork, WorkReport
 
 _OPEN, _FINISH = -1, -2
+
+
+class Runner(Protocol):
+    """A model that is loaded, in a process of Ray's."""
+
+    def opened(self, path: Path) -> AbstractContextManager[PartWork]:
+        """Open what is to be labelled."""
 
 
 @dataclass
@@ -37,11 +43,11 @@ class _Answer:
 class _Worker:
     """Labels parts in a process of Ray's."""
 
-    def __init__(self, job: BagJob) -> None:
-        self._runner = JobRunner(job)
+    def __init__(self, make_runner: Callable[[], Runner]) -> None:
+        self._runner = make_runner()
         self._path: Path | None = None
         self._stack = ExitStack()
-        self._labeller: BagLabeller | None = None
+        self._labeller: PartWork | None = None
 
     def work(self, path: Path, task: int) -> _Answer:
         """Make a part of a recording, or tell their number, or finish it; never raises."""
@@ -59,7 +65,7 @@ class _Worker:
             answer.problems.append(str(error) or repr(error))
         return answer
 
-    def _opened(self, path: Path) -> BagLabeller:
+    def _opened(self, path: Path) -> PartWork:
         if self._labeller is None or path != self._path:
             self._stack.close()
             self._path = None
@@ -68,16 +74,20 @@ class _Worker:
         return self._labeller
 
 
-def label_with_ray(job: BagJob, report_problem: Callable[[str], None]
-                   ) -> dict[Path, LabelReport | None]:
-    """Label recordings on the cluster of RAY_ADDRESS, or on one that is started here.
+def label_with_ray(make_runner: Callable[[], Runner], paths: Mapping[Path, Path], workers: int,
+                   report_problem: Callable[[str], None], *, on_cpu: bool
+                   ) -> dict[Path, WorkReport | None]:
+    """Label on the cluster of RAY_ADDRESS, or on one that is started here.
 
     Args:
-        job: What to do; all machines must see the folders under the same names.
-        report_problem: As for `label_bags`.
+        make_runner: Called in each worker; all machines must see the folders under the same names.
+        paths: What is to be labelled, as given -> its absolute path.
+        workers: Their number; 0: one for each GPU of the cluster, one without GPUs.
+        report_problem: Called with a sentence for each thing that went wrong.
+        on_cpu: Without GPUs, even if there are some.
 
     Returns:
-        What came of each recording; None if it cannot be used.
+        What came of each path; None if it cannot be used.
 
     Raises:
         RuntimeError: No worker could load the model.
@@ -85,7 +95,7 @@ def label_with_ray(job: BagJob, report_problem: Callable[[str], None]
     ray.init(address=os.environ.get('RAY_ADDRESS', 'local'), log_to_driver=False,
              include_dashboard=False if 'RAY_ADDRESS' not in os.environ else None)
     try:
-        return _Driver(job, report_problem).run()
+        return _Driver(make_runner, paths, workers, report_problem, on_cpu).run()
     finally:
         ray.shutdown()
 
@@ -93,27 +103,25 @@ def label_with_ray(job: BagJob, report_problem: Callable[[str], None]
 class _Driver:
     """Hands tasks to workers that are free."""
 
-    def __init__(self, job: BagJob, report_problem: Callable[[str], None]) -> None:
+    def __init__(self, make_runner: Callable[[], Runner], paths: Mapping[Path, Path],
+                 workers: int, report_problem: Callable[[str], None], on_cpu: bool) -> None:
         self._report_problem = report_problem
-        absolute = {path: Path(path).resolve() for path in job.inputs}
-        self._paths = {Path(path): where for path, where in absolute.items()}
-        job = replace(job, output=str(Path(job.output).resolve()),
-                      coco=None if job.coco is None else str(Path(job.coco).resolve()))
+        self._paths = paths
         gpus = int(ray.cluster_resources().get('GPU', 0))  # type: ignore[no-untyped-call]
-        has_gpu = gpus > 0 and job.model.device != 'cpu'
+        has_gpu = gpus > 0 and not on_cpu
         worker = ray.remote(_Worker).options(
             max_restarts=-1, max_task_retries=-1, num_cpus=1, num_gpus=1 if has_gpu else 0)
-        self._workers: list[Any] = [worker.remote(job)
-                                    for _ in range(job.workers or (gpus if has_gpu else 1))]
+        self._workers: list[Any] = [worker.remote(make_runner)
+                                    for _ in range(workers or (gpus if has_gpu else 1))]
 
-    def run(self) -> dict[Path, LabelReport | None]:
-        """Label all recordings."""
+    def run(self) -> dict[Path, WorkReport | None]:
+        """Label all."""
         parts = self._all([(path, _OPEN) for path in self._paths.values()])
         usable = {path for path, _ in parts if parts[path, _OPEN].value is not None}
         made = self._all([(path, index) for path in self._paths.values() if path in usable
                           for index in range(parts[path, _OPEN].value)])
         finished = self._all([(path, _FINISH) for path in usable])
-        reports: dict[Path, LabelReport | None] = {}
+        reports: dict[Path, WorkReport | None] = {}
         for given, path in self._paths.items():
             report = finished[path, _FINISH].value if path in usable else None
             if report is not None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -81,6 +81,12 @@ class JobRunner:
             source = Source(reader, self._job.image_topics, self._job.labels.copy)
             yield BagLabeller(source, output_of(self._job, path), self._segmenter,
                               self._job.labels, self._settings, self._data_set, self._job.shard)
+
+
+def absolute(job: BagJob) -> BagJob:
+    """Return the same job for processes with another working directory."""
+    return replace(job, output=str(Path(job.output).resolve()),
+                   coco=None if job.coco is None else str(Path(job.coco).resolve()))
 
 
 def data_set_of(job: BagJob) -> DataSet | None:

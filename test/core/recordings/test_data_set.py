@@ -119,7 +119,7 @@ def test_pictures_of_something_else_are_never_mixed(tmp_path) -> None:
         label(make_bag(tmp_path / 'in2', 3), tmp_path / 'b' / 'out', coco=tmp_path / 'coco')
     (tmp_path / 'mine').mkdir()
     (tmp_path / 'mine' / 'thesis.txt').touch()
-    with pytest.raises(ValueError, match='not of eov-seg bag'):
+    with pytest.raises(ValueError, match='not of this command'):
         DataSet(tmp_path / 'mine', StripSegmenter().vocabulary)
 
 

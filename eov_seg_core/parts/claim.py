@@ -34,7 +34,7 @@ def claim(folder: Path, name: str, key: Mapping[str, Any], meanings: Mapping[str
     # asked after the files: a process that shares the work makes this one first
     if not path.exists():
         if has_files:
-            raise ValueError(f'{folder} holds files that are not of eov-seg bag; choose another '
+            raise ValueError(f'{folder} holds files that are not of this command; choose another '
                              'folder')
         (folder / WORK).mkdir(parents=True, exist_ok=True)
         save_json(path, key)
