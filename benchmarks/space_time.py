@@ -23,11 +23,13 @@ import cv2
 import numpy as np
 
 from eov_seg_core import Segmenter
-from eov_seg_core.geometry import Box, box_iou, labelled_cloud, segment_boxes
+from eov_seg_core.geometry import box_iou, labelled_cloud, segment_boxes
+from eov_seg_core.geometry.drawing import draw_from_above, DrawnBox
+from eov_seg_core.io.media import save_picture
 from eov_seg_core.tracking import ObjectMemory, Tracker
-from eov_seg_core.visualization import class_color
+from eov_seg_core.tracking.quality import IdentityCounts
 from eov_seg_core.world import generate_scene
-from training.evaluation.tracking_quality import IdentityCounts, PanopticFrame, TrackingQuality
+from training.evaluation.tracking_quality import PanopticFrame, TrackingQuality
 from training.world.video import truth_result, VideoFrame, VideoOptions, WORLD, world_video
 from training.world.walk import (
     best_ids,
@@ -176,9 +178,8 @@ def memory(seeds: Sequence[int], segment: Segment, picture: Path | None, *, plai
             wrong, known = wrong + int(number) - len(right), known + int(number)
             ious += right.tolist()
             apart += errors_m.tolist()
-            if picture is not None and seed == seeds[0] and (title, options) == rows[0] \
-                    and not cv2.imwrite(str(picture), draw_from_above(seed, remembered)):
-                raise OSError(f'{picture} could not be written')
+            if picture is not None and seed == seeds[0] and (title, options) == rows[0]:
+                save_picture(picture, picture_of(seed, remembered))
         print(f'{title:44}{np.mean(recalls):8.2f}{wrong / max(known, 1):10.2f}'
               f'{np.median(ious):12.2f}{100 * np.median(apart):12.1f}   '
               f'({len(recalls)} objects)', flush=True)
@@ -195,30 +196,15 @@ def walk(seed: int, segment: Segment, options: VideoOptions) -> tuple[ObjectMemo
     return tracker.memory, set(np.flatnonzero(shown >= SEEN_OFTEN).tolist())
 
 
-def draw_from_above(seed: int, remembered: ObjectMemory) -> np.ndarray:
-    """Return (H, W, 3) uint8 BGR: the truth filled, the memory as lines with names and ids."""
+def picture_of(seed: int, remembered: ObjectMemory) -> np.ndarray:
+    """Return (H, W, 3) uint8 RGB: the truth filled, the memory as lines with names and ids."""
     scene = generate_scene(seed)
-    scale, edge = 110.0, 30
     width, depth, _ = scene.room.size
-    size = np.array([width, depth]) * scale + 2 * edge
-
-    def place(box: Box) -> np.ndarray:
-        corners = box.corners[[0, 2, 6, 4], :2]
-        across = (corners[:, 0] + width / 2) * scale + edge
-        return np.stack([across, (depth / 2 - corners[:, 1]) * scale + edge], 1).astype(np.int32)
-
-    image = np.full((int(size[1]), int(size[0]), 3), 255, np.uint8)
-    cv2.rectangle(image, (edge, edge), tuple((size - edge).astype(int).tolist()), (60,) * 3, 2)
-    for item in sorted(scene.objects, key=lambda one: one.box.center[2]):
-        color = tuple((np.array(class_color(item.name)[::-1]) // 2 + 127).tolist())
-        cv2.fillPoly(image, [place(true_box(item))], color)
-    for item in remembered.objects():
-        corners = place(item.box)
-        cv2.polylines(image, [corners], True, (0, 0, 0), 2, cv2.LINE_AA)
-        cv2.putText(image, f'{item.id} {item.name}', (int(corners[:, 0].min()),
-                                                      int(corners[:, 1].min()) - 4),
-                    cv2.FONT_HERSHEY_SIMPLEX, .45, (0, 0, 0), 1, cv2.LINE_AA)
-    return image
+    return draw_from_above(
+        (width, depth), (round(110 * width), round(110 * depth)),
+        [DrawnBox(true_box(item), item.name) for item in scene.objects],
+        [DrawnBox(item.box, item.name or '', f'{item.id} {item.name}')
+         for item in remembered.objects()])
 
 
 def cost(seeds: Sequence[int]) -> None:

@@ -62,8 +62,8 @@ def _parse(args: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument('--input-size', type=int, help="short side of the network's input in "
                         'pixels; default: what variant t is meant for with the built-in camera, '
                         '320 for pictures (the published value is 640)')
-    parser.add_argument('--seconds', type=float, default=20.0, help='how long to watch the '
-                        'built-in camera, after the start')
+    parser.add_argument('--seconds', type=float, default=24.0, help='how long to watch the '
+                        'built-in camera, after the start; it needs 12 for a way around')
     parser.add_argument('--seed', type=int, default=ROOM,
                         help='room of the built-in camera')
     parser.add_argument('--limit', type=int, default=6, help='most pictures to play')

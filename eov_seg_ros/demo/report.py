@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 import textwrap
 from typing import NamedTuple
@@ -13,33 +13,26 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from eov_seg_core.visualization import class_color, to_ascii
+from eov_seg_core.io.media import save_picture
+from eov_seg_core.visualization import to_ascii
 
 RGB = npt.NDArray[np.uint8]
 VIDEO_HZ = 10.0
 _LINE_PX = 18
-_SHADES = (1.0, 0.75, 1.25, 0.55)
-"""Brightness of the objects of one class, in turn."""
 
 
 class Shown(NamedTuple):
-    """One frame as people look at it: three (H, W, 3) uint8 RGB pictures."""
+    """One frame as people look at it: three uint8 RGB pictures of one height.
 
-    image: RGB
-    panoptic: RGB
+    Attributes:
+        overlay: The image with masks, names and ids.
+        boxes: The image with boxes in space.
+        map: The memory from above.
+    """
+
     overlay: RGB
-
-
-def paint(panoptic: npt.NDArray[np.int32], class_map: Mapping[int, str]) -> RGB:
-    """Return `~/panoptic` in colours: one for each class, a shade of it for each object."""
-    values, inverse = np.unique(panoptic, return_inverse=True)
-    table = np.zeros((len(values), 3), np.uint8)
-    for index, value in enumerate(values.view(np.uint32).tolist()):
-        if value:
-            color = np.array(class_color(class_map.get(value >> 16, '')))
-            shade = _SHADES[(value & 0xffff) % len(_SHADES)]
-            table[index] = np.clip(color * shade, 0, 255)
-    return table[inverse].reshape(*panoptic.shape, 3)
+    boxes: RGB
+    map: RGB
 
 
 class Video:
@@ -59,8 +52,8 @@ class Video:
         self._start_s = 0.0
 
     def add(self, stamp_s: float, shown: Shown, title: str) -> None:
-        """Add the image beside the overlay, below a line of text."""
-        picture = np.concatenate([shown.image, shown.overlay], axis=1)
+        """Add the three pictures side by side, below a line of text."""
+        picture = np.concatenate(shown, axis=1)
         picture = np.concatenate([caption([title], picture.shape[1]), picture])
         if self._writer is None:
             self._start_s = stamp_s
@@ -80,25 +73,23 @@ class Video:
             self._writer.release()
 
 
-def write_sheet(path: Path, parts: Sequence[tuple[str, Sequence[Shown]]]) -> None:
-    """Write rows of image, panoptic and overlay as one picture.
+def write_sheet(path: Path, parts: Sequence[tuple[str, Sequence[Sequence[RGB]]]]) -> None:
+    """Write rows of pictures as one picture.
 
     Args:
         path: The file, PNG.
-        parts: A text and the frames below it.
+        parts: A text and the rows below it; all rows have one width.
 
     Raises:
         OSError: The file could not be written.
     """
     rows = []
-    for text, frames in parts:
-        pictures = [np.concatenate(shown, axis=1) for shown in frames]
+    for text, shown in parts:
+        pictures = [np.concatenate(row, axis=1) for row in shown]
         width = pictures[0].shape[1]
         lines = [line for part in text.splitlines() for line in textwrap.wrap(part, width // 8)]
         rows += [caption(lines, width), *pictures]
-    sheet = cv2.cvtColor(np.concatenate(rows), cv2.COLOR_RGB2BGR)
-    if not cv2.imwrite(str(path), sheet):
-        raise OSError(f'{path} could not be written')
+    save_picture(path, np.concatenate(rows))
 
 
 def caption(lines: Sequence[str], width: int) -> RGB:

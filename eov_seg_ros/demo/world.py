@@ -7,7 +7,7 @@ Half-way it changes the words through the node's parameter service: from categor
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 import json
 from pathlib import Path
@@ -16,8 +16,8 @@ from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
 import numpy as np
-from sensor_msgs.msg import CameraInfo, Image
-from vision_msgs.msg import Detection2DArray, LabelInfo
+from sensor_msgs.msg import Image
+from vision_msgs.msg import Detection2DArray, Detection3DArray, LabelInfo
 
 from eov_seg_core.quality import PanopticQuality
 from eov_seg_core.world import generate_scene, OBJECT_TYPES, Scene
@@ -25,7 +25,9 @@ from eov_seg_ros.class_ids import UNLABELED
 from eov_seg_ros.demo.collector import Collector, latched, NODE, Received, UNTRAINED
 from eov_seg_ros.demo.processes import node_command, NodeSettings, running
 from eov_seg_ros.demo.quality import countable_truth, panoptic_map, true_classes
-from eov_seg_ros.demo.report import paint, sample, Shown, Video, write_sheet
+from eov_seg_ros.demo.report import RGB, sample, Shown, Video, write_sheet
+from eov_seg_ros.demo.space import MEMORY, SpaceWatcher
+from eov_seg_ros.demo.space import TOPICS as SPACE_TOPICS
 
 CAMERA_HZ = 10.0
 START_S = 300.0
@@ -33,9 +35,10 @@ FIRST_FRAME_S = 60.0
 SHEET_ROWS = 3
 _TOPICS = {'image_raw': Image, 'world_camera/truth/panoptic': Image,
            f'{NODE}/panoptic': Image, f'{NODE}/overlay': Image,
-           f'{NODE}/detections': Detection2DArray}
-_ALSO_EXPECTED = {'camera_info': CameraInfo, 'depth/image_raw': Image,
-                  '/diagnostics': DiagnosticArray}
+           f'{NODE}/detections': Detection2DArray, **SPACE_TOPICS}
+_ALSO_EXPECTED = {'depth/image_raw': Image, '/diagnostics': DiagnosticArray}
+_COLUMNS = ('Left: masks, names, and ids that last. Middle: boxes in metres. Right: the room from '
+            'above, what is there filled, what the node remembers as lines, the camera red.')
 
 
 @dataclass
@@ -51,6 +54,8 @@ class Phase:
         stamps_s: Stamp of every frame.
         latencies_ms: From the stamp until all was here.
         quality: Against the truth; all classes count alike, things or stuff.
+        memory: The objects that were remembered in the end, against the truth.
+        map: The same, seen from above.
     """
 
     label: str
@@ -61,6 +66,8 @@ class Phase:
     stamps_s: list[float] = field(default_factory=list)
     latencies_ms: list[float] = field(default_factory=list)
     quality: PanopticQuality = field(default_factory=lambda: PanopticQuality({}))
+    memory: dict[str, Any] = field(default_factory=dict)
+    map: RGB | None = None
 
     def figures(self) -> dict[str, Any]:
         """Return the figures that are printed and written."""
@@ -70,7 +77,8 @@ class Phase:
         return {'words': [*self.things, *self.stuff], 'frames': len(self.stamps_s),
                 'rate_hz': round(rate_hz, 2),
                 'latency_ms': {'p50': p50, 'p95': p95, 'p99': p99},
-                'panoptic_quality': round(100 * self.quality.compute()['All']['pq'], 1)}
+                'panoptic_quality': round(100 * self.quality.compute()['All']['pq'], 1),
+                'memory': self.memory}
 
 
 def phases_of(scene: Scene) -> tuple[Phase, Phase]:
@@ -89,10 +97,12 @@ class Watcher:
     Args:
         phases: The words before and after.
         video: Gets every frame.
+        space: Judges boxes, ids and memory.
     """
 
-    def __init__(self, phases: tuple[Phase, Phase], video: Video) -> None:
+    def __init__(self, phases: tuple[Phase, Phase], video: Video, space: SpaceWatcher) -> None:
         self.phases = phases
+        self.space = space
         self.truth_names: dict[int, str] = {}
         self.new_frame_s: float | None = None
         self._video = video
@@ -105,15 +115,24 @@ class Watcher:
         """
         panoptic = frame.pixels(f'{NODE}/panoptic')
         phase = self._phase_of(set(np.unique(panoptic >> 16).tolist()) - {0})
-        classes = true_classes(self.truth_names, [*phase.things, *phase.stuff], phase.class_map)
-        truth = countable_truth(frame.pixels('world_camera/truth/panoptic'), classes)
+        true_panoptic = frame.pixels('world_camera/truth/panoptic')
+        truth = countable_truth(true_panoptic, self._true_classes(phase))
         phase.quality.add(panoptic_map(truth, 'the truth'), panoptic_map(panoptic, 'the result'))
         phase.stamps_s.append(frame.stamp_ns / 1e9)
         phase.latencies_ms.append(frame.latency_ms)
-        shown = Shown(frame.pixels('image_raw'), paint(panoptic, phase.class_map),
-                      frame.pixels(f'{NODE}/overlay'))
+        shown = Shown(frame.pixels(f'{NODE}/overlay'),
+                      *self.space.take_frame(frame, panoptic, true_panoptic))
         phase.frames.append(shown)
         self._video.add(frame.stamp_ns / 1e9, shown, f'words: {phase.label}')
+
+    def end(self, phase: Phase) -> None:
+        """Note what is remembered at the end of a phase."""
+        words = {self.truth_names[number]: phase.class_map[class_id]
+                 for number, class_id in self._true_classes(phase).items() if class_id}
+        phase.memory, phase.map = self.space.figures(words), self.space.large_map()
+
+    def _true_classes(self, phase: Phase) -> dict[int, int]:
+        return true_classes(self.truth_names, [*phase.things, *phase.stuff], phase.class_map)
 
     def take_class_map(self, class_map: Mapping[int, str]) -> None:
         """Give a class map to the words that it belongs to."""
@@ -152,9 +171,10 @@ def run_world(settings: NodeSettings, output: Path, seed: int, seconds: float) -
         RuntimeError: Something was missing; the message says what.
     """
     output.mkdir(parents=True, exist_ok=True)
-    phases = phases_of(generate_scene(seed))
+    scene = generate_scene(seed)
+    phases = phases_of(scene)
     video = Video(output / 'demo.mp4')
-    watcher = Watcher(phases, video)
+    watcher = Watcher(phases, video, SpaceWatcher(scene.room.size[:2]))
     camera_process = running('camera', [
         'eov_seg_ros.world_camera_node', '--ros-args', '-p', f'rate_hz:={CAMERA_HZ}',
         '-p', f'seed:={seed}'])
@@ -166,21 +186,29 @@ def run_world(settings: NodeSettings, output: Path, seed: int, seconds: float) -
     video.close()
     figures = {'weights': collector.method, 'is_trained': collector.is_trained,
                'camera_hz': round(switch.pop('camera_hz'), 2), 'switch': switch,
+               'ids': watcher.space.counts.compute(),
                'before': phases[0].figures(), 'after': phases[1].figures()}
     (output / 'figures.json').write_text(json.dumps(figures, indent=1) + '\n', encoding='utf-8')
-    texts = [f'Words: {", ".join(phase.things + phase.stuff)}' for phase in phases]
-    warning = [] if collector.is_trained else [UNTRAINED]
-    write_sheet(output / 'contact_sheet.png', [
-        ('\n'.join([*warning, text]), sample(phase.frames, SHEET_ROWS))
-        for text, phase in zip(texts, phases)])
+    _write_sheet(output / 'contact_sheet.png', phases, collector.is_trained)
     _print(figures, output)
     _refuse_gaps(collector)
 
 
+def _write_sheet(path: Path, phases: tuple[Phase, Phase], is_trained: bool) -> None:
+    texts = [f'Words: {", ".join(phase.things + phase.stuff)}' for phase in phases]
+    texts[0] = '\n'.join([*([] if is_trained else [UNTRAINED]), _COLUMNS, texts[0]])
+    parts: list[tuple[str, Sequence[Sequence[RGB]]]] = [
+        (text, sample(phase.frames, SHEET_ROWS)) for text, phase in zip(texts, phases)]
+    before, after = (_memory_text(phase.memory) for phase in phases)
+    memories = f'Remembered with the words before (left): {before}.\nWith those after: {after}.'
+    maps = [phase.map for phase in phases if phase.map is not None]
+    write_sheet(path, [*parts, (memories, [maps])])
+
+
 def _node_command(settings: NodeSettings, phase: Phase) -> list[str]:
     return node_command(settings, clip_pretrained='false', allow_untrained='true',
-                        detections_include_stuff='true', vocabulary__things=phase.things,
-                        vocabulary__stuff=phase.stuff)
+                        detections_include_stuff='true', depth='true',
+                        vocabulary__things=phase.things, vocabulary__stuff=phase.stuff)
 
 
 def _watch(collector: Collector, watcher: Watcher, seconds: float) -> dict[str, Any]:
@@ -189,6 +217,8 @@ def _watch(collector: Collector, watcher: Watcher, seconds: float) -> dict[str, 
     collector.node.create_subscription(
         LabelInfo, 'world_camera/truth/label_info', watcher.take_truth_names, latched())
     collector.wait_for(lambda: watcher.truth_names, 'the truth of the camera', START_S)
+    collector.node.create_subscription(
+        Detection3DArray, MEMORY, watcher.space.take_memory, latched())
     collector.on_class_map = watcher.take_class_map
     collector.wait_for_node(START_S)
     if not collector.is_trained:
@@ -196,12 +226,14 @@ def _watch(collector: Collector, watcher: Watcher, seconds: float) -> dict[str, 
     collector.wait_for(lambda: before.frames, 'a first frame', FIRST_FRAME_S)
     images, started_s = collector.counts['image_raw'], time.monotonic()
     collector.spin_for(seconds)
+    watcher.end(before)
     requested_s = time.monotonic()
     accepted_ms = collector.set_words(after.things, after.stuff)
     accepted_s = time.monotonic()
     new_frame_s = collector.wait_for(lambda: watcher.new_frame_s, 'a frame with the new words',
                                      FIRST_FRAME_S)
     collector.spin_for(max(0.0, seconds - (time.monotonic() - accepted_s)))
+    watcher.end(after)
     kept = [name for number, name in before.class_map.items()
             if number and after.class_map.get(number) == name]
     return {
@@ -217,17 +249,28 @@ def _print(figures: Mapping[str, Any], output: Path) -> None:
         print(UNTRAINED)
     print(f'camera: {figures["camera_hz"]} images per second')
     print(f'{"words":12} {"frames":>6} {"per second":>10} {"latency p50":>12} {"p95":>8} '
-          f'{"p99":>8} {"PQ":>6}')
+          f'{"p99":>8} {"PQ":>6}  memory')
     for name in ('before', 'after'):
         part = figures[name]
         p50, p95, p99 = part['latency_ms'].values()
         print(f'{name:12} {part["frames"]:6} {part["rate_hz"]:10.1f} {p50:9.0f} ms {p95:5.0f} ms '
-              f'{p99:5.0f} ms {part["panoptic_quality"]:6.1f}')
+              f'{p99:5.0f} ms {part["panoptic_quality"]:6.1f}  {_memory_text(part["memory"])}')
     switch = figures['switch']
     print(f'new words: accepted after {switch["accepted_ms"]:.0f} ms, first frame with them here '
           f'after {switch["first_new_frame_ms"]:.0f} ms; class ids kept: '
           f'{", ".join(switch["names_with_unchanged_ids"])}')
+    ids = figures['ids']
+    print(f'ids: {ids["switches"]} changes, {ids["ids_per_object"] or 0:.1f} ids for an object; '
+          + ('no object came back after 3 s' if ids['kept'] is None else
+             f'{100 * ids["kept"]:.0f} % of the objects that came back after 3 s had theirs'))
     print(f'written: {output}/demo.mp4, {output}/contact_sheet.png, {output}/figures.json')
+
+
+def _memory_text(memory: Mapping[str, Any]) -> str:
+    text = (f'{memory["found"]} of {memory["there"]} things found, {memory["invented"]} of '
+            f'{memory["remembered"]} objects invented')
+    return text if memory['center_cm'] is None else f'{text}, centres off by ' \
+        f'{memory["center_cm"]:.1f} cm'
 
 
 def _refuse_gaps(collector: Collector) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+import math
 from typing import TYPE_CHECKING
 
 from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
@@ -103,6 +104,18 @@ def detection(header: Header, number: int, name: str, score: float, center: Pose
 def pose_in_world(box: Box) -> Pose:
     """Return the pose of a box in the frame whose z is up."""
     return _pose(box.center, box.quaternion())
+
+
+def box_of(message: Detection3D) -> Box:
+    """Return the box of a detection in a frame whose z is up.
+
+    Raises:
+        ValueError: It holds numbers that are no box.
+    """
+    place, turn, size = (message.bbox.center.position, message.bbox.center.orientation,
+                         message.bbox.size)
+    return Box((place.x, place.y, place.z), (size.x, size.y, size.z),
+               2 * math.atan2(turn.z, turn.w))
 
 
 def _pose_in_camera(box: Box) -> Pose:

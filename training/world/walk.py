@@ -14,13 +14,13 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from eov_seg_core.geometry import Box, box_iou, segment_boxes
+from eov_seg_core.geometry.quality import compare_boxes, NamedBox
 from eov_seg_core.io.files import replacing
 from eov_seg_core.results.result import look_up, PanopticResult
 from eov_seg_core.tracking import ObjectMemory, Tracker
 from eov_seg_core.tracking.association import overlaps
 from eov_seg_core.world import generate_scene, VisibleObject
 from eov_seg_core.world.scene import SceneObject
-from training.evaluation.box_quality import compare_boxes, NamedBox
 from training.evaluation.tracking_quality import PanopticFrame
 from training.world.video import truth_result, VideoFrame, VideoOptions, WORLD, world_video
 

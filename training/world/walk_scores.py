@@ -19,8 +19,9 @@ from eov_seg_core.quality import PanopticMap
 from eov_seg_core.quality import Segment as MapSegment
 from eov_seg_core.results.result import PanopticResult
 from eov_seg_core.segmenter import Segmenter
+from eov_seg_core.tracking.quality import IdentityCounts
 from training.evaluation.folder import check_identity
-from training.evaluation.tracking_quality import IdentityCounts, PanopticFrame, TrackingQuality
+from training.evaluation.tracking_quality import PanopticFrame, TrackingQuality
 from training.evaluation.video_panoptic_quality import VideoPanopticQuality
 from training.world.video import VideoFrame, VideoOptions, WORLD
 from training.world.walk import load_walk, save_walk, Segment, Walk, walk_room

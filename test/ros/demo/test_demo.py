@@ -60,6 +60,12 @@ def test_the_built_in_world_from_camera_to_figures(isolated, checkpoint, tmp_pat
         assert figures[name]['frames'] > 0
         assert figures[name]['latency_ms']['p50'] <= figures[name]['latency_ms']['p99']
         assert 0 <= figures[name]['panoptic_quality'] <= 100
+        memory = figures[name]['memory']
+        assert memory['found'] <= memory['there']
+        assert memory['invented'] <= memory['remembered']
+    assert figures['after']['memory']['there'] > 0
+    assert figures['ids']['switches'] >= 0
+    assert 'things found' in finished.stdout
     assert cv2.imread(str(output / 'contact_sheet.png')).shape[1] == 3 * 320
     video = cv2.VideoCapture(str(output / 'demo.mp4'))
     assert video.get(cv2.CAP_PROP_FRAME_COUNT) >= 20
@@ -77,7 +83,7 @@ def test_words_of_the_world_are_categories_then_the_colours_of_the_room():
 
 def test_a_class_map_that_comes_again_belongs_to_its_words():
     phases = demo_world.phases_of(generate_scene(7))
-    watcher = demo_world.Watcher(phases, None)
+    watcher = demo_world.Watcher(phases, None, None)
     maps = [dict(enumerate(['unlabeled', *phase.things, *phase.stuff])) for phase in phases]
     for class_map in (maps[0], maps[0], {0: 'unlabeled', 1: 'other'}):
         watcher.take_class_map(class_map)

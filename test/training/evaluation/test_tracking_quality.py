@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from training.evaluation.tracking_quality import IdentityCounts, PanopticFrame, TrackingQuality
+from training.evaluation.tracking_quality import PanopticFrame, TrackingQuality
 
 CLASSES = {'w': 0, 'f': 1, 't': 2, 'u': 3, '.': -1}
 
@@ -112,14 +112,3 @@ def test_association_quality_is_that_of_a_loop(truths, predictions) -> None:
                    [' '.join(words) for words in predictions]))['aq']
     expected = reference(truths, predictions)
     assert found == (None if expected is None else pytest.approx(expected))
-
-
-def test_identities_are_counted() -> None:
-    counts = IdentityCounts()
-    truth = np.array([[0, 1, 1, 2]])
-    for stamp_s, ids in ((0., [0, 5, 5, 6]), (1., [0, 5, 5, 7]), (2., [0, 0, 0, 7]),
-                         (6., [0, 5, 5, 8]), (7., [5, 5, 0, 8])):
-        counts.add(truth, np.array([ids]), stamp_s)
-    # object 2 was 6, 7 and 8 and came back after 4 s as another; object 1 came back as itself
-    assert counts.compute() == {'switches': 2, 'ids_per_object': 2, 'kept': .5}
-    assert IdentityCounts().compute() == {'switches': 0, 'ids_per_object': None, 'kept': None}

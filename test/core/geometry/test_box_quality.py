@@ -7,7 +7,7 @@ import math
 import pytest
 
 from eov_seg_core.geometry import Box
-from training.evaluation.box_quality import compare_boxes, NamedBox
+from eov_seg_core.geometry.quality import compare_boxes, NamedBox
 
 CUP = NamedBox('cup', Box((0, 0, 0), (.1, .1, .1)))
 BED = NamedBox('bed', Box((3, 0, 0), (2, 1, .5), .1))

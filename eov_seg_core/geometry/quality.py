@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from eov_seg_core.geometry import Box, box_iou
+from eov_seg_core.geometry.box import Box, box_iou
 
 MATCH_IOU = 0.25
 
