@@ -216,9 +216,7 @@ def _refuse_contradictions(categories: list[Category]) -> None:
     for category in categories:
         names = frozenset(map(canonical_form, category.names))
         if names in with_names:
-            raise ValueError(f'two categories have the same names to CLIP, '
-                             f'{with_names[names].names} and {category.names}, so nothing can '
-                             'tell them apart; remove one')
+            raise ValueError(_same_names(with_names[names], category))
         with_names[names] = category
         if category.dataset_id in with_id:
             raise ValueError(f'{with_id[category.dataset_id].name!r} and {category.name!r} both '
@@ -231,3 +229,11 @@ def _refuse_contradictions(categories: list[Category]) -> None:
             if is_thing.setdefault(form, category.is_thing) != category.is_thing:
                 raise ValueError(f'{name!r} is a name of a thing and of a stuff category; '
                                  'it can be one of them only')
+
+
+def _same_names(first: Category, second: Category) -> str:
+    one, other = (', '.join(category.names) for category in (first, second))
+    if one == other:
+        return f'the category {one!r} stands there twice; remove one'
+    return (f'the categories {one!r} and {other!r} have the same names to CLIP, so nothing can '
+            'tell them apart; remove one')

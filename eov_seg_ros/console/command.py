@@ -7,6 +7,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 import importlib.util
+import signal
 import sys
 
 import rclpy
@@ -38,6 +39,7 @@ def main(args: Sequence[str] | None = None) -> int:
     sys.stdout.write(f'{address.url}  (Ctrl-C ends it)\n')
     sys.stdout.flush()
     from eov_seg_core.app.console.server import serve  # takes a second
+    signal.signal(signal.SIGTERM, signal.default_int_handler)   # an end like that by Ctrl-C
     try:
         serve(NodeSession(node, target), address, open_browser=not options.no_browser)
     except KeyboardInterrupt:

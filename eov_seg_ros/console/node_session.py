@@ -13,13 +13,16 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from std_msgs.msg import Header
 
 from eov_seg_core.app.console.frame import Frame
+from eov_seg_core.app.console.memory import Memory
 from eov_seg_core.app.console.session import Session
 from eov_seg_core.app.console.words import Words
 from eov_seg_core.results.merge import Thresholds
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_ros.console.assembly import ClassMap, found, same_names
+from eov_seg_ros.console.memory import NodeMemory
 from eov_seg_ros.console.outputs import OutputReader, Picture
 from eov_seg_ros.console.remote_parameters import RemoteParameters
 
@@ -47,6 +50,9 @@ class NodeSession(Session):
         self._target = target
         self._parameters = RemoteParameters(node, target, _NAMES, self._on_parameters)
         self._reader = OutputReader(node, self._on_picture, self._on_class_names)
+        self._memory = NodeMemory(node, target)
+        self._has_memory = False
+        self._header: Header | None = None
         self._cameras: tuple[str, ...] = ('',)
         self._camera = 0
         self._classes = ClassMap({}, None)
@@ -66,7 +72,8 @@ class NodeSession(Session):
         self._thread.start()
 
     def stop(self) -> None:
-        """End the thread."""
+        """End the threads."""
+        self._memory.stop()
         self._executor.shutdown(timeout_sec=2.0)
         if self._thread.is_alive():
             self._thread.join(2.0)
@@ -80,6 +87,11 @@ class NodeSession(Session):
     def can_pause(self) -> bool:
         """A camera can always be paused."""
         return True
+
+    @property
+    def memory(self) -> Memory | None:
+        """Where objects are; None: the node does not publish that."""
+        return self._memory if self._has_memory else None
 
     @property
     def words(self) -> Words:
@@ -114,7 +126,7 @@ class NodeSession(Session):
             entry.key: entry.value for entry in self._status.values}
         rate = values.get('output_rate_hz')
         seconds = None if self.frame is None else self.frame.seconds
-        return ' · '.join([*([f'{rate} a second'] if rate else []),
+        return ' · '.join([*([f'{rate} frames a second'] if rate else []),
                           *([] if seconds is None else [f'{seconds:.2f} s old'])])
 
     def choose(self, index: int) -> None:
@@ -135,9 +147,10 @@ class NodeSession(Session):
 
     def use_preset(self, name: str) -> None:
         """Let the node use a published vocabulary."""
-        before = self.words
-        self._change(_preset_words(name), {_PRESET: name, _THINGS: [], _STUFF: []})
-        self._remember(before)
+        with self._editing:
+            before = self.words
+            self._change(_preset_words(name), {_PRESET: name, _THINGS: [], _STUFF: []})
+            self._remember(before)
 
     def _use_words(self, words: Words) -> None:
         if words == Words():
@@ -171,6 +184,9 @@ class NodeSession(Session):
         is_wanted = self.is_watched and not self.is_paused
         topics = f'{self._target}/{prefix}/' if prefix else f'{self._target}/'
         self._reader.follow(topics if is_wanted else '')
+        self._has_memory = self._is_there and self._memory.is_there
+        self._memory.follow(self._has_memory and self.is_watched)
+        self._memory.look(self._header)
         if self.is_watched and self._diagnostics is None:
             self._heard_s = self._seen_s = now_s
             self._diagnostics = self._node.create_subscription(
@@ -198,6 +214,7 @@ class NodeSession(Session):
             if status.name == name:
                 if time.monotonic() - self._heard_s > _SILENT_S:
                     self._parameters.forget()
+                    self._memory.forget()
                 self._status, self._heard_s = status, time.monotonic()
 
     def _on_parameters(self) -> None:
@@ -217,11 +234,13 @@ class NodeSession(Session):
         if self._wanted is not None and self._is_announced:
             self.word_delay_s = self._seen_s - self._wanted[1]
             self._wanted = None
-        age_s = self._node.get_clock().now().nanoseconds / 1e9 - picture.stamp_s
+        self._header, stamp = picture.header, picture.header.stamp
+        now_ns = self._node.get_clock().now().nanoseconds
+        age_s = (now_ns - stamp.nanosec) / 1e9 - stamp.sec
         number = 1 + (0 if self.frame is None else self.frame.number)
         classes = self._classes
         self._add_frame(Frame(
-            number, picture.name, picture.overlay,
+            number, picture.header.frame_id, picture.overlay,
             lambda: found(picture.parts, picture.overlay, classes), classes.vocabulary,
             age_s if 0 <= age_s < 60 else None))
 

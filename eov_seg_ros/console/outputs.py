@@ -12,6 +12,7 @@ from typing import Any
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
 _QOS = QoSProfile(depth=2)
@@ -26,14 +27,12 @@ class Picture:
     """An overlay and what belongs to it.
 
     Attributes:
-        name: The frame_id of the camera.
-        stamp_s: Of the image.
+        header: Of the image.
         overlay: JPEG.
         parts: Other messages of the image by their topics; may still be filled.
     """
 
-    name: str
-    stamp_s: float
+    header: Header
     overlay: bytes
     parts: dict[str, Any]
 
@@ -89,9 +88,7 @@ class OutputReader:
         self._parts_of(message)[name] = message
 
     def _on_overlay(self, message: CompressedImage) -> None:
-        stamp = message.header.stamp
-        self._on_picture(Picture(message.header.frame_id, stamp.sec + stamp.nanosec / 1e9,
-                                 bytes(message.data), self._parts_of(message)))
+        self._on_picture(Picture(message.header, bytes(message.data), self._parts_of(message)))
 
     def _on_label_info(self, message: LabelInfo) -> None:
         self._on_class_names({entry.class_id: entry.class_name

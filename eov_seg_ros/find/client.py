@@ -59,6 +59,10 @@ class MemoryClient:
     def _take_views(self, message: PoseArray) -> None:
         self._views = message
 
+    def close(self) -> None:
+        """Stop listening; the node stays."""
+        self._executor.shutdown()
+
     def wait_for(self, condition: Callable[[], Any], timeout_s: float) -> Any:
         """Spin until a condition holds or the time is over; return its last value."""
         end_s = time.monotonic() + timeout_s

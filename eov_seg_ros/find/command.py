@@ -1,17 +1,15 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""`find`: asks the memory, else looks for the word for a while, and gives the words back."""
+"""The command `find`: options, text or JSON, exit codes."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
 import json
 import os
 import signal
 import sys
-import time
 
 import rclpy
 from rclpy.node import Node
@@ -19,28 +17,13 @@ from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 
 from eov_seg_core.io.text import printable
-from eov_seg_ros.find.answer import class_of, Found, matching, near_words, summary
+from eov_seg_ros.find.answer import Found
 from eov_seg_ros.find.client import FindError, MemoryClient
+from eov_seg_ros.find.search import ask
 
 FOUND, NOT_FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
-_CONNECT_S = 5.0
-_FIRST_S = 2.0      # in which the memory's last message comes
-
-
-@dataclass(frozen=True)
-class _Answer:
-    """What was found, and how that came.
-
-    Attributes:
-        objects: The best first.
-        source: `memory`, or `search` if it was looked for.
-        message: Why there is none; empty if there is one.
-    """
-
-    objects: Sequence[Found]
-    source: str
-    message: str = ''
+_LISTENER_S = 2.0
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -55,14 +38,16 @@ def main(args: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     rclpy.init(args=command_line, signal_handler_options=SignalHandlerOptions.NO)
     node = Node(f'find_{os.getpid()}')
+    client = MemoryClient(node, f'/{options.node.lstrip("/")}')
     try:
-        return _run(MemoryClient(node, f'/{options.node.lstrip("/")}'), options)
+        return _run(client, options)
     except FindError as error:
         sys.stderr.write(f'find: {printable(str(error))}\n')
         return FAILED
     except KeyboardInterrupt:
         return INTERRUPTED
     finally:
+        client.close()
         node.destroy_node()
         rclpy.try_shutdown()
 
@@ -89,10 +74,7 @@ def _seconds(text: str) -> float:
 
 
 def _run(client: MemoryClient, options: argparse.Namespace) -> int:
-    if not options.query.strip(' ,'):
-        raise FindError('no word was given')
-    client.require_memory(_CONNECT_S)
-    answer = _ask(client, options.query, options.timeout)
+    answer = ask(client, options.query, options.timeout)
     if options.json:
         objects = [item.as_json() for item in answer.objects]
         text = json.dumps({'query': options.query, 'source': answer.source,
@@ -106,42 +88,9 @@ def _run(client: MemoryClient, options: argparse.Namespace) -> int:
     return FOUND if answer.objects else NOT_FOUND
 
 
-def _ask(client: MemoryClient, query: str, timeout_s: float) -> _Answer:
-    words, *_ = client.vocabulary(_CONNECT_S)
-    name = query.split(',')[0].strip()
-    known = client.wait_for(lambda: matching(name, client.objects(), words), _FIRST_S)
-    if known:
-        return _Answer(known, 'memory')
-    meant = class_of(name, words)
-    if meant is not None and not meant[1]:
-        return _Answer([], 'memory', f'{meant[0]} is stuff in the words of the node, and stuff '
-                       'has no place; put it into vocabulary.things to find it')
-    if timeout_s == 0:
-        return _Answer([], 'memory', _nothing(client, name, 'the memory has no', words.names))
-    deadline_s = time.monotonic() + timeout_s
-    if meant is not None:
-        found = client.wait_for(lambda: matching(name, client.objects(), words), timeout_s)
-    else:
-        with client.borrowed_word(query, _CONNECT_S):
-            wanted, *_ = client.vocabulary(_CONNECT_S)
-            found = client.wait_for(lambda: matching(name, client.objects(), wanted),
-                                    deadline_s - time.monotonic())
-    if found:
-        return _Answer(found, 'search')
-    return _Answer([], 'search', _nothing(
-        client, name, f'{timeout_s:g} s of looking showed no', words.names))
-
-
-def _nothing(client: MemoryClient, name: str, what: str, names: Sequence[str]) -> str:
-    objects = client.objects()
-    near = near_words(name, [*names, *(item.name for item in objects)])
-    text = f'{what} {name}; it knows {summary(objects)}'
-    return text + (f'. Did you mean {" or ".join(near)}?' if near else '')
-
-
 def _send(client: MemoryClient, topic: str, item: Found) -> None:
     if item.viewpoint is None:
         raise FindError(f'no goal was sent: nobody knows from where {item.name} {item.id} was '
                         'seen')
-    if not client.publish_goal(topic, item.frame_id, item.viewpoint, _FIRST_S):
+    if not client.publish_goal(topic, item.frame_id, item.viewpoint, _LISTENER_S):
         sys.stderr.write(f'find: nobody listens to {topic}\n')

@@ -7,7 +7,7 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-from rclpy.lifecycle import LifecycleNode
+from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import Header
 
@@ -34,7 +34,7 @@ class PoseInput:
         world_frame: The frame that poses are in; its z points up.
     """
 
-    def __init__(self, node: LifecycleNode, world_frame: str) -> None:
+    def __init__(self, node: Node, world_frame: str) -> None:
         self._node = node
         self._world_frame = world_frame
         self._buffer = TransformBuffer()

@@ -25,8 +25,10 @@ pytest.importorskip('nicegui', reason='the extra console is not installed')
 pytestmark = pytest.mark.ros
 CONSOLE = 'from eov_seg_ros.console.command import main; raise SystemExit(main())'
 REASON = '[data-kind=things] .q-field__messages'
+FIND = '[aria-label="Find an object"]'
 THINGS = '[data-kind=things] input'
 NODE = (str(Path(__file__).with_name('fake_segmenter.py')), '--ros-args',
+        '-p', 'depth:=true', '-p', 'world_frame:=odom',
         '-p', "vocabulary.things:=['mug,cup', 'chair']", '-p', "vocabulary.stuff:=['wall']")
 CAMERA = ('-m', 'eov_seg_ros.world_camera_node', '--ros-args', '-p', 'rate_hz:=10.0',
           '-p', 'width:=160', '-p', 'height:=120')
@@ -113,9 +115,9 @@ def test_what_the_node_refuses_is_explained_where_it_was_typed(page) -> None:
 
 def test_segments_pixel_and_pause(page) -> None:
     rows = wait_for(lambda: page.script(
-        'return [...document.querySelectorAll(".segment")].filter((row) => row.offsetParent)'
+        'return [...document.querySelectorAll(".segments > *")].filter((row) => row.offsetParent)'
         '.map((row) => row.innerText.split("\\n").join(" "))'), 'no segments')
-    assert sorted(row.split(' ', 1)[1].rsplit(' ', 1)[0] for row in rows) == [
+    assert sorted(' '.join(row.split(' ')[1:4]) for row in rows) == [
         'chair thing 0.51', 'mug thing 0.50', 'wall stuff 0.52']
     page.element('.bar button').click()
     wait_for(lambda: 'Paused' in page.text('.status'), 'not paused')
@@ -134,6 +136,38 @@ def test_a_slider_sets_the_parameter(page, client) -> None:
     wait_for(lambda: client.call(GetParameters, 'eov_seg/get_parameters', get
                                  ).values[0].double_value == 0.05, 'it was not set')
     client.set(score_threshold=0.0)
+
+
+def find(page: Browser, word: str) -> None:
+    page.script('arguments[0].select()', page.element(FIND))    # what is typed replaces it
+    page.type(FIND, word)
+
+
+def test_objects_are_seen_from_above_and_found(page, client) -> None:
+    pytest.importorskip('tf2_msgs.msg', reason='tf2_msgs is not installed: scripts/setup_env.sh')
+    wait_for(lambda: page.script('return [...document.querySelectorAll(".objects .segment")]'
+                                 '.some((row) => /mug\\n.*\\n.*\\n.* m$/.test(row.innerText))'),
+             'no mug with a distance is remembered')
+    page.element('.viewer')
+    marks = page.script('return [...document.querySelectorAll(".mark .name")].map('
+                        '(name) => name.textContent)')
+    assert {'mug', 'chair'} <= set(marks)
+    find(page, 'cups')
+    answer = wait_for(lambda: 'm in odom' in page.text('.answer') and page.text('.answer'),
+                      'the memory does not answer')
+    assert answer.startswith('mug ')
+    assert page.text('.mark.selected .name') == page.text('.objects .selected .name') == 'mug'
+    page.save('room')
+    # what the node does not know is looked for, until somebody cancels it
+    client.set(enabled=False)
+    find(page, 'stapler')
+    wait_for(lambda: 'Looking for stapler' in page.text('.answer'), 'no progress is told')
+    wait_for(lambda: 'stapler' in chips(page), 'it was not added')
+    page.script('[...document.querySelectorAll(".room button")].find('
+                '(button) => button.innerText === "Cancel").click()')
+    wait_for(lambda: 'of looking showed no stapler; it knows' in page.text('.answer'), 'no end')
+    wait_for(lambda: chips(page) == ['mug +1', 'chair', 'wall'], 'the words are not restored')
+    client.set(enabled=True)
 
 
 def test_a_killed_node_is_told_and_its_successor_is_followed(page, robot) -> None:

@@ -12,9 +12,11 @@ from abc import ABC, abstractmethod
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+import threading
 import time
 
 from eov_seg_core.app.console.frame import Frame, RGB
+from eov_seg_core.app.console.memory import Memory
 from eov_seg_core.app.console.words import Words
 from eov_seg_core.results.merge import Thresholds
 from eov_seg_core.vocabulary import Vocabulary
@@ -25,6 +27,8 @@ _UNWATCHED_S = 5.0
 
 class Session(ABC):
     """What a page shows and changes; all methods may be called from any thread.
+
+    Those that change something may wait for another machine, for seconds.
 
     Args:
         kept_frames: So many of the newest frames can be asked about.
@@ -46,6 +50,7 @@ class Session(ABC):
         self.word_delay_s: float | None = None
         self._frames: deque[Frame] = deque(maxlen=kept_frames)
         self._undo: list[Words] = []
+        self._editing = threading.Lock()
         self._listeners: list[Callable[[], object]] = []
         self._asked_s = -_UNWATCHED_S
 
@@ -92,6 +97,11 @@ class Session(ABC):
         seconds = None if self.frame is None else self.frame.seconds
         return '' if seconds is None else f'{seconds:.2f} s'
 
+    @property
+    def memory(self) -> Memory | None:
+        """Where objects are; None: nobody remembers that."""
+        return None
+
     @abstractmethod
     def choose(self, index: int) -> None:
         """Show one of the sources.
@@ -114,33 +124,40 @@ class Session(ABC):
 
     @abstractmethod
     def _use_words(self, words: Words) -> None:
-        """Use other words; as `set_words`."""
+        """Use other words; as `edit_words`."""
 
-    def set_words(self, words: Words) -> None:
-        """Use other words from the next frame on.
+    def edit_words(self, edit: Callable[[Words], Words]) -> None:
+        """Change the words in force, from the next frame on; edits come one after another.
+
+        Args:
+            edit: Returns the new words for those in force.
 
         Raises:
             ValueError: They were refused, and nothing was changed; the text says why.
         """
-        before = self.words
-        if words != before:
-            self._use_words(words)
-            self._remember(before)
+        with self._editing:
+            before = self.words
+            words = edit(before)
+            if words != before:
+                self._use_words(words)
+                self._remember(before)
 
     def use_preset(self, name: str) -> None:
-        """Use the words of a published vocabulary; as `set_words`."""
-        self.set_words(Words.of(Vocabulary.preset(name)))
+        """Use the words of a published vocabulary; as `edit_words`."""
+        self.edit_words(lambda _: Words.of(Vocabulary.preset(name)))
 
     def undo(self) -> bool:
         """Take back the last change of words; False if there is none.
 
         Raises:
-            ValueError: As for `set_words`.
+            ValueError: As for `edit_words`.
         """
-        if not self._undo:
-            return False
-        self._use_words(self._undo.pop())
-        return True
+        with self._editing:
+            if not self._undo:
+                return False
+            self._use_words(self._undo[-1])
+            self._undo.pop()
+            return True
 
     def _remember(self, words: Words) -> None:
         """Let `undo` return to these words."""

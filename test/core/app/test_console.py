@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import threading
 import time
 import zipfile
 
@@ -17,6 +18,7 @@ from eov_seg_core.app.console.command import usable_sources
 from eov_seg_core.app.console.files import archive, outline
 from eov_seg_core.app.console.frame import Frame, jpeg, MAX_SHOWN_PX
 from eov_seg_core.app.console.local_session import LocalSession
+from eov_seg_core.app.console.memory import Extent, KnownObject, TopView, Viewer
 from eov_seg_core.app.console.security import Guard, MAX_UPLOAD_BYTES
 from eov_seg_core.app.console.words import Words
 from eov_seg_core.io.coco.ids import rgb_to_ids
@@ -80,6 +82,34 @@ def test_words_are_added_moved_renamed_and_removed() -> None:
     assert words.replaced('chair', ' stool ', is_thing=True).things == ('mug, cup', 'stool')
     assert words.removed('chair', is_thing=True).removed('chair', is_thing=True) == Words(
         ('mug, cup',))
+
+
+def test_two_edits_at_a_time_are_both_kept(session) -> None:
+    is_open = threading.Event()
+
+    def slow(words: Words) -> Words:
+        is_open.wait(5)
+        return words.added('lamp', is_thing=True)
+
+    first = threading.Thread(target=session.edit_words, args=(slow,))
+    second = threading.Thread(target=session.edit_words,
+                              args=(lambda words: words.added('rug', is_thing=False),))
+    first.start()
+    second.start()
+    is_open.set()
+    first.join()
+    second.join()
+    assert session.words == Words(('mug, cup', 'lamp'), ('wall', 'rug'))
+
+
+def test_a_top_view_holds_all_objects_and_the_camera() -> None:
+    for x, y in ((0.0, 0.0), (40.0, -3.0), (-2.0, 700.0)):
+        item = KnownObject('1', 'mug', 1.0, (x, y, 0.0), (0.4, 0.2, 0.1), 30.0, 0.0, None)
+        extent = Extent.around(TopView('odom', [item], Viewer(1.0, 2.0, 1.0, 0.0)))
+        for place in ((x - 0.2, y), (x + 0.2, y), (x, y - 0.2), (x, y + 0.2), (1.0, 2.0)):
+            assert all(0 < share < 1 for share in extent.shares(*place))
+        assert extent.width / extent.height == pytest.approx(1.5)
+        assert extent.shares(x, y + 1)[1] < extent.shares(x, y)[1]     # y points upwards
 
 
 def test_no_words_are_no_vocabulary_and_one_is_one() -> None:
@@ -189,7 +219,7 @@ def test_a_pixel_tells_segment_and_next_names(shown) -> None:
 
 def test_words_change_the_picture_and_can_be_taken_back(shown) -> None:
     before = shown.frame.overlay
-    shown.set_words(Words(('lamp',)))
+    shown.edit_words(lambda _: Words(('lamp',)))
     wait_for(lambda: shown.frame.vocabulary.names == ('lamp',))
     assert shown.frame.overlay != before
     assert shown.word_delay_s >= 0
@@ -201,13 +231,13 @@ def test_words_change_the_picture_and_can_be_taken_back(shown) -> None:
 def test_wrong_words_change_nothing(shown) -> None:
     words = shown.words
     with pytest.raises(ValueError, match='thing and of a stuff'):
-        shown.set_words(Words(('mug',), ('mug,cup',)))
+        shown.edit_words(lambda _: Words(('mug',), ('mug,cup',)))
     assert shown.words == words
     assert not shown.undo()
 
 
 def test_without_words_nothing_is_looked_for(shown) -> None:
-    shown.set_words(Words())
+    shown.edit_words(lambda _: Words())
     wait_for(lambda: shown.state == 'no words' and shown.frame.vocabulary is None)
     assert shown.frame.result.segments == []
     with pytest.raises(ValueError, match='words'):
@@ -259,7 +289,7 @@ def test_who_knows_the_newest_frame_waits_for_the_next_one(shown) -> None:
         nothing = await shown.wait_for_frame(known.number, timeout_s=0.05)
         waiting = asyncio.ensure_future(shown.wait_for_frame(known.number))
         await asyncio.sleep(0.05)
-        shown.set_words(Words(('lamp',)))
+        shown.edit_words(lambda _: Words(('lamp',)))
         return known, nothing, await waiting
 
     assert not shown.is_watched

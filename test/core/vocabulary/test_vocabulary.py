@@ -89,7 +89,7 @@ def test_limits_are_inclusive():
     ([], 'got 0'),
     ([Category(('a', 'b'), True), Category(('b', 'a'), True)], 'same names'),
     ([Category(('a',), True), Category(('a', 'b'), False)], 'thing and of a stuff'),
-    ([Category(('a',), True)] * 2, 'same names'),
+    ([Category(('a',), True)] * 2, 'stands there twice'),
     ([Category(('a',), True, 3), Category(('b',), True, 3)], "'a' and 'b' both have the id 3"),
 ])
 def test_contradicting_categories_are_refused(categories, message):
@@ -244,7 +244,7 @@ def test_ids_and_colors_make_no_other_vocabulary():
     ('a.txt', b'1:chair\nx:table', "line 2: got 'x:table'"),
     ('a.txt', b'1:chair\n1:table', "'chair' and 'table' both have the id 1"),
     ('a.txt', b'1:chair\n9999999999:table', 'line 2.*0..2147483647'),
-    ('a.txt', b'chair\nchair', 'same names'),
+    ('a.txt', b'chair\nchair', 'stands there twice'),
     ('a.txt', b'things: [chair]', 'line 1: got'),
     ('a.txt', b'["chair"]', 'line 1: got'),
     ('a.txt', b'<html>', 'line 1: got'),

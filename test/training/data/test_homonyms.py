@@ -68,7 +68,7 @@ def test_a_shared_synonym_keeps_two_classes(tmp_path, caplog):
 def test_one_name_for_a_thing_and_for_stuff_is_refused(tmp_path):
     folder = write_folder(tmp_path)
     rename(folder, ['pot', 'pot', 'lamp'])
-    with pytest.raises(ValueError, match='two categories have the same names to CLIP'):
+    with pytest.raises(ValueError, match="the category 'pot' stands there twice"):
         open_dataset(folder)
 
 

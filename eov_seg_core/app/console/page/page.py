@@ -13,6 +13,7 @@ from nicegui import events, run, ui
 
 from eov_seg_core.app.console.files import archive
 from eov_seg_core.app.console.frame import Frame
+from eov_seg_core.app.console.page.memory_panel import MemoryPanel
 from eov_seg_core.app.console.page.picture_panel import PicturePanel
 from eov_seg_core.app.console.page.segment_list import SegmentList
 from eov_seg_core.app.console.page.style import CSS
@@ -42,6 +43,7 @@ class Page:
         self._words = WordPanel(session)
         self._picture = PicturePanel(session, lambda *found: self._segments.select(*found))
         self._segments = SegmentList(self._picture.outline)
+        self._memory = MemoryPanel(session, self._segments.follow)
         self._revision = -1
         self._shown: Frame | None = None
         self._thresholds = session.thresholds
@@ -54,6 +56,7 @@ class Page:
         with ui.element('main').classes('console'):
             with ui.element('section').classes('view').props('aria-label="Picture"'):
                 self._picture.build()
+            self._memory.build()
             with ui.element('section').classes('side').props('aria-label="Words and segments"'):
                 self._words.build()
                 self._build_thresholds()
@@ -101,11 +104,14 @@ class Page:
             self._thresholds = self._session.thresholds
             for name, slider in self._sliders.items():
                 slider.set_value(getattr(self._thresholds, name))
+        self._memory.refresh()
         self._picture.refresh()
         self._picture.wait('' if frame else _WAITING.get(self._session.state, ' '))
         if frame is not self._shown:
             self._shown = frame
-            self._segments.show(frame)
+            self._segments.show(frame, self._distances_m())
+            if frame is not None:
+                self._picture.fit(*frame.result.instance.shape)
 
     def _status_text(self, frame: Frame | None) -> str:
         parts = [_STATES[self._session.state]]
@@ -116,10 +122,16 @@ class Page:
             parts.append(f'words applied in {self._session.word_delay_s:.2f} s')
         return ' · '.join(part for part in parts if part)
 
-    def _set_threshold(self, name: str, value: float) -> None:
+    def _distances_m(self) -> dict[str, float]:
+        memory = self._session.memory
+        return {} if memory is None else {
+            item.id: item.distance_m for item in memory.view.objects
+            if item.distance_m is not None}
+
+    async def _set_threshold(self, name: str, value: float) -> None:
         values: dict[str, Any] = vars(self._session.thresholds) | {name: float(value)}
         try:
-            self._session.set_thresholds(Thresholds(**values))
+            await run.io_bound(self._session.set_thresholds, Thresholds(**values))
         except ValueError as error:
             ui.notify(str(error), type='negative')
 
@@ -145,7 +157,7 @@ class Page:
             return
         if event.modifiers.ctrl or event.modifiers.meta:
             if event.key == 'z':
-                self._words.undo()
+                await self._words.undo()
         elif event.key == 's':
             await self._save()
         elif event.key == '/':

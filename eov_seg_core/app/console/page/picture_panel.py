@@ -16,6 +16,8 @@ from eov_seg_core.app.console.session import Session
 from eov_seg_core.io.media import load_picture, to_rgb
 from eov_seg_core.results.result import Segment
 
+_OTHER_PX = 130     # height of the bar above the picture and of the line below
+
 
 class PicturePanel:
     """The picture with what was found in it.
@@ -33,7 +35,7 @@ class PicturePanel:
     def build(self) -> None:
         """Make the elements."""
         ui.add_body_html(f'<script>{SCRIPT}</script>')
-        with ui.element('div').classes('stage'):
+        with ui.element('div').classes('stage') as self._stage:
             self._picture = ui.element('img').classes('live').props(
                 'alt="The picture with what was found in it"')
             self._picture.on('click', self._on_click, js_handler=PLACE)
@@ -59,6 +61,10 @@ class PicturePanel:
         """Say in place of the first picture why there is none; '': there is one."""
         self._waiting.set_text(reason)
         self._waiting.set_visibility(bool(reason))
+
+    def fit(self, height: int, width: int) -> None:
+        """Give the picture as much room as it fills without scrolling."""
+        self._stage.style(f'width: min(100%, (100vh - {_OTHER_PX}px) * {width / height:.4f})')
 
     def outline(self, number: int, segment_id: int) -> None:
         """Outline a segment of a frame; (0, 0): none."""

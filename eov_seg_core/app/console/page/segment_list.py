@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from nicegui import ui
 
@@ -30,6 +30,7 @@ class SegmentList:
         self._frame: Frame | None = None
         self._rows: list[_Row] = []
         self._selected: Segment | None = None
+        self._followed = ''
 
     def build(self) -> None:
         """Make the elements."""
@@ -40,8 +41,13 @@ class SegmentList:
             'Nothing found yet. Other words, or lower thresholds, may find more.').classes('hint')
         self._list = ui.element('div').classes('segments').props('role=list')
 
-    def show(self, frame: Frame | None) -> None:
-        """Show the segments of a frame; a selected one is looked for again in it."""
+    def show(self, frame: Frame | None, distances_m: Mapping[str, float]) -> None:
+        """Show the segments of a frame; a selected one is looked for again in it.
+
+        Args:
+            frame: None: there is none.
+            distances_m: From the camera, of the segments with these ids.
+        """
         self._frame = frame
         segments = [] if frame is None else sorted(
             frame.result.segments, key=lambda segment: (-segment.area, segment.id))
@@ -52,10 +58,13 @@ class SegmentList:
             if number == len(self._rows):
                 with self._list:
                     self._rows.append(_Row(self.select))
-            self._rows[number].show(segment, frame.result.instance.size)  # type: ignore[union-attr]
+            self._rows[number].show(segment, frame.result.instance.size,  # type: ignore[union-attr]
+                                    distances_m.get(str(segment.id)))
         for row in self._rows[len(segments):]:
             row.hide()
-        if self._selected is not None:
+        if self._followed:
+            self.follow(self._followed)
+        elif self._selected is not None:
             self.select(most_alike(self._selected, segments))
 
     def select(self, segment: Segment | None, frame: Frame | None = None) -> None:
@@ -66,11 +75,17 @@ class SegmentList:
             frame: In which it is; None: the one whose segments are shown.
         """
         frame = frame or self._frame
-        self._selected = segment
+        self._selected, self._followed = segment, ''
         if segment is None or frame is None:
             self._on_outline(0, 0)
         else:
             self._on_outline(frame.number, segment.id)
+
+    def follow(self, number: str) -> None:
+        """Outline the segment with this id in each frame that has it; '': none."""
+        segments = [] if self._frame is None else self._frame.result.segments
+        self.select(next((each for each in segments if str(each.id) == number), None))
+        self._followed = number
 
 
 class _Row:
@@ -85,11 +100,12 @@ class _Row:
             self._dot = ui.element('span').classes('dot')
             self._number = ui.label().classes('number')
             self._name = ui.label().classes('name')
-            self._kind = ui.label().classes('hint')
+            self._kind = ui.label().classes('hint kind-hint')
             self._score = ui.label().classes('figure').props('title=Score')
+            self._distance = ui.label().classes('figure').props('title="From the camera"')
             self._area = ui.label().classes('figure').props('title="Share of the picture"')
 
-    def show(self, segment: Segment, pixels: int) -> None:
+    def show(self, segment: Segment, pixels: int, distance_m: float | None) -> None:
         if self._segment is None or self._segment.name != segment.name:
             red, green, blue = class_color(segment.name)
             self._dot.style(f'background: rgb({red}, {green}, {blue})')
@@ -98,6 +114,8 @@ class _Row:
         self._name.set_text(segment.name)
         self._kind.set_text('thing' if segment.is_thing else 'stuff')
         self._score.set_text(f'{segment.score:.2f}')
+        self._distance.set_text('' if distance_m is None else f'{distance_m:.1f} m')
+        self._distance.set_visibility(distance_m is not None)
         self._area.set_text(f'{segment.area / pixels:.1%}')
         self._button.set_visibility(True)
 

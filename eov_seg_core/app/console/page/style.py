@@ -13,11 +13,11 @@ body.body--dark { --line: #3a4350; --panel: #1b2129; --ground: #12161c; --ink: #
 .brand { font-weight: 700; font-size: 18px; }
 .status { flex: 1; color: var(--soft); overflow-wrap: anywhere; }
 .body--dark .q-btn--flat { --q-primary: #8dbdf5; }
-.console { display: grid; grid-template-columns: minmax(0, 1fr) 380px; gap: 16px;
+.console { display: grid; grid-template: auto 1fr / minmax(0, 1fr) 380px; gap: 16px;
        padding: 16px; box-sizing: border-box; width: 100%; max-width: 1800px; margin: 0 auto; }
 .view, .side { display: flex; flex-direction: column; gap: 10px; min-width: 0; }
-.side { background: var(--panel); border: 1px solid var(--line); border-radius: 10px;
-       padding: 14px; }
+.side { grid-row: 1 / span 2; grid-column: 2; background: var(--panel); padding: 14px;
+       border: 1px solid var(--line); border-radius: 10px; }
 .stage { position: relative; background: #000; border-radius: 10px; overflow: hidden;
        min-height: 200px; line-height: 0; }
 .stage img { display: block; width: 100%; height: auto; cursor: crosshair; }
@@ -51,7 +51,8 @@ button:focus-visible { outline: 3px solid #2f81d6; outline-offset: 1px; border-r
 .drop { box-shadow: none; }
 .drop .q-uploader__list { display: none; }
 .drop .q-uploader__header { background: var(--field); color: var(--ink); }
-.segments { display: flex; flex-direction: column; max-height: 420px; overflow-y: auto; }
+.segments, .objects { display: flex; flex-direction: column; }
+.segments { max-height: 420px; overflow-y: auto; }
 .segment { display: flex; align-items: center; gap: 8px; padding: 4px 6px; min-height: 36px;
        text-align: left; border-bottom: 1px solid var(--line); }
 .segment:hover { background: var(--field); }
@@ -59,6 +60,32 @@ button:focus-visible { outline: 3px solid #2f81d6; outline-offset: 1px; border-r
 .segment .number { width: 24px; color: var(--soft); }
 .segment .name { flex: 1; overflow-wrap: anywhere; }
 .segment .figure { width: 48px; text-align: right; font-variant-numeric: tabular-nums; }
+.room { display: grid; grid-template-columns: minmax(0, 3fr) minmax(260px, 2fr); gap: 16px;
+       background: var(--panel); border: 1px solid var(--line); border-radius: 10px;
+       padding: 14px; align-self: start; }
+.ground { position: relative; aspect-ratio: 3 / 2; container-type: inline-size; overflow: hidden;
+       margin-top: 8px; border: 1px solid var(--line); border-radius: 8px;
+       background-color: var(--field); background-image: linear-gradient(var(--line) 1px,
+       transparent 1px), linear-gradient(90deg, var(--line) 1px, transparent 1px); }
+.mark { position: absolute; translate: -50% -50%; min-width: 24px; min-height: 24px;
+       display: grid; place-items: center; font-size: 12px; line-height: 1.2; }
+.mark > * { grid-area: 1 / 1; }
+.mark .box { border: 2px solid; border-radius: 2px; min-width: 6px; min-height: 6px; }
+.mark .name { max-width: 110px; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
+       padding: 0 3px; border-radius: 4px; background: var(--panel); opacity: .85; }
+.mark.selected, .mark:hover, .mark:focus-visible { z-index: 2; }
+.mark.selected .name, .mark:hover .name { max-width: none; opacity: 1; }
+.mark.selected .name { font-weight: 700; outline: 2px solid var(--ink); }
+.mark.selected .box { box-shadow: 0 0 0 2px var(--ink); }
+.viewer { position: absolute; z-index: 1; width: 34px; height: 28px; translate: 0 -50%;
+       transform-origin: 0 50%; background: var(--ink); opacity: .8;
+       clip-path: polygon(0 50%, 8% 36%, 100% 0, 40% 50%, 100% 100%, 8% 64%); }
+.scale { position: absolute; right: 6px; bottom: 4px; padding: 0 4px; font-size: 12px;
+       color: var(--soft); background: var(--field); }
+.answer { white-space: pre-line; overflow-wrap: anywhere; font-size: 14px; padding: 4px 0; }
+.objects { max-height: 340px; overflow-y: auto; }
+.segment.selected { background: var(--field); font-weight: 600; outline: 2px solid var(--soft);
+       outline-offset: -2px; }
 .q-field__messages { line-height: 1.3; }
 .kind .q-field--with-bottom { padding-bottom: 0; }
 .kind .q-field__bottom { position: static; transform: none; padding-top: 4px; min-height: 0; }
@@ -68,7 +95,11 @@ button:focus-visible { outline: 3px solid #2f81d6; outline-offset: 1px; border-r
   .status { order: 1; flex-basis: 100%; padding-bottom: 4px; }
   .bar { justify-content: space-between; column-gap: 4px; }
   .under { flex-wrap: wrap; }
-  .console { grid-template-columns: minmax(0, 1fr); padding: 8px; }
+  .console { grid-template: none / minmax(0, 1fr); padding: 8px; }
+  .view { order: -2; }
+  .side { order: -1; grid-area: auto; }
   .segments { max-height: none; }
+  .segment .kind-hint { display: none; }
+  .room { grid-template-columns: minmax(0, 1fr); padding: 10px; }
 }
 """

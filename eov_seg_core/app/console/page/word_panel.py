@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from nicegui import events, ui
+from nicegui import events, run, ui
 
 from eov_seg_core.app.console.session import Session
 from eov_seg_core.app.console.words import Words
@@ -90,28 +90,37 @@ class WordPanel:
                 ui.label(name + (f' +{len(synonyms)}' if synonyms else ''))
             remove = ui.element('button').props('type=button').classes('remove')
             remove.on('click', lambda _: self._change(
-                self._session.words.removed(entry, is_thing), is_thing))
+                lambda words: words.removed(entry, is_thing), is_thing))
             remove.props['aria-label'] = f'Remove {name}'
             with remove:
                 ui.label('×')
 
-    def _add(self, is_thing: bool) -> None:
+    async def _add(self, is_thing: bool) -> None:
         field = self._fields[is_thing]
         text = str(field.value or '')
-        if text.strip() and self._change(self._session.words.added(text, is_thing), is_thing):
+        if not text.strip() or self._is_asking(is_thing):   # Enter was pressed twice
+            return
+        if await self._change(lambda words: words.added(text, is_thing), is_thing
+                              ) and field.value == text:
             field.set_value('')
 
-    def _change(self, words: Words, is_thing: bool) -> bool:
-        return self._attempt(lambda: self._session.set_words(words), is_thing)
+    def _is_asking(self, is_thing: bool) -> bool:
+        return bool(self._fields[is_thing].props.get('loading'))
 
-    def _attempt(self, change: Callable[[], None], is_thing: bool) -> bool:
+    async def _change(self, edit: Callable[[Words], Words], is_thing: bool) -> bool:
+        return await self._attempt(lambda: self._session.edit_words(edit), is_thing)
+
+    async def _attempt(self, change: Callable[[], None], is_thing: bool) -> bool:
         """Change words; what is wrong with them is said under the field of their kind."""
         field = self._fields[is_thing]
+        field.props('loading')
         try:
-            change()
+            await run.io_bound(change)      # a node may take its time, or be gone
         except ValueError as error:
             field.error = str(error)
             return False
+        finally:
+            field.props(remove='loading')
         field.error = None
         self.refresh()
         return True
@@ -123,12 +132,13 @@ class WordPanel:
             else:
                 field.error = self._fields[is_thing].error or self._fields[not is_thing].error
 
-        def keep() -> None:
-            close_if(self._change(
-                self._session.words.replaced(entry, str(field.value), is_thing), is_thing))
+        async def keep() -> None:
+            text = str(field.value)
+            close_if(await self._change(
+                lambda words: words.replaced(entry, text, is_thing), is_thing))
 
-        def move() -> None:
-            close_if(self._change(self._session.words.moved(entry, not is_thing), is_thing))
+        async def move() -> None:
+            close_if(await self._change(lambda words: words.moved(entry, not is_thing), is_thing))
 
         with ui.dialog(value=True) as dialog, ui.card().classes('w-96'):
             field = ui.input('Name, synonyms', value=entry).classes('w-full').props('autofocus')
@@ -144,15 +154,15 @@ class WordPanel:
     def _drag(self, entry: str, is_thing: bool) -> None:
         self._dragged = (entry, is_thing)
 
-    def _drop(self, is_thing: bool) -> None:
-        if self._dragged is not None and self._dragged[1] != is_thing:
-            self._change(self._session.words.moved(self._dragged[0], is_thing), is_thing)
-        self._dragged = None
+    async def _drop(self, is_thing: bool) -> None:
+        dragged, self._dragged = self._dragged, None
+        if dragged is not None and dragged[1] != is_thing:
+            await self._change(lambda words: words.moved(dragged[0], is_thing), is_thing)
 
-    def undo(self) -> None:
+    async def undo(self) -> None:
         """Take back the last change of words."""
         try:
-            if not self._session.undo():
+            if not await run.io_bound(self._session.undo):
                 ui.notify('There is no change of words to undo.')
         except ValueError as error:
             ui.notify(str(error), type='negative')
@@ -160,9 +170,9 @@ class WordPanel:
     def _save(self) -> None:
         ui.download.content(self._session.words.to_yaml(), 'words.yaml', 'application/yaml')
 
-    def _on_preset(self, event: events.ValueChangeEventArguments[str | None]) -> None:
+    async def _on_preset(self, event: events.ValueChangeEventArguments[str | None]) -> None:
         if event.value in presets():
-            self._attempt(lambda: self._session.use_preset(str(event.value)), True)
+            await self._attempt(lambda: self._session.use_preset(str(event.value)), True)
 
     async def _on_file(self, event: events.UploadEventArguments) -> None:
         event.sender.reset()    # type: ignore[attr-defined]
@@ -171,4 +181,4 @@ class WordPanel:
         except ValueError as error:
             ui.notify(f'{event.file.name[:80]}: {error}', type='negative', multi_line=True)
             return
-        self._change(words, True)
+        await self._change(lambda _: words, True)
