@@ -73,14 +73,15 @@ def fetch(url: str, part: Path, progress: Progress, patience: Patience,
         OSError: The part cannot be written.
     """
     transfer = _Transfer(url, part, progress, patience.timeout_s, stop)
-    failed = 0
+    failed = furthest = 0
     while True:
-        before = transfer.received
+        furthest = max(furthest, transfer.received)
         try:
             transfer.run()
             return
         except TryAgainError as error:
-            failed = 1 if transfer.received >= before + _PROGRESS_BYTES else failed + 1
+            # further than ever: else a server that makes us begin again would be asked for ever
+            failed = 1 if transfer.received >= furthest + _PROGRESS_BYTES else failed + 1
             if failed >= patience.tries:
                 raise DownloadError(f'{error}; {failed} tries. {transfer.state()} came and are '
                                     'kept: the next download goes on from there') from error

@@ -290,4 +290,6 @@ def _explained(error: Exception, timeout_s: float) -> Exception:
     if isinstance(error, (urllib.error.URLError, http.client.InvalidURL)):
         why = getattr(reason, 'strerror', None) or reason
         return DownloadError(f'the server cannot be reached: {why}. Is there a network?')
+    if isinstance(error, http.client.IncompleteRead):   # its text is its name and a byte count
+        return TryAgainError('the connection ended in the middle of the file')
     return TryAgainError(f'the connection ended: {type(error).__name__} {error}')

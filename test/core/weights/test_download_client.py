@@ -141,6 +141,20 @@ def test_a_connection_that_always_ends_is_given_up_and_the_part_kept(part):
     assert part.stat().st_size == 1000
 
 
+def test_a_server_that_always_cuts_and_resumes_wrongly_is_given_up(part):
+    def answer(handler, number):
+        reply = ranged(CONTENT, handler)
+        if handler.headers.get('Range'):
+            reply.headers['Content-Range'] = f'bytes 0-{len(CONTENT) - 1}/{len(CONTENT)}'
+        reply.body = reply.body[:len(CONTENT) // 2]
+        return reply
+
+    with Server(answer) as server:
+        with pytest.raises(DownloadError, match='3 tries'):
+            get(server.url, part)
+        assert len(server.asked) <= 6
+
+
 def test_a_cut_body_says_how_far_it_came(part):
     with (Server(lambda handler, number: Reply(b'x' * 1000, length=5_000_000)) as server,
           pytest.raises(DownloadError, match=r'ended; 3 tries\. 1 of 5 MB')):
