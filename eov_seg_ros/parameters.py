@@ -10,7 +10,7 @@ values that the node works with are all derived from it.  Importable without ROS
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, Field, field, fields
+from dataclasses import dataclass, Field, fields
 from functools import cached_property, lru_cache
 import re
 from typing import Any, TYPE_CHECKING
@@ -19,7 +19,8 @@ from eov_seg_core.config import VARIANTS
 from eov_seg_core.inference.engines.choice import RUNTIMES
 from eov_seg_core.vocabulary import canonical_form, Vocabulary
 from eov_seg_ros.class_ids import UNLABELED
-from eov_seg_ros.parameter_spec import Spec, typed_value
+from eov_seg_ros.parameter_spec import parameter, Spec, typed_value
+from eov_seg_ros.space.parameters import SpaceParameters
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -28,149 +29,111 @@ if TYPE_CHECKING:
 _PUBLISHED = 'published'
 
 
-def _parameter(default: Any, description: str, *, name: str = '', **options: Any) -> Any:
-    """Return a dataclass field that carries its `Spec`; `name` where it has a dot."""
-    return field(default=default, metadata={
-        'name': name, 'description': description, 'options': options})
-
-
 @dataclass(frozen=True)
-class Parameters:
+class Parameters(SpaceParameters):
     """All parameters of the node at one moment, valid.
 
     Raises:
         ValueError: A value is out of range, or the vocabulary is refused; says what to do.
     """
 
-    vocabulary_things: tuple[str, ...] = _parameter(
+    vocabulary_things: tuple[str, ...] = parameter(
         (), 'Countable classes to look for, each `name,synonym,synonym`.',
         name='vocabulary.things')
-    vocabulary_stuff: tuple[str, ...] = _parameter(
+    vocabulary_stuff: tuple[str, ...] = parameter(
         (), 'Uncountable classes to look for, each `name,synonym,synonym`.',
         name='vocabulary.stuff')
-    vocabulary_file: str = _parameter(
+    vocabulary_file: str = parameter(
         '', 'File that both lists are read from when it is set: YAML, or a list with one '
         '`name,synonym` a line. Given at the start, it is read if both lists are empty.',
         name='vocabulary.file')
-    vocabulary_preset: str = _parameter(
+    vocabulary_preset: str = parameter(
         'coco_panoptic', 'Published vocabulary that is used while both lists are empty.',
         name='vocabulary.preset')
-    score_threshold: float = _parameter(
+    score_threshold: float = parameter(
         0.0, 'Masks of a lower score are dropped; the published value is 0.', bounds=(0.0, 1.0))
-    overlap_threshold: float = _parameter(
+    overlap_threshold: float = parameter(
         0.8, 'Least share of its own area that a mask must win from the others.',
         bounds=(0.0, 1.0))
-    max_rate_hz: float = _parameter(
+    max_rate_hz: float = parameter(
         0.0, 'Most frames per second that are processed; 0: as many as the device can.',
         bounds=(0.0, 1000.0))
-    overlay_alpha: float = _parameter(
+    overlay_alpha: float = parameter(
         0.5, 'Opacity of the colours in `~/overlay`.', bounds=(0.0, 1.0))
-    detections_include_stuff: bool = _parameter(
+    detections_include_stuff: bool = parameter(
         False, 'Put stuff segments into `~/detections` as well.')
-    mono16_max: int = _parameter(
+    mono16_max: int = parameter(
         65535, 'The sample of `mono16` images that is white: 1023 for a camera of 10 bits, 4095 '
         'for 12, 16383 for 14.', bounds=(1, 65535))
-    depth_sync_s: float = _parameter(
-        0.005, 'Largest distance between the stamps of an image and its depth; 0: equal only.',
-        bounds=(0.0, 1.0))
-    depth_wait_s: float = _parameter(
-        0.1, 'Longest wait of an image for its depth; then it is published without 3D.',
-        bounds=(0.0, 2.0))
-    depth_min_m: float = _parameter(
-        0.15, 'Nearer depth is taken as unknown.', bounds=(0.0, 1000.0))
-    depth_max_m: float = _parameter(
-        10.0, 'Farther depth is taken as unknown.', bounds=(0.0, 1000.0))
-    pose_wait_s: float = _parameter(
-        0.1, 'Longest wait of a frame for the transform at its stamp.', bounds=(0.0, 2.0))
-    image_rectified: bool = _parameter(
-        False, 'The images were rectified, and P of `camera_info` holds for them; else K and D.')
-    cloud_stride: int = _parameter(
-        1, '`~/points` has every n-th row and column of the image.', bounds=(1, 16))
-    cloud_organized: bool = _parameter(
-        True, "`~/points` keeps the image's grid, with NaN where there is no depth; false: only "
-        'points with depth.')
-    mask_classes: tuple[str, ...] = _parameter(
+    mask_classes: tuple[str, ...] = parameter(
         (), 'Names whose pixels are white in `~/mask/image`.')
-    enabled: bool = _parameter(
+    enabled: bool = parameter(
         True, 'Process frames; false pauses, as the service `~/set_enabled` does.')
 
-    variant: str = _parameter(
+    variant: str = parameter(
         's', 'Size of the model; `t` is for the built-in world and needs no checkpoint.',
         read_only=True, choices=VARIANTS)
-    checkpoint: str = _parameter(
+    checkpoint: str = parameter(
         '', 'Weights: a published `.pth` or our `.safetensors`; `published`: those that are '
         'published for the variant, fetched if they are not on this machine; empty: the same, but '
         'nothing is fetched. Those of `t` are in the package.',
         read_only=True)
-    download: bool = _parameter(
+    download: bool = parameter(
         True, 'With `checkpoint: published`, fetch weights that are not on this machine; false: '
         'only say how to bring them.', read_only=True)
-    clip_pretrained: bool = _parameter(
+    clip_pretrained: bool = parameter(
         False, "With `allow_untrained`, and if there are no other weights, take CLIP's through "
         'open_clip, from its cache or the network (several hundred MB). Masks are then '
         'meaningless, because only a checkpoint has trained mask layers.',
         read_only=True)
-    allow_untrained: bool = _parameter(
+    allow_untrained: bool = parameter(
         False, 'Start with random weights if there are no others, for trying out the plumbing.',
         read_only=True)
-    device: str = _parameter(
+    device: str = parameter(
         'auto', '`auto` (CUDA where there is one), `cpu`, `cuda` or `cuda:N`.', read_only=True)
-    allow_cpu_fallback: bool = _parameter(
+    allow_cpu_fallback: bool = parameter(
         False, 'Use the CPU, with a warning, if the named CUDA device is not there.',
         read_only=True)
-    precision: str = _parameter(
+    precision: str = parameter(
         'auto', '`auto` is fp16 on CUDA and fp32 on the CPU.', read_only=True,
         choices=('auto', 'fp32', 'fp16', 'bf16'))
-    runtime: str = _parameter(
+    runtime: str = parameter(
         'torch', 'What computes the network: PyTorch, or an engine on the CPU, which is prepared '
         'while PyTorch computes frames. `auto` is OpenVINO in fp32 on a CPU where it is '
         'installed.',
         read_only=True, choices=RUNTIMES)
-    input_size: int = _parameter(
+    input_size: int = parameter(
         0, "Short side of the network's input in pixels, 32 or more; 0: what the variant is meant "
         'for (288 for `t`, else 640); -1: the image as it is. Results always have the size of the '
         'image.', read_only=True, bounds=(-1, 2560))
-    compile: bool = _parameter(
+    compile: bool = parameter(
         False, 'Compile the network with `torch.compile` for images of 4:3 and of 16:9: configure '
         'takes minutes longer. Other images, and those of several cameras that come together, run '
         'uncompiled.', read_only=True)
-    image_transport: str = _parameter(
+    image_transport: str = parameter(
         'raw', '`compressed` subscribes to `image_raw/compressed` instead of `image_raw`.',
         read_only=True, choices=('raw', 'compressed'))
-    max_megapixels: float = _parameter(
+    max_megapixels: float = parameter(
         64.0, 'Larger compressed images are refused before they are decoded: a few hundred bytes '
         'may claim gigabytes of pixels.', read_only=True, bounds=(0.01, 178.0))
-    camera_names: tuple[str, ...] = _parameter(
+    camera_names: tuple[str, ...] = parameter(
         (), 'Several cameras: each subscribes to `<name>/image_raw` and publishes below '
         '`~/<name>`; empty: one camera without a name.', read_only=True)
-    depth: bool = _parameter(
-        False, 'Subscribe to `depth/image_raw` and `camera_info`, and publish `~/points` and '
-        '`~/detections_3d`.', read_only=True)
-    tracking: str = _parameter(
-        'auto', 'Ids that stay with objects: `2d` by the image alone; `3d` by depth and '
-        'transforms, with a memory; `auto`: the second where an image has both, else the first; '
-        '`off`: the ids of each frame.', read_only=True, choices=('auto', 'off', '2d', '3d'))
-    world_frame: str = _parameter(
-        'odom', 'Frame of boxes and memory, with z up; its transform to the camera is read from '
-        "`/tf`. Empty: boxes are in the camera's frame.", read_only=True)
-    memory_s: float = _parameter(
-        600.0, 'How long an object is remembered that is not seen.', read_only=True,
-        bounds=(0.0, 86400.0))
-    semantic_encoding: str = _parameter(
+    semantic_encoding: str = parameter(
         'auto', 'Encoding of `~/semantic` until cleanup. `mono8` holds 255 names at a time, and '
         'then gives the ids of removed names to new ones; `auto` is `mono8` if it holds the '
         'names at configure.', read_only=True, choices=('auto', 'mono8', 'mono16'))
-    panoptic_packing: str = _parameter(
+    panoptic_packing: str = parameter(
         'class_high', 'Which half of a pixel of `~/panoptic` is the class id, the other being the '
         'instance; newer versions of Hydra want `class_low`.', read_only=True,
         choices=('class_high', 'class_low'))
-    embedding_cache_dir: str = _parameter(
+    embedding_cache_dir: str = parameter(
         '', "Folder of the text-embedding cache; empty: in the user's cache directory.",
         read_only=True)
-    timeout_s: float = _parameter(
+    timeout_s: float = parameter(
         5.0, '`/diagnostics` warns when no image came for so many seconds; 0: never.',
         read_only=True, bounds=(0.0, 3600.0))
-    autostart: bool = _parameter(
+    autostart: bool = parameter(
         True, 'Configure and activate without a lifecycle manager.', read_only=True)
 
     def __post_init__(self) -> None:
@@ -181,18 +144,12 @@ class Parameters:
             raise ValueError(f'input_size must be -1, 0 or at least 32, got {self.input_size}')
         if not re.fullmatch(r'auto|cpu|cuda(:\d+)?', self.device):
             raise ValueError(f'device must be auto, cpu, cuda or cuda:N, got {self.device!r}')
-        if self.depth_min_m >= self.depth_max_m:
-            raise ValueError(f'depth_min_m must be below depth_max_m, got {self.depth_min_m} and '
-                             f'{self.depth_max_m}')
-        if self.tracking == '3d' and not (self.depth and self.world_frame):
-            raise ValueError('tracking: 3d needs depth: true and a world_frame')
+        self.check_space()
+        if self.base_to_camera and len(self.camera_names) > 1:
+            raise ValueError('base_to_camera is the place of one camera, and there are '
+                             f'{len(self.camera_names)}; publish their places on /tf_static')
         _check_camera_names(self.camera_names)
         self.vocabulary  # noqa: B018  refuses what it cannot build
-
-    @property
-    def tracks_in_space(self) -> bool:
-        """Whether frames are tracked by depth and transforms where they have both."""
-        return self.depth and bool(self.world_frame) and self.tracking in ('auto', '3d')
 
     @property
     def wants_published(self) -> bool:
@@ -261,7 +218,10 @@ def _spec(entry: Field[Any]) -> Spec:
                 entry.metadata['description'], **entry.metadata['options'])
 
 
-_SPECS = {entry.name: _spec(entry) for entry in fields(Parameters)}
+_IN_SPACE = {entry.name for entry in fields(SpaceParameters)}
+# those of the base class come last, as people read them
+_SPECS = {entry.name: _spec(entry)
+          for entry in sorted(fields(Parameters), key=lambda one: one.name in _IN_SPACE)}
 
 
 def specs() -> tuple[Spec, ...]:

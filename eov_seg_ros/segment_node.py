@@ -34,7 +34,7 @@ from rclpy.lifecycle import (
 from rclpy.logging import LoggingSeverity
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from std_srvs.srv import SetBool
+from std_srvs.srv import SetBool, Trigger
 
 from eov_seg_core.io.text import printable
 from eov_seg_ros.log_bridge import forward_logging
@@ -103,6 +103,7 @@ class SegmentNode(LifecycleNode):
         change_state: Any = self._service_change_state
         self._transition, change_state.callback = change_state.callback, self._on_change_state
         self.create_service(SetBool, '~/set_enabled', self._on_set_enabled)
+        self.create_service(Trigger, '~/forget', self._on_forget)
         # A steady clock, because simulated time may not have begun.
         clock = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(1.0, self._publish_diagnostics, clock=clock)
@@ -306,6 +307,13 @@ class SegmentNode(LifecycleNode):
                         response: SetBool.Response) -> SetBool.Response:
         result, = self.set_parameters([Parameter('enabled', value=request.data)])
         response.success, response.message = result.successful, result.reason
+        return response
+
+    def _on_forget(self, request: Trigger.Request, response: Trigger.Response
+                   ) -> Trigger.Response:
+        response.success = self._pipeline is not None and self._pipeline.forget()
+        response.message = ('' if response.success else 'there is no memory of objects: configure '
+                            'the node with depth:=true, a world_frame and tracking:=auto')
         return response
 
 

@@ -9,6 +9,7 @@ the map's.  The map's frame has z up.
 from __future__ import annotations
 
 from collections.abc import Sequence
+import math
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -64,6 +65,20 @@ def _from_quaternion(translation: Matrix, quaternion: Matrix) -> Matrix:
                       [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
                       [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]]
     matrix[:3, 3] = translation
+    return matrix
+
+
+def from_roll_pitch_yaw(x: float, y: float, z: float, roll: float, pitch: float, yaw: float
+                        ) -> Matrix:
+    """Return the (4, 4) pose of a place in metres, and turns about fixed x, y, z in radians."""
+    matrix: Matrix = np.eye(4)
+    for angle, (first, second) in ((roll, (1, 2)), (pitch, (2, 0)), (yaw, (0, 1))):
+        sine, cosine = math.sin(angle), math.cos(angle)
+        turn = np.eye(4)
+        turn[[first, first, second, second], [first, second, first, second]] = (
+            cosine, -sine, sine, cosine)
+        matrix = turn @ matrix
+    matrix[:3, 3] = (x, y, z)
     return matrix
 
 

@@ -16,7 +16,7 @@ from eov_seg_core.geometry.box import Box
 from eov_seg_core.geometry.camera import CameraModel
 from eov_seg_core.geometry.depth import depth_in_metres
 from eov_seg_core.geometry.pose import invert, LEVEL_CAMERA, transform
-from eov_seg_core.geometry.segments import segment_boxes
+from eov_seg_core.geometry.segments import BoxOptions, segment_boxes
 from eov_seg_core.io.image_messages.decoding import decode_depth, RawImage
 from eov_seg_core.io.text import printable
 
@@ -105,14 +105,15 @@ def space_view(header: Header, size: tuple[int, int], depth: DepthImage, info: C
         is_rectified))
 
 
-def boxes_of(result: PanopticResult, view: SpaceView) -> dict[int, Box]:
+def boxes_of(result: PanopticResult, view: SpaceView, options: BoxOptions | None = None
+             ) -> dict[int, Box]:
     """Return the boxes of the things of this frame alone, by the ids of the result.
 
     They are in the world frame; without one, in `LEVEL_CAMERA`'s.
     """
     pose = LEVEL_CAMERA if view.camera_in_world is None else view.camera_in_world
     return {number: found.box for number, found
-            in segment_boxes(result, view.depth_m, view.camera, pose).items()}
+            in segment_boxes(result, view.depth_m, view.camera, pose, options).items()}
 
 
 def box_in_camera(box: Box) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from eov_seg_core.geometry import Box, SpaceView
+from eov_seg_core.geometry import Box, BoxOptions, SpaceView
 from eov_seg_core.results.result import PanopticResult
 from eov_seg_core.tracking.memory import ObjectMemory
 from eov_seg_core.tracking.options import TrackingOptions
@@ -39,15 +39,14 @@ class Identities:
     Args:
         vocabulary: Of the first results.
         cameras: Their names.
-        memory_s: How long an object is remembered that is not seen.
+        options: Times and thresholds.
 
     Attributes:
         memory: Objects in the world; empty while frames are tracked in the image only.
     """
 
-    def __init__(self, vocabulary: Vocabulary, cameras: Collection[str], memory_s: float = 600.0
-                 ) -> None:
-        options = TrackingOptions(memory_s=memory_s)
+    def __init__(self, vocabulary: Vocabulary, cameras: Collection[str],
+                 options: TrackingOptions | None = None) -> None:
         self.memory = ObjectMemory(options)
         self._trackers = {name: Tracker(vocabulary, options, self.memory) for name in cameras}
 
@@ -57,7 +56,7 @@ class Identities:
             tracker.set_vocabulary(vocabulary)
 
     def update(self, camera: str, result: PanopticResult, stamp_s: float,
-               view: SpaceView | None = None) -> Named:
+               view: SpaceView | None = None, box_options: BoxOptions | None = None) -> Named:
         """Name the segments of a camera's next frame.
 
         Args:
@@ -65,13 +64,15 @@ class Identities:
             result: What was segmented.
             stamp_s: Of the image.
             view: Depth and pose; None, or a view without a pose: track in the image.
+            box_options: How masks are cleaned; None for the defaults.
 
         Raises:
             ValueError: Its stamp is not newer than that of the frame before.
         """
         space: dict[str, Any] = {} if view is None else {
             'depth_m': view.depth_m, 'pose': view.camera_in_world, 'camera': view.camera}
-        tracked = self._trackers[camera].update(result, stamp_s=stamp_s, **space)
+        tracked = self._trackers[camera].update(
+            result, stamp_s=stamp_s, box_options=box_options, **space)
         if tracked is None:
             raise ValueError(
                 f'the stamp {stamp_s:.3f} s is not newer than that of the image before; with '

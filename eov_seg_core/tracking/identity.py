@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Mapping
+import math
+from typing import Any
 
 MOST_IDS = 65535
 """Ids fit into 16 bits, as `~/panoptic` needs."""
@@ -12,10 +14,14 @@ _LEAD = 1.5
 
 
 class IdPool:
-    """Ids 1..65535 in turn: an id comes again only after all others were tried."""
+    """Ids 1..65535 in turn: an id comes again only after all others were tried.
+
+    Attributes:
+        last: The id that was drawn last; 0: none.
+    """
 
     def __init__(self) -> None:
-        self._last = 0
+        self.last = 0
 
     def draw(self, taken: Container[int]) -> int:
         """Return the next id that is not taken.
@@ -24,9 +30,9 @@ class IdPool:
             RuntimeError: All ids are taken.
         """
         for step in range(MOST_IDS):
-            candidate = (self._last + step) % MOST_IDS + 1
+            candidate = (self.last + step) % MOST_IDS + 1
             if candidate not in taken:
-                self._last = candidate
+                self.last = candidate
                 return candidate
         raise RuntimeError(f'all {MOST_IDS} ids are taken; forget objects')
 
@@ -66,3 +72,44 @@ class ClassVotes:
     def share(self, name: str) -> float:
         """Return the part of the votes that a name has, 0..1."""
         return self._weights.get(name, 0.0) / max(sum(self._weights.values()), 1e-300)
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return what JSON takes, for `from_plain`."""
+        return {'weights': self._weights, 'stamp_s': self._stamp_s, 'leader': self.leader}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], half_life_s: float) -> ClassVotes:
+        """Return the votes of `as_plain`.
+
+        Raises:
+            ValueError: Something in it is of another kind.
+            KeyError: Something is missing.
+        """
+        votes = cls(half_life_s)
+        votes._weights = {name: finite(weight) for name, weight in plain['weights'].items()}
+        votes._stamp_s, votes.leader = finite(plain['stamp_s']), plain['leader']
+        if votes.leader is not None and votes.leader not in votes._weights:
+            raise ValueError(f'{votes.leader!r:.80} leads without a vote')
+        return votes
+
+
+def finite(value: object) -> float:
+    """Return a number that a file holds.
+
+    Raises:
+        ValueError: It is none, or not finite.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ValueError(f'expected a finite number, got {value!r:.80}')
+    return float(value)
+
+
+def number_in(value: object, least: int, most: int = 2**53) -> int:
+    """Return a whole number that a file holds.
+
+    Raises:
+        ValueError: It is none, or out of the range.
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ValueError(f'expected a whole number from {least} to {most}, got {value!r:.80}')
+    return value

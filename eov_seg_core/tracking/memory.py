@@ -4,16 +4,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from eov_seg_core.geometry import Box, box_iou, CameraModel, invert, SegmentBox, transform
-from eov_seg_core.tracking.identity import ClassVotes, IdPool
+from eov_seg_core.geometry.pose import as_matrix
+from eov_seg_core.tracking.identity import ClassVotes, finite, IdPool, MOST_IDS, number_in
 from eov_seg_core.tracking.options import TrackingOptions
 from eov_seg_core.tracking.points import ObjectPoints
 
@@ -70,6 +71,7 @@ class MappedObject:
         self.visible = False
         self.seen_with: set[int] = set()
         self.viewpoint: Matrix = np.eye(4)
+        self.known_since_s = -math.inf      # of a memory that was stored: when it was restored
         self._best_area = -1
         self._span_s = 0.0
         self._first_bearing: float | None = None
@@ -99,6 +101,35 @@ class MappedObject:
         self._turn = max(self._turn,
                          abs(math.remainder(bearing - self._first_bearing, 2 * math.pi)))
 
+    def as_plain(self) -> dict[str, Any]:
+        """Return what JSON takes, for `from_plain`."""
+        return {
+            'id': self.id, 'votes': self.votes.as_plain(), 'points': self.points.as_plain(),
+            'hits': self.hits, 'first_seen_s': self.first_seen_s, 'last_seen_s': self.last_seen_s,
+            'seen_with': sorted(self.seen_with), 'viewpoint': self.viewpoint.tolist(),
+            'best_area': self._best_area, 'span_s': self._span_s,
+            'first_bearing': self._first_bearing, 'turn': self._turn}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any], half_life_s: float) -> MappedObject:
+        """Return an object that was not seen since.
+
+        Raises:
+            ValueError: Something in it is of another kind.
+            KeyError: Something is missing.
+        """
+        item = cls(number_in(plain['id'], 1, MOST_IDS), half_life_s)
+        item.votes = ClassVotes.from_plain(plain['votes'], half_life_s)
+        item.points = ObjectPoints.from_plain(plain['points'])
+        item.hits = number_in(plain['hits'], 1)
+        item.first_seen_s, item.last_seen_s, item._span_s, item._turn = (
+            finite(plain[name]) for name in ('first_seen_s', 'last_seen_s', 'span_s', 'turn'))
+        item.seen_with = {number_in(number, 1, MOST_IDS) for number in plain['seen_with']}
+        item.viewpoint = as_matrix(np.array(plain['viewpoint'], np.float64))
+        item._best_area = number_in(plain['best_area'], 0)
+        item._first_bearing = finite(plain['first_bearing'])
+        return item
+
     def is_confirmed(self, min_hits: int) -> bool:
         """Say whether it was seen often, and for long enough or from different sides."""
         return self.hits >= min_hits and (self._span_s >= _CONFIRMED_S
@@ -121,6 +152,7 @@ class ObjectMemory:
     def __init__(self, options: TrackingOptions | None = None) -> None:
         self._options = options or TrackingOptions()
         self._mapped: dict[int, MappedObject] = {}
+        self._is_restored = False
         self.ids = IdPool()
 
     def __len__(self) -> int:
@@ -164,6 +196,32 @@ class ObjectMemory:
         """Forget all objects; ids go on."""
         self._mapped.clear()
 
+    def as_plain(self) -> dict[str, Any]:
+        """Return all objects and ids as what JSON takes, for `restore`."""
+        return {'last_id': self.ids.last,
+                'objects': [item.as_plain() for item in self._mapped.values()]}
+
+    def restore(self, plain: Mapping[str, Any]) -> None:
+        """Take the objects of `as_plain` in place of those that are known.
+
+        Nothing was seen since: their states are `remembered`, and the time after which they are
+        forgotten begins with the first frame that is seen now.
+
+        Raises:
+            ValueError: It is none; nothing was changed.
+        """
+        try:
+            items = [MappedObject.from_plain(entry, self._options.class_memory_s)
+                     for entry in plain['objects'][:MOST_OBJECTS]]
+            last = number_in(plain['last_id'], 0, MOST_IDS)
+        except (KeyError, TypeError, AttributeError, OverflowError) as error:
+            raise ValueError(f'it is no memory of objects: {error!r}') from error
+        if len({item.id for item in items}) < len(items):
+            raise ValueError('it is no memory of objects: two have one id')
+        self._mapped = {item.id: item for item in items}
+        self.ids.last = last
+        self._is_restored = True
+
     def rewind(self, stamp_s: float) -> None:
         """Tell that time has jumped back: nothing was seen later than now."""
         for item in self._mapped.values():
@@ -202,6 +260,9 @@ class ObjectMemory:
         Returns:
             Ids that turned out to be those of another object: id -> older id.
         """
+        if self._is_restored:
+            self._is_restored = False
+            self._begin_again(seen, stamp_s)
         for number, item in self._mapped.items():
             item.visible = number in seen
             if item.visible:
@@ -210,6 +271,13 @@ class ObjectMemory:
             self._look_for_free_places(depth_m, camera, camera_in_map)
         self._forget_old(stamp_s)
         return self._merge(seen)
+
+    def _begin_again(self, seen: Collection[int], stamp_s: float) -> None:
+        """Take the first frame after `restore` for the moment from which on objects are kept."""
+        self.rewind(stamp_s)    # the clock may have begun anew as well
+        for number, item in self._mapped.items():
+            if number not in seen:
+                item.known_since_s = stamp_s
 
     def _look_for_free_places(self, depth_m: npt.NDArray[np.float32], camera: CameraModel,
                               camera_in_map: Matrix) -> None:
@@ -225,7 +293,7 @@ class ObjectMemory:
     def _forget_old(self, stamp_s: float) -> None:
         oldest_s = stamp_s - self._options.memory_s
         self._mapped = {number: item for number, item in self._mapped.items()
-                        if item.last_seen_s >= oldest_s}
+                        if max(item.last_seen_s, item.known_since_s) >= oldest_s}
         surplus = len(self._mapped) - MOST_OBJECTS
         if surplus > 0:
             def worth(item: MappedObject) -> tuple[bool, bool, float]:

@@ -4,13 +4,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from eov_seg_core.geometry import Box, fit_box
 from eov_seg_core.geometry.round import complete_round
+from eov_seg_core.tracking.identity import finite, number_in
 
 _VOXEL_M = 0.02
+_LARGEST_VOXEL_M = 1000.0
 _MOST_POINTS = 2000
 _POINTS_OF_VIEW = 500
 _TRUSTED_PART = 0.25    # of the views of the voxel that was seen most
@@ -32,6 +37,34 @@ class ObjectPoints:
         self._added = 0
         self._unfitted = 0
         self._box: Box | None = None
+
+    def as_plain(self) -> dict[str, Any]:
+        """Return what JSON takes, for `from_plain`; points in whole millimetres."""
+        millimetres = np.rint(1000 * self._points.astype(np.float64)).astype(np.int64)
+        return {'voxel_m': self._voxel_m, 'views': self._views.tolist(), 'added': self._added,
+                'points_mm': millimetres.ravel().tolist()}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> ObjectPoints:
+        """Return the points of `as_plain`.
+
+        Raises:
+            ValueError: Something in it is of another kind.
+            KeyError: Something is missing.
+        """
+        found = cls()
+        views, millimetres = (_whole_numbers(plain[name]) for name in ('views', 'points_mm'))
+        if not 1 <= len(views) <= _MOST_POINTS or 3 * len(views) != len(millimetres) \
+                or views.min() < 0:
+            raise ValueError(f'an object has {len(millimetres)} coordinates of points and '
+                             f'{len(views)} counts of views; expected 3 for each, 0 or more')
+        found._voxel_m, found._added = finite(plain['voxel_m']), number_in(plain['added'], 1)
+        if not _VOXEL_M <= found._voxel_m <= _LARGEST_VOXEL_M:
+            raise ValueError(f'the voxels have {found._voxel_m} m; expected {_VOXEL_M} to '
+                             f'{_LARGEST_VOXEL_M}')
+        found._views = views.astype(np.int32)
+        found._points = (millimetres.reshape(-1, 3) / 1000).astype(np.float32)
+        return found
 
     def add(self, points_in_map: npt.NDArray[np.float64]) -> None:
         """Add the (N, 3) points of one view, N >= 1."""
@@ -77,3 +110,12 @@ class ObjectPoints:
             self._box = complete_round(fit_box(points), points)
             self._unfitted = 0
         return self._box
+
+
+def _whole_numbers(values: Any) -> npt.NDArray[np.int64]:
+    """Return a list of whole numbers below 2^31, as a file should hold it."""
+    found = np.array(values)
+    if found.dtype != np.int64 or found.ndim != 1 \
+            or not -2**31 < found.min() <= found.max() < 2**31:
+        raise ValueError(f'expected a list of whole numbers, got {values!r:.80}')
+    return np.asarray(found)

@@ -16,7 +16,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from eov_seg_core.geometry import Box, CameraModel, Pose, segment_boxes, SegmentBox
+from eov_seg_core.geometry import Box, BoxOptions, CameraModel, Pose, segment_boxes, SegmentBox
 from eov_seg_core.geometry.pose import as_matrix
 from eov_seg_core.results.result import look_up, PanopticResult, Segment
 from eov_seg_core.tracking.association import assign, box_overlaps, overlaps, Scores
@@ -132,8 +132,8 @@ class Tracker:
         self._last = None
 
     def update(self, result: PanopticResult, depth_m: npt.NDArray[np.float32] | None = None,
-               pose: Pose | None = None, *, stamp_s: float, camera: CameraModel | None = None
-               ) -> TrackedFrame | None:
+               pose: Pose | None = None, *, stamp_s: float, camera: CameraModel | None = None,
+               box_options: BoxOptions | None = None) -> TrackedFrame | None:
         """Name the segments of the next frame.
 
         Args:
@@ -145,6 +145,7 @@ class Tracker:
                 image shows the object.
             stamp_s: Time of the image.
             camera: Of the image.
+            box_options: How masks are cleaned; None for the defaults.
 
         Returns:
             The frame; None if it is not newer than the last one, by at most 0.1 s: it was left
@@ -156,7 +157,7 @@ class Tracker:
         """
         if not np.isfinite(stamp_s):
             raise ValueError(f'the stamp is {stamp_s}; expected a finite number of seconds')
-        space, views = self._look(result, depth_m, pose, camera)
+        space, views = self._look(result, depth_m, pose, camera, box_options)
         if not self._begin(stamp_s):
             return None
         things = result.things
@@ -170,12 +171,12 @@ class Tracker:
         return self._frame(result, track_ids, boxes, in_space=space is not None)
 
     def _look(self, result: PanopticResult, depth_m: npt.NDArray[np.float32] | None,
-              pose: Pose | None, camera: CameraModel | None
+              pose: Pose | None, camera: CameraModel | None, box_options: BoxOptions | None
               ) -> tuple[Space | None, dict[int, SegmentBox]]:
         if depth_m is None or pose is None or camera is None:
             return None, {}
         matrix = as_matrix(pose)
-        views = segment_boxes(result, depth_m, camera, matrix)
+        views = segment_boxes(result, depth_m, camera, matrix, box_options)
         step = step_of(result.instance)
         grid = np.s_[step // 2::step, step // 2::step]
         return Space(depth_m[grid], camera.subsampled(step), matrix), views

@@ -71,7 +71,7 @@ class NodeMemory(Memory):
         """Show nothing until the next message: another node may have taken the name."""
         self._objects = self._placed = None
         if self._poses is not None:
-            self._poses.unsubscribe()
+            self._poses.destroy()
         self._poses = None
         self.view = TopView()
 

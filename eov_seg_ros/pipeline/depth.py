@@ -170,7 +170,13 @@ class DepthInput:
                     return Fault(what, f'no 3D: {self._why_silent(what)}')
         if unmatched > matched:
             return Fault('unmatched', f'no 3D: {self._why_unmatched()}')
-        return self._loss if lost > lost_before else Fault()
+        if lost > lost_before:
+            return self._loss
+        period_s = self._pairing.image_period_ns / 1e9
+        return Fault('sync', f'depth_sync_s = {self._sync_s:g} is more than half of the '
+                     f'{period_s:.3f} s between images: one may get the depth of the next; set '
+                     f'it to {period_s / 2:.3f} or less'
+                     ) if matched and self._sync_s > period_s / 2 > 0 else Fault()
 
     def tell(self, label: str, fault: Fault) -> None:
         """Log a fault behind the camera's label, each kind once in a while."""

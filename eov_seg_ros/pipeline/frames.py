@@ -174,9 +174,9 @@ class FrameProcessor:
         if self._identities is not None:
             result, ids, boxes = self._identities.update(
                 entry.stream.name, result, stamp_s(entry.header),
-                view if parameters.tracks_in_space else None)
+                view if parameters.tracks_in_space else None, parameters.box_options)
             if self._world is not None:
-                self._world.publish(entry.header, self._identities.memory)
+                self._world.publish(entry.header)
         return Frame(entry.header, entry.image_rgb, result, self._words.labels, parameters, ids,
                      view, boxes, entry.shot.info)
 
@@ -189,7 +189,7 @@ class FrameProcessor:
         height, width = entry.image_rgb.shape[:2]
         try:
             view = space_view(shot.image.header, (height, width), shot.depth, shot.info,
-                              range_m=(parameters.depth_min_m, parameters.depth_max_m),
+                              range_m=parameters.depth_range_m,
                               is_rectified=parameters.image_rectified)
         except ValueError as error:
             stream.depth.refused(error)
@@ -199,7 +199,7 @@ class FrameProcessor:
                 view, entry.header, parameters.pose_wait_s)
         except NoTransformError as error:
             stream.depth.lost(error)
-            return replace(view, world_frame=parameters.world_frame)
+            return replace(view, world_frame=parameters.placed_in)
 
     def _drop(self, stream: Stream, error: Exception) -> None:
         if not self._node.context.ok():

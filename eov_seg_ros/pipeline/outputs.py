@@ -59,8 +59,9 @@ class Frame:
         view = self.view
         if view is None or view.world_frame and view.camera_in_world is None:
             return None     # no boxes would say that there is nothing
-        return boxes_of(self.result, view) if self.fused_boxes is None \
-            else self.fused_boxes
+        if self.fused_boxes is not None:
+            return self.fused_boxes
+        return boxes_of(self.result, view, self.parameters.box_options)
 
     def camera_info(self) -> CameraInfo | None:
         """Return the calibration for this image; None: it is of another size, or not known."""

@@ -64,17 +64,18 @@ class Pipeline:
         self._repeats = Repeats(_REPEAT_S)
         self._requests = WordRequests(parameters.vocabulary, parameters.semantic_encoding,
                                       self._submit_words)
-        self._space = WorldSpace(node, parameters)
+        names = parameters.camera_names or ('',)
+        identities = Identities(model.words.vocabulary, names, parameters.tracking_options)
+        self._space = WorldSpace(node, parameters, identities.memory,
+                                 segmenter.model.weights_digest or 'untrained')
         self._streams = {name: Stream(node, parameters, name, self._space.is_memory_wanted)
-                         for name in parameters.camera_names or ('',)}
+                         for name in names}
         self._words = CurrentWords(
             segmenter, EncodedWords(model.words, self._requests.latest.labels),
             self._streams.values())
         self._processor = FrameProcessor(
             node, segmenter, parameters, self._words, self._streams,
-            None if parameters.tracking == 'off' else Identities(
-                model.words.vocabulary, self._streams, parameters.memory_s),
-            self._space)
+            None if parameters.tracking == 'off' else identities, self._space)
         self._frames: LatestWorker[Shot] = LatestWorker(
             self._processor.process, self._processor.report, 'frames', parameters.max_rate_hz)
         self._texts: LatestWorker[RequestedWords] = LatestWorker(
@@ -108,6 +109,7 @@ class Pipeline:
         """Publish the class map, before the first frame, and subscribe to the cameras."""
         self._is_active = True
         self._frames.run_between(self._processor.publish_words)
+        self._frames.run_between(self._space.announce)
         self._space.subscribe()
         for stream in self._streams.values():
             stream.subscribe(self._submit)
@@ -121,6 +123,13 @@ class Pipeline:
         for stream in self._streams.values():
             stream.unsubscribe()
         self._frames.drain()
+        self._space.store()
+
+    def forget(self) -> bool:
+        """Forget all objects before the next frame; return whether there is a memory."""
+        if self._space.has_memory:
+            self._frames.run_between(self._space.forget)
+        return self._space.has_memory
 
     def close(self) -> None:
         """End the threads and destroy the publishers."""
@@ -135,6 +144,8 @@ class Pipeline:
             if not worker.stop(max(0.0, deadline_s - time.monotonic())):
                 self._node.get_logger().warning(
                     f'a thread is still at work after {_STOP_S:g} s; it is left behind')
+            elif worker is self._frames:
+                self._space.store()
         for stream in self._streams.values():
             stream.destroy()
         self._space.destroy()
@@ -180,7 +191,8 @@ class Pipeline:
             statuses.append(stream.monitor.status(
                 status_name(self._node, name), {**facts, **depth_facts}, self._frames.counts(name),
                 is_active=is_active, fell_back=fell_back, silence=silence,
-                transport_advice=stream.transport_advice, depth_fault=fault))
+                transport_advice=stream.transport_advice,
+                depth_fault=fault or self._space.fault))
         return statuses
 
     @staticmethod

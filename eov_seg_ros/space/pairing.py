@@ -62,6 +62,7 @@ class Pairing:
         self._depths: deque[tuple[int, Any]] = deque(maxlen=_DEPTHS)
         self._last_ns: dict[str, int] = {}
         self._distances_ns: deque[int] = deque(maxlen=_WINDOW)
+        self._periods_ns: deque[int] = deque(maxlen=_WINDOW)
         self.set_limits(sync_s, wait_s)
 
     def set_limits(self, sync_s: float, wait_s: float) -> None:
@@ -78,8 +79,16 @@ class Pairing:
         """How far the nearest depth was from each of the last images, if there was any."""
         return list(self._distances_ns)
 
+    @property
+    def image_period_ns(self) -> int:
+        """Median time between the stamps of images; 0 before there are two."""
+        ordered = sorted(self._periods_ns)
+        return ordered[len(ordered) // 2] if ordered else 0
+
     def image_came(self, stamp_ns: int, image: Any, now_s: float) -> Pair | None:
         """Take an image; `now_s` is of a steady clock."""
+        if 'image' in self._last_ns:
+            self._periods_ns.append(max(stamp_ns - self._last_ns['image'], 0))
         self._follow_clock('image', stamp_ns)
         self._images.append(_Waiting(stamp_ns, image, now_s))
         self._supersede(len(self._images) - _IMAGES)
@@ -132,6 +141,7 @@ class Pairing:
             self._last_ns.clear()
             self._depths.clear()
             self._distances_ns.clear()
+            self._periods_ns.clear()
             self.drop_waiting()
             self._count(clock_jumps=1)
         self._last_ns[what] = max(stamp_ns, self._last_ns.get(what, stamp_ns))

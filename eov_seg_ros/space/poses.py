@@ -1,62 +1,93 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where cameras are in the world at the stamps of their images, from /tf."""
+"""Where cameras are in the world at the stamps of their images, from /tf or odometry."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import functools
 from typing import Any
 
+import numpy as np
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 
-from eov_seg_core.geometry import NoTransformError, TransformBuffer
-from eov_seg_core.geometry.pose import Matrix
+from eov_seg_core.geometry import LEVEL_CAMERA, NoTransformError, TransformBuffer
+from eov_seg_core.geometry.pose import from_roll_pitch_yaw, Matrix
 from eov_seg_core.io.text import printable
 from eov_seg_ros.log_bridge import Repeats
+from eov_seg_ros.space.tf2 import IS_INSTALLED, Tf2Buffer
 from eov_seg_ros.text import describe
 
 try:
     from tf2_msgs.msg import TFMessage
 except ImportError:     # the wheels of ROS lack it
     TFMessage = None
+try:
+    from nav_msgs.msg import Odometry
+except ImportError:
+    Odometry = None
 
 _QUEUE = 100    # as tf2 has it
 _REPEAT_S = 10.0
 
 
 class PoseInput:
-    """Listens to /tf and /tf_static; `pose` is called by the frame thread, the rest not.
+    """Listens to what places cameras; `pose` is called by the frame thread, the rest not.
+
+    Transforms are kept by tf2 where it is installed, else by a buffer of our own, and so is
+    odometry.
 
     Args:
         node: Owner of the subscriptions.
         world_frame: The frame that poses are in; its z points up.
+        has_odometry: Whether they come from odometry, else from /tf.
+        base_to_camera: With odometry, the place of the camera on the robot: x, y, z in metres,
+            roll, pitch, yaw in radians, 0 for a level camera; empty: from /tf_static.
     """
 
-    def __init__(self, node: Node, world_frame: str) -> None:
+    def __init__(self, node: Node, world_frame: str, *, has_odometry: bool = False,
+                 base_to_camera: Sequence[float] = ()) -> None:
         self._node = node
         self._world_frame = world_frame
+        self._has_odometry = has_odometry
+        self._topic = node.resolve_topic_name('odometry')
+        self._body = ''     # of the last odometry
+        self._camera_in_body = (from_roll_pitch_yaw(*base_to_camera) @ LEVEL_CAMERA
+                                if base_to_camera else None)
         self._buffer = TransformBuffer()
+        self._tf2 = Tf2Buffer(node) if IS_INSTALLED and not has_odometry else None
         self._subscriptions: list[Any] = []
         self._repeats = Repeats(_REPEAT_S)
 
     def subscribe(self) -> None:
         """Listen; static transforms come again to who subscribes."""
-        if TFMessage is None:
+        if self._tf2 is not None:
+            self._tf2.subscribe()
             return
         latched = QoSProfile(depth=_QUEUE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self._subscriptions = [
-            self._node.create_subscription(
-                TFMessage, topic, functools.partial(self._take, is_static), qos)
-            for topic, qos, is_static in (('/tf', QoSProfile(depth=_QUEUE), False),
-                                      ('/tf_static', latched, True))]
+        sensor = QoSProfile(depth=_QUEUE, reliability=ReliabilityPolicy.BEST_EFFORT)
+        moving: tuple[Any, ...] = (
+            (Odometry, self._topic, self._take_odometry, sensor) if self._has_odometry else
+            (TFMessage, '/tf', functools.partial(self._take, False), QoSProfile(depth=_QUEUE)))
+        fixed = (TFMessage, '/tf_static', functools.partial(self._take, True), latched)
+        self._subscriptions = [self._node.create_subscription(*entry) for entry in (moving, fixed)
+                               if entry[0] is not None]
 
     def unsubscribe(self) -> None:
         """Stop listening."""
+        if self._tf2 is not None:
+            self._tf2.unsubscribe()
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
         self._subscriptions = []
+
+    def destroy(self) -> None:
+        """Free all that belongs to the node."""
+        self.unsubscribe()
+        if self._tf2 is not None:
+            self._tf2.destroy()
 
     def pose(self, header: Header, wait_s: float) -> Matrix:
         """Return the (4, 4) pose of a frame in the world at the stamp of a header.
@@ -64,17 +95,49 @@ class PoseInput:
         Raises:
             NoTransformError: It is not known; says why.
         """
-        if TFMessage is None:
-            raise NoTransformError(
-                'tf2_msgs', 'the package tf2_msgs is not installed, so that /tf cannot be read: '
-                'run scripts/setup_env.sh again, or install ros-$ROS_DISTRO-tf2-msgs')
         stamp_ns = header.stamp.sec * 10**9 + header.stamp.nanosec
         if not stamp_ns:
             raise NoTransformError('stamp', 'the image has no stamp: when was the camera there?')
-        return self._buffer.pose(self._world_frame, header.frame_id, stamp_ns, wait_s)
+        if self._tf2 is not None:
+            return self._tf2.pose(self._world_frame, header.frame_id, stamp_ns, wait_s)
+        self._refuse_gaps()
+        if self._camera_in_body is None:
+            return self._buffer.pose(self._world_frame, header.frame_id, stamp_ns, wait_s)
+        return np.asarray(self._buffer.pose(self._world_frame, self._body, stamp_ns, wait_s)
+                          @ self._camera_in_body)
+
+    def _refuse_gaps(self) -> None:
+        """Raise NoTransformError if something was not installed or has never come."""
+        if TFMessage is None and self._camera_in_body is None:
+            raise NoTransformError(
+                'tf2_msgs', 'the package tf2_msgs is not installed, so that /tf cannot be read: '
+                'run scripts/setup_env.sh again, or install ros-$ROS_DISTRO-tf2-msgs')
+        if self._has_odometry and Odometry is None:
+            raise NoTransformError('nav_msgs', 'the package nav_msgs is not installed: install '
+                                   'ros-$ROS_DISTRO-nav-msgs')
+        if self._has_odometry and not self._body:
+            raise NoTransformError(
+                'odometry', f'no odometry has come on {self._topic}: remap odometry, or set '
+                'pose_source: tf')
 
     def _take(self, is_static: bool, message: Any) -> None:
-        for child, error in self._buffer.take(message, is_static=is_static):
+        for entry in message.transforms:
+            self._add(entry.header, entry.child_frame_id, entry.transform.translation,
+                      entry.transform.rotation, is_static=is_static)
+
+    def _take_odometry(self, message: Any) -> None:
+        self._add(message.header, message.child_frame_id, message.pose.pose.position,
+                  message.pose.pose.orientation)
+        self._body = message.child_frame_id
+
+    def _add(self, header: Header, child: str, place: Any, turn: Any, *, is_static: bool = False
+             ) -> None:
+        try:
+            self._buffer.add(
+                header.frame_id, child, header.stamp.sec * 10**9 + header.stamp.nanosec,
+                (place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w),
+                is_static=is_static)
+        except ValueError as error:
             if self._repeats.is_due(child):
                 self._node.get_logger().warning(
                     f'a transform of {printable(child)!r} is ignored: {describe(error)}')

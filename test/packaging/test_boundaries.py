@@ -20,7 +20,7 @@ MODULE_OF = {
     'pyyaml': 'yaml',
     'python3-numpy': 'numpy', 'python3-opencv': 'cv2', 'python3-pil': 'PIL',
     'python3-platformdirs': 'platformdirs', 'python3-scipy': 'scipy', 'python3-tqdm': 'tqdm',
-    'python3-yaml': 'yaml',
+    'python3-yaml': 'yaml', 'tf2_ros_py': 'tf2_ros',
 }
 # Declared though no module of ours imports it.
 USED_WITHOUT_IMPORT = {

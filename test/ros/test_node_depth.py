@@ -129,6 +129,13 @@ def test_one_sentence_says_why_there_is_no_3d_and_2d_goes_on(client, start_node,
     assert 1 <= len(said) <= 2      # every ten seconds at most
 
 
+def test_a_limit_that_pairs_an_image_with_the_depth_of_the_next_is_said(client, start_node,
+                                                                        camera):
+    start_node(FakeSegmenter(), depth_sync_s=0.9, **IN_CAMERA)
+    client.listen_to('eov_seg/points', PointCloud2)
+    camera.send_until(lambda: 'depth_sync_s = 0.9 is more than half of the 0.1' in client.log)
+
+
 def test_depth_that_comes_back_brings_3d_back(client, start_node, camera):
     start_node(FakeSegmenter(), **IN_CAMERA)
     boxes = client.listen_to('eov_seg/detections_3d', Detection3DArray)
@@ -170,12 +177,15 @@ def test_each_camera_has_its_own_depth(client, start_node, diagnostics):
                     and client.node.count_subscribers('right/camera_info'))
 
 
-def test_an_empty_range_of_depths_is_refused(client, start_node):
+def test_a_range_of_depths_that_is_none_is_refused(client, start_node):
     start_node(FakeSegmenter(), **IN_CAMERA)
     client.listen('detections')
-    result, = client.set(depth_min_m=20.0)
-    assert not result.successful
-    assert 'below depth_max_m' in result.reason
+    for value, reason in (([20.0, 10.0], 'must be below the second'), ([1.0], '2 numbers'),
+                          ([-1.0, 5.0], '0 to 1000'), (['1', '5'], 'a list of numbers')):
+        result, = client.set(depth_range_m=value)
+        assert not result.successful
+        assert reason in result.reason
+    assert client.set(depth_range_m=[1, 5])[0].successful
 
 
 def test_mask_and_calibration_have_the_stamps_of_their_images(client, start_node, camera):

@@ -106,7 +106,7 @@ def test_without_a_transform_no_box_is_published_and_one_sentence_says_why(
 
 
 def test_tracking_in_space_needs_depth():
-    with pytest.raises(ValueError, match='needs depth: true and a world_frame'):
+    with pytest.raises(ValueError, match='tracking: 3d needs depth: true'):
         Parameters(tracking='3d')
 
 

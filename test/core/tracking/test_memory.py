@@ -2,33 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 from __future__ import annotations
 
+from memory_case import CAMERA, CUP, ELSEWHERE, show, view, WALL
 import numpy as np
 import pytest
 
-from eov_seg_core.geometry import Box, CameraModel, LEVEL_CAMERA, SegmentBox
+from eov_seg_core.geometry import Box, LEVEL_CAMERA
 from eov_seg_core.tracking import ObjectMemory, TrackingOptions
 from eov_seg_core.tracking.memory import free_space
-
-CAMERA = CameraModel(160, 120, 115, 115, 79.5, 59.5)
-WALL = np.full((120, 160), 4.0, np.float32)
-ELSEWHERE = Box((3, 1.5, 0), (.2, .2, .2))
-CUP = Box((2, 0, 0), (.3, .2, .2))
-
-
-def view(box: Box, is_cut: bool = False) -> SegmentBox:
-    grid = np.stack(np.meshgrid(*[np.linspace(-.5, .5, 6)] * 3), axis=-1).reshape(-1, 3)
-    return SegmentBox(box, box.from_own_axes(grid * box.size), is_cut)
-
-
-def show(memory: ObjectMemory, stamp_s: float, depth_m=WALL, **seen) -> dict[int, int]:
-    """One frame: name_id=box."""
-    numbers = []
-    for key, box in seen.items():
-        name, number = key.split('_')
-        item = memory.see(int(number), view(box), 100, LEVEL_CAMERA, stamp_s)
-        item.votes.add(name, 1.0, stamp_s)
-        numbers.append(int(number))
-    return memory.end_frame(numbers, depth_m, CAMERA, LEVEL_CAMERA, stamp_s)
 
 
 def state(memory: ObjectMemory, name: str = 'cup') -> str | None:

@@ -83,6 +83,13 @@ def test_when_time_goes_back_all_starts_anew(pairing):
     assert pairing.counts == PairCounts(matched=1, superseded=1, clock_jumps=1)
 
 
+def test_the_time_between_images_is_that_of_most(pairing):
+    assert pairing.image_period_ns == 0
+    for stamp_ms in (0, 100, 200, 500, 600):
+        pairing.image_came(stamp_ms * MS, '', 0.0)
+    assert pairing.image_period_ns == 100 * MS
+
+
 def test_a_small_step_back_is_no_jump(pairing):
     pairing.image_came(150 * MS, 'late', 0.0)
     pairing.image_came(100 * MS, 'early', 0.0)
