@@ -12,10 +12,12 @@ import logging
 import os
 from pathlib import Path
 import secrets
+import stat
 from typing import Any
 
 _LOGGER = logging.getLogger(__name__)
 _LARGE_BYTES = 20 << 20
+_LARGEST_BYTES = 4 << 30
 
 
 def check_path(path: object) -> None:
@@ -23,6 +25,28 @@ def check_path(path: object) -> None:
     if not isinstance(path, (str, os.PathLike)):
         raise ValueError(f'a path must be a string or a pathlib.Path, got {path!r:.80} '
                          f'({type(path).__name__})')
+
+
+def check_regular(path: Path) -> None:
+    """Raise OSError if a path is a pipe, device or socket: reading it may never end."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):      # reading a folder is an error at once
+        raise OSError(f'{path} is a pipe, a device or a socket; expected a file')
+
+
+def read_file(path: Path) -> bytes:
+    """Return what a file holds.
+
+    Raises:
+        OSError: It cannot be read, or is a pipe, device or socket, which may never end, or is
+            larger than 4 GiB.
+    """
+    check_regular(path)
+    size = path.stat().st_size
+    if size > _LARGEST_BYTES:
+        raise OSError(f'{path} has {size >> 30} GiB; expected at most '
+                      f'{_LARGEST_BYTES >> 30} GiB; check that it is the file that you mean')
+    return path.read_bytes()
 
 
 @contextmanager
@@ -73,7 +97,7 @@ def read_json(path: Path) -> Any:
     if size >= _LARGE_BYTES:
         _LOGGER.info('reading %s, %d MB', path, size >> 20)
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_file(path))
     except ValueError as error:   # no JSON, or no text at all
         raise ValueError(f'{path} is no JSON: {error}') from error
     except RecursionError:

@@ -14,6 +14,8 @@ from typing import Any
 
 import yaml
 
+from eov_seg_core.io.files import check_regular
+
 MAX_BYTES = 512 << 10
 """Largest file: 4096 names of usual length take 100 KiB; the costliest text takes seconds."""
 MAX_DEPTH = 20
@@ -27,8 +29,9 @@ def read_text(path: Path) -> str:
 
     Raises:
         ValueError: It is over 512 KiB, or no UTF-8; the message does not name the file.
-        OSError: It cannot be read.
+        OSError: It cannot be read, or is no regular file.
     """
+    check_regular(path)
     with path.open('rb') as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from eov_seg_core.io.files import read_file
 from eov_seg_core.io.media import check_upright, load_picture, to_rgb
 
 
@@ -70,7 +71,7 @@ def read_channels(path: Path) -> npt.NDArray[np.uint8]:
 
 
 def _open(path: Path) -> Image.Image:
-    return load_picture(path.read_bytes(), str(path))
+    return load_picture(read_file(path), str(path))
 
 
 def _open_map(path: Path) -> Image.Image:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from eov_seg_core.io.files import read_file
 from eov_seg_core.io.media import check_upright, load_picture, to_rgb
 
 MAX_ID = (1 << 24) - 1
@@ -49,7 +50,7 @@ def read_panoptic_png(path: str | Path) -> npt.NDArray[np.int32]:
         OSError: The file cannot be read.
         ValueError: It is no PNG, damaged, cut off or turned by EXIF.
     """
-    data = Path(path).read_bytes()
+    data = read_file(Path(path))
     try:
         image = load_picture(data, 'it', formats=('PNG',))
         if image.mode not in ('RGB', 'RGBA', 'P', 'L'):

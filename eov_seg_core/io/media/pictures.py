@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
-from eov_seg_core.io.files import check_path, replace_file
+from eov_seg_core.io.files import check_path, read_file, replace_file
 
 RGB = npt.NDArray[np.uint8]
 
@@ -74,7 +74,7 @@ def read_image(path: str | Path, *, max_megapixels: float = MAX_MEGAPIXELS) -> R
     """
     check_path(path)
     try:
-        data = Path(path).read_bytes()
+        data = read_file(Path(path))
     except (OSError, ValueError) as error:      # ValueError: a name with a null byte
         raise MediaError(f'{path} cannot be read: {error}') from error
     return to_rgb(load_picture(data, str(path), max_megapixels=max_megapixels), str(path))

@@ -166,6 +166,8 @@ def describe_folders(inputs: Sequence[str]) -> list[str]:
         for path in folder.iterdir():
             if path.is_dir():
                 rest['sub-folders (name them, too)'] += 1
+            elif not path.is_file():
+                rest['broken links, pipes and devices'] += 1
             elif not path.name.startswith('.'):
                 (taken if _is_media(path) else rest)[path.suffix or 'without an ending'] += 1
         if not taken and not rest:

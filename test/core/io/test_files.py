@@ -1,6 +1,6 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Locks of folders."""
+"""Locks of folders, and what is read as a file."""
 
 import os
 import signal
@@ -8,7 +8,24 @@ import time
 
 import pytest
 
-from eov_seg_core.io.files import held, locked
+from eov_seg_core.io.files import held, locked, read_file, read_json
+from eov_seg_core.io.media import MediaError, read_image
+from eov_seg_core.io.yaml_text import read_text
+
+
+@pytest.mark.parametrize(('read', 'error'), [
+    (read_file, OSError), (read_json, OSError), (read_text, OSError), (read_image, MediaError)])
+def test_a_pipe_that_nobody_writes_to_is_refused_at_once(tmp_path, read, error):
+    os.mkfifo(tmp_path / 'x')
+    with pytest.raises(error, match='x is a pipe, a device or a socket; expected a file'):
+        read(tmp_path / 'x')
+
+
+def test_a_file_larger_than_any_picture_is_refused_before_it_is_read(tmp_path):
+    with (tmp_path / 'x').open('wb') as file:
+        file.truncate(5 << 30)      # holes only, which take no room on the disk
+    with pytest.raises(OSError, match='5 GiB; expected at most 4 GiB'):
+        read_file(tmp_path / 'x')
 
 
 def fork_sleeper():

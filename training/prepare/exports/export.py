@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from eov_seg_core.io.files import read_file
 from eov_seg_core.io.media import IMAGE_SUFFIXES
 from training.prepare.exports.shapes import Shape, Size
 
@@ -49,7 +50,7 @@ class LabelledPicture(NamedTuple):
             OSError: It cannot be read.
             ValueError: What the annotation file holds is damaged.
         """
-        return self.path.read_bytes() if self.embedded is None else self.embedded()
+        return read_file(self.path) if self.embedded is None else self.embedded()
 
     def state(self) -> tuple[str, int, int]:
         """Return what differs when the picture does: name, size and time of its file."""

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from eov_seg_core.io.files import read_file
 from eov_seg_core.io.media import check_upright, load_picture
 from training.prepare.exports.class_list import ClassList
 from training.prepare.exports.export import (
@@ -142,7 +143,7 @@ def _objects_of(label: str, mask: npt.NDArray[np.bool_], objects: npt.NDArray[np
 
 def _values(path: Path, size: Size, is_by_color: bool = False) -> npt.NDArray[np.int32]:
     """Return the values of a map; colours as 2**24 + R + 256 G + 65536 B, black as 0."""
-    image = load_picture(path.read_bytes(), str(path))
+    image = load_picture(read_file(path), str(path))
     check_upright(image, str(path))
     if is_by_color and image.mode == 'P':
         image = image.convert('RGB')
