@@ -119,11 +119,11 @@ class WorldSpace:
     def forget(self) -> None:
         """Forget all objects, in the file as well, and tell it."""
         self._memory.forget()
-        self._published = []
-        self._send(Header(stamp=self._node.get_clock().now().to_msg()), [])
-        if self._stored is not None:
+        if self._stored is not None:    # before it is told
             self._stored.changed()
             self._stored.store()
+        self._published = []
+        self._send(Header(stamp=self._node.get_clock().now().to_msg()), [])
 
     def store(self) -> None:
         """Write the memory to its file."""
