@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 _REGISTER = ("use the camera driver's aligned depth (realsense2_camera: align_depth.enable:=true) "
              'or the node RegisterNode of depth_image_proc')
 _NAME_LENGTH = 80
+_LEAST_KNOWN_PART = 0.001
 LEVEL_IN_CAMERA = invert(LEVEL_CAMERA)
 """Takes boxes that are upright for a level camera into the frame of its images."""
 
@@ -96,13 +97,38 @@ def space_view(header: Header, size: tuple[int, int], depth: DepthImage, info: C
         raise ValueError(
             f'the depth image has the frame_id {_name(depth.header)} and the image '
             f'{_name(header)}: depth must be registered to the image; {_REGISTER}')
+    if not np.any(info.k) and not np.any(info.p):
+        raise ValueError('camera_info holds no calibration, K and P are all zero: calibrate the '
+                         'camera, and give its driver the file')
     if (info.height, info.width) != size:
         raise ValueError(
             f'camera_info is for {info.width} x {info.height} pixels and the image has {width} x '
             f'{height}: give the camera_info of this image')
-    return SpaceView(depth_in_metres(decode_depth(depth), range_m), _camera(
+    return SpaceView(_metres(depth, range_m), _camera(
         width, height, tuple(info.k), tuple(info.p), tuple(info.d), info.distortion_model,
         is_rectified))
+
+
+def _metres(depth: DepthImage, range_m: tuple[float, float]) -> npt.NDArray[np.float32]:
+    """Return depth in metres; ValueError where nothing was measured, or in another unit."""
+    samples = decode_depth(depth)
+    depth_m = depth_in_metres(samples, range_m)
+    known = np.count_nonzero(depth_m == depth_m)    # faster than isnan of them all
+    if known >= _LEAST_KNOWN_PART * samples.size:
+        return depth_m
+    with np.errstate(invalid='ignore'):
+        measured = samples[np.isfinite(samples) & (samples > 0)]
+    if not measured.size:
+        raise ValueError('the depth image is empty, all of it is 0 or NaN: is the sensor covered, '
+                         'too near, or off?')
+    if known < _LEAST_KNOWN_PART * measured.size:
+        unit, other = (('millimetres', 'metres') if samples.dtype == np.uint16
+                       else ('metres', 'millimetres'))
+        raise ValueError(
+            f'nearly all depth is outside of {range_m[0]:g} to {range_m[1]:g} m '
+            f'(depth_range_m): its median is {np.median(measured):g}, and {depth.encoding} is '
+            f'in {unit}; does the publisher write {other}?')
+    return depth_m
 
 
 def boxes_of(result: PanopticResult, view: SpaceView, options: BoxOptions | None = None

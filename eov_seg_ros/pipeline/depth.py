@@ -17,6 +17,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from eov_seg_core.geometry import NoTransformError
+from eov_seg_core.io.text import printable
 from eov_seg_ros.log_bridge import kind_of, Repeats
 from eov_seg_ros.middleware.qos import input_qos, QOS_OVERRIDES
 from eov_seg_ros.parameters import Parameters
@@ -28,6 +29,7 @@ _LOOK_S = 0.02
 _FIRST_S = 3.0
 """How long the first depth image and camera_info may take before that is a warning."""
 _OTHER_CLOCK_S = 1.0
+_NAME_LENGTH = 80
 _REPEAT_S = 10.0
 """Seconds between two log messages about the same fault."""
 
@@ -80,6 +82,7 @@ class DepthInput:
         self._subscriptions: list[Any] = []
         self._timer: Any = None
         self._info: CameraInfo | None = None
+        self._image_frame = ''
         self._since_s = time.monotonic()
         self._refusals, self._refusal = 0, Fault()
         self._lost, self._loss = 0, Fault()
@@ -119,6 +122,7 @@ class DepthInput:
 
     def image_came(self, image: Image | CompressedImage) -> None:
         """Take an image that needs its depth."""
+        self._image_frame = image.header.frame_id
         self._pass_on(self._pairing.image_came(_stamp_ns(image.header), image, time.monotonic()))
         if self._pairing.is_waiting and self._timer is not None and self._timer.is_canceled():
             self._timer.reset()
@@ -172,11 +176,22 @@ class DepthInput:
             return Fault('unmatched', f'no 3D: {self._why_unmatched()}')
         if lost > lost_before:
             return self._loss
+        return self._doubt() if matched else Fault()
+
+    def _doubt(self) -> Fault:
+        """Return what makes 3D doubtful, though it is published."""
         period_s = self._pairing.image_period_ns / 1e9
-        return Fault('sync', f'depth_sync_s = {self._sync_s:g} is more than half of the '
-                     f'{period_s:.3f} s between images: one may get the depth of the next; set '
-                     f'it to {period_s / 2:.3f} or less'
-                     ) if matched and self._sync_s > period_s / 2 > 0 else Fault()
+        if self._sync_s > period_s / 2 > 0:
+            return Fault('sync', f'3D may be wrong: depth_sync_s = {self._sync_s:g} is more than '
+                         f'half of the {period_s:.3f} s between images, and one may get the depth '
+                         f'of the next; set it to {period_s / 2:.3f} or less')
+        info_frame = '' if self._info is None else self._info.header.frame_id
+        if info_frame and info_frame != self._image_frame:
+            return Fault('info', '3D may be wrong: camera_info has the frame_id '
+                         f'{printable(info_frame, _NAME_LENGTH)!r} and the image '
+                         f'{printable(self._image_frame, _NAME_LENGTH)!r}; give the camera_info '
+                         'of this image')
+        return Fault()
 
     def tell(self, label: str, fault: Fault) -> None:
         """Log a fault behind the camera's label, each kind once in a while."""

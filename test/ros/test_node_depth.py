@@ -36,7 +36,7 @@ class RGBD:
         self.count = 0
 
     def send(self, *, depth_late_s=0.0, frame='eye', encoding='32FC1', size=(HEIGHT, WIDTH),
-             has_depth=True, has_info=True) -> Header:
+             has_depth=True, has_info=True, unit=None, k=60.0, info_frame='eye') -> Header:
         """Publish a picture, stamped now; return its header."""
         self.count += 1
         stamp_ns = time.time_ns()
@@ -46,11 +46,14 @@ class RGBD:
             entry.stamp.sec, entry.stamp.nanosec = divmod(value_ns, 10**9)
         dtype = {'32FC1': np.float32, '16UC1': np.uint16, 'mono8': np.uint8}[encoding]
         metres = np.random.default_rng(self.count).uniform(1.9, 2.1, size)
-        depth = (metres * (1000 if dtype == np.uint16 else 1)).astype(dtype)
+        if unit is None:
+            unit = 1000 if dtype == np.uint16 else 1
+        depth = (metres * unit).astype(dtype)
         if has_info:
             self._infos.publish(CameraInfo(
-                header=header, width=WIDTH, height=HEIGHT, distortion_model='plumb_bob',
-                k=[60.0, 0.0, 32.0, 0.0, 60.0, 24.0, 0.0, 0.0, 1.0]))
+                header=Header(stamp=header.stamp, frame_id=info_frame), width=WIDTH,
+                height=HEIGHT, distortion_model='plumb_bob',
+                k=[k, 0.0, 32.0, 0.0, k, 24.0, 0.0, 0.0, 1.0] if k else [0.0] * 9))
         if has_depth:
             self._depths.publish(image_message(depth_header, depth, encoding))
         self._images.publish(image_message(header, np.full((HEIGHT, WIDTH, 3), 99, np.uint8),
@@ -113,6 +116,9 @@ def test_points_and_boxes_carry_the_header_of_their_image(client, start_node, ca
     ({'size': (24, 32)}, 'the depth image has 32 x 24 pixels and the image 64 x 48: depth must be '
                          'registered'),
     ({'frame': 'depth_eye'}, "the depth image has the frame_id 'depth_eye' and the image 'eye'"),
+    ({'k': 0.0}, 'camera_info holds no calibration, K and P are all zero'),
+    ({'encoding': '16UC1', 'unit': 1}, '16UC1 is in millimetres; does the publisher write metres'),
+    ({'unit': 1000}, '32FC1 is in metres; does the publisher write millimetres'),
     ({'encoding': 'mono8'}, "the depth image has the encoding 'mono8'; expected 16UC1"),
 ])
 def test_one_sentence_says_why_there_is_no_3d_and_2d_goes_on(client, start_node, camera,
@@ -134,6 +140,13 @@ def test_a_limit_that_pairs_an_image_with_the_depth_of_the_next_is_said(client, 
     start_node(FakeSegmenter(), depth_sync_s=0.9, **IN_CAMERA)
     client.listen_to('eov_seg/points', PointCloud2)
     camera.send_until(lambda: 'depth_sync_s = 0.9 is more than half of the 0.1' in client.log)
+
+
+def test_a_calibration_of_another_frame_is_said_and_3d_goes_on(client, start_node, camera):
+    start_node(FakeSegmenter(), **IN_CAMERA)
+    boxes = client.listen_to('eov_seg/detections_3d', Detection3DArray)
+    camera.send_until(lambda: boxes and "3D may be wrong: camera_info has the frame_id 'depth_eye'"
+                      " and the image 'eye'" in client.log, info_frame='depth_eye')
 
 
 def test_depth_that_comes_back_brings_3d_back(client, start_node, camera):

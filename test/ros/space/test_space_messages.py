@@ -101,7 +101,9 @@ def test_a_message_that_contradicts_itself_is_refused(depth):
     ((24, 32), 'eye', {}, 'registered to the image; use the camera driver'),
     ((48, 64), 'depth_eye', {}, "frame_id 'depth_eye' and the image 'eye'"),
     ((48, 64), 'eye', {'width': 128}, 'camera_info is for 128 x 48'),
-    ((48, 64), 'eye', {'k': [0.0] * 9}, 'is the camera calibrated'),
+    ((48, 64), 'eye', {'k': [0.0] * 9}, 'no calibration, K and P are all zero'),
+    ((48, 64), 'eye', {'k': [0.0] * 9, 'width': 0, 'height': 0}, 'no calibration'),
+    ((48, 64), 'eye', {'k': [-1.0] + [0.0] * 8}, 'is the camera calibrated'),
     ((48, 64), 'eye', {'d': [0.1] * 5, 'distortion_model': 'odd'}, 'distortion model'),
 ])
 def test_what_does_not_fit_together_is_named(depth_shape, frame, info, reason):
@@ -109,6 +111,23 @@ def test_what_does_not_fit_together_is_named(depth_shape, frame, info, reason):
     with pytest.raises(ValueError, match=reason):
         space_view(HEADER, (48, 64), message, camera_info(**info), range_m=(0.15, 10.0),
                    is_rectified=False)
+
+
+@pytest.mark.parametrize(('value', 'encoding', 'reason'), [
+    (2, '16UC1', 'its median is 2, and 16UC1 is in millimetres; does the publisher write metres'),
+    (2000, '32FC1', 'its median is 2000, and 32FC1 is in metres; does the publisher write millim'),
+    (0, '16UC1', 'empty'),
+    (np.nan, '32FC1', 'empty'),
+])
+def test_depth_in_another_unit_is_named(value, encoding, reason):
+    depth = np.full((48, 64), value, np.uint16 if encoding == '16UC1' else np.float32)
+    with pytest.raises(ValueError, match=reason):
+        space_view(HEADER, (48, 64), image_message(HEADER, depth, encoding), camera_info(),
+                   range_m=(0.15, 10.0), is_rectified=False)
+    depth[0, :4] = 2000 if encoding == '16UC1' else 2       # 4 of 3072 are enough
+    view = space_view(HEADER, (48, 64), image_message(HEADER, depth, encoding), camera_info(),
+                      range_m=(0.15, 10.0), is_rectified=False)
+    assert np.isfinite(view.depth_m).sum() == 4
 
 
 def test_the_lens_counts_unless_the_image_was_rectified(depth):
@@ -142,8 +161,8 @@ def test_points_without_grid_are_those_with_depth(depth):
     depth[depth < 2] = np.nan
     image = np.zeros((48, 64, 3), np.uint8)
     for values in (depth, np.full_like(depth, np.nan)):
-        message = points(HEADER, image, a_result(), LABELS, view_of(values), stride=2,
-                         organized=False)
+        message = points(HEADER, image, a_result(), LABELS,
+                         replace(view_of(depth), depth_m=values), stride=2, organized=False)
         assert (message.height, message.is_dense) == (1, True)
         assert message.width == np.isfinite(values[::2, ::2]).sum()
         assert len(message.data) == message.row_step == 24 * message.width
