@@ -92,6 +92,14 @@ def megapixels(text: str) -> float:
     return value
 
 
+def shard(text: str) -> tuple[int, int]:
+    """Return (i, n): the i-th of n shares, counted from 0."""
+    index, _, count = text.partition('/')
+    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
+        raise argparse.ArgumentTypeError(f'expected I/N with I = 0 to N - 1, got {text!r:.80}')
+    return int(index), int(count)
+
+
 def _whole(text: str, lowest: int, described: str, highest: float = math.inf) -> int:
     try:
         value = int(text)

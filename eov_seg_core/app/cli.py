@@ -13,6 +13,7 @@ import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 import json
+import os
 from pathlib import Path
 import signal
 import sys
@@ -31,6 +32,7 @@ from eov_seg_core.app.arguments import (
 )
 from eov_seg_core.app.bag import options as bag
 from eov_seg_core.app.bag import sample
+from eov_seg_core.app.pictures import options as pictures
 from eov_seg_core.config import VARIANTS
 from eov_seg_core.io.files import announce_large_files
 from eov_seg_core.io.text import printable, sentence
@@ -101,7 +103,7 @@ def _add_segment(commands: Any) -> None:
         'segment', help='segment images, folders, videos or a camera',
         description='Write overlay/NAME.jpg, panoptic/NAME.png (COCO: id = R + 256 G + 65536 B), '
                     'panoptic.json and detections.json to a folder.')
-    parser.add_argument('inputs', nargs='+', metavar='INPUT',
+    parser.add_argument('inputs', nargs='*', metavar='INPUT',
                         help='an image, a video, a folder (its images and videos, not those of '
                              'sub-folders), camera:0 or /dev/video0, rtsp://... or http://...')
     parser.add_argument('-o', '--output', required=True, metavar='DIR', help='folder for results')
@@ -117,6 +119,7 @@ def _add_segment(commands: Any) -> None:
                               'instances_rle.json for CVAT and Label Studio')
     options.add_argument('--skip-existing', action='store_true',
                          help='go on with a folder: leave out what it has results of')
+    pictures.add_options(parser)
     parser.set_defaults(run=_segment)
 
 
@@ -186,6 +189,7 @@ def _add_convert(commands: Any) -> None:
 
 def _segment(arguments: argparse.Namespace) -> int:
     from eov_seg_core.app.words import choose_vocabulary
+    pictures.check(arguments)
     # a small file is read, and refused, before PyTorch is imported for seconds
     vocabulary = choose_vocabulary(arguments.vocabulary, arguments.things, arguments.stuff)
     from eov_seg_core.app import commands
@@ -194,10 +198,14 @@ def _segment(arguments: argparse.Namespace) -> int:
                           overlap_threshold=arguments.overlap_threshold)
     for note in describe_folders(arguments.inputs):
         print(f'eov-seg: note: {printable(note)}', file=sys.stderr)
+    if arguments.parts:
+        return _segment_parts(arguments, vocabulary, model)
+    from eov_seg_core.pictures.listing import read_list
+    listed = [] if arguments.list is None else read_list(arguments.list)
     report = commands.segment(commands.SegmentJob(
-        inputs=arguments.inputs, output=arguments.output, model=model, vocabulary=vocabulary,
-        max_frames=arguments.max_frames, skip_existing=arguments.skip_existing,
-        max_megapixels=arguments.max_megapixels,
+        inputs=[*arguments.inputs, *listed], output=arguments.output, model=model,
+        vocabulary=vocabulary, max_frames=arguments.max_frames,
+        skip_existing=arguments.skip_existing, max_megapixels=arguments.max_megapixels,
         instances=arguments.format == 'coco-instances'), report_problem)
     kept = f', {len(report.kept)} kept of earlier runs' if report.kept else ''
     skipped = f', {report.skipped} skipped' if report.skipped else ''
@@ -208,6 +216,17 @@ def _segment(arguments: argparse.Namespace) -> int:
     if report.interruption:
         raise report.interruption
     return 1 if report.failed else 0
+
+
+def _segment_parts(arguments: argparse.Namespace, vocabulary: Any, model: Any) -> int:
+    from eov_seg_core.app.pictures.command import label_pictures, PicturesJob
+    return label_pictures(PicturesJob(
+        inputs=arguments.inputs, list_file=arguments.list, folder=os.getcwd(),
+        output=arguments.output, vocabulary=vocabulary, model=model,
+        labels=pictures.labels_of(arguments), shard=arguments.shard or (0, 1),
+        workers=(arguments.workers or 0) if arguments.engine == 'ray' else None,
+        instances=arguments.format == 'coco-instances'),
+        report_problem, lambda line: print(printable(line)))
 
 
 def _console(arguments: argparse.Namespace) -> int:

@@ -35,6 +35,7 @@ from eov_seg_core.io.media import (
     Source,
 )
 from eov_seg_core.network.model import EOVSeg
+from eov_seg_core.pictures.options import NOTE as PARTS_NOTE
 from eov_seg_core.pretrained import load_pretrained
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.visualization import draw_overlay
@@ -145,6 +146,9 @@ def segment(job: SegmentJob, report_problem: Callable[[str], None]) -> SegmentRe
         return report
     output = Path(job.output)
     _refuse_results(paths, output)
+    if (output / PARTS_NOTE).exists():
+        raise ValueError(f'{output} holds results in parts; go on with --parts, or choose another '
+                         'folder')
     try:
         output.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:

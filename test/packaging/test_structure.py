@@ -27,7 +27,7 @@ FLOORS = (
     ('eov_seg_core.results',),
     ('eov_seg_core.inference',),
     ('eov_seg_core.segmenter',),
-    ('eov_seg_core.recordings',),
+    ('eov_seg_core.recordings', 'eov_seg_core.pictures'),
     ('eov_seg_core',),      # the public names
     ('eov_seg_core.app',),
     ('eov_seg_ros', 'training'),

@@ -15,6 +15,7 @@ from eov_seg_core.app.arguments import (
     model_options,
     positive,
     report_problem,
+    shard,
 )
 from eov_seg_core.app.bag.library import require_rosbags
 from eov_seg_core.io.text import printable
@@ -58,7 +59,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap')
     parser.add_argument('--bag-version', type=int, choices=(9, 8), default=9,
                         help='of metadata.yaml: 8 for ROS before Jazzy (9)')
-    parser.add_argument('--shard', type=_shard, default=(0, 1), metavar='I/N',
+    parser.add_argument('--shard', type=shard, default=(0, 1), metavar='I/N',
                         help='make the I-th of N shares only, I = 0 to N - 1 (0/1)')
     parser.add_argument('--engine', choices=('local', 'ray'), default='local',
                         help='ray: on the cluster of RAY_ADDRESS, or on this machine (local)')
@@ -89,13 +90,6 @@ def _add_data_set(parser: argparse.ArgumentParser) -> None:
                        default='coco-panoptic',
                        help='coco-instances writes, besides, instances_polygons.json and '
                             'instances_rle.json for CVAT and Label Studio')
-
-
-def _shard(text: str) -> tuple[int, int]:
-    index, _, count = text.partition('/')
-    if not (index.isdecimal() and count.isdecimal() and int(index) < int(count)):
-        raise argparse.ArgumentTypeError(f'expected I/N with I = 0 to N - 1, got {text}')
-    return int(index), int(count)
 
 
 def _share(text: str) -> float:

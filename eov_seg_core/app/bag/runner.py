@@ -6,11 +6,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
-from importlib import metadata
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from eov_seg_core.app.commands import build_segmenter, ModelOptions
+from eov_seg_core.app.settings import label_settings
 from eov_seg_core.recordings.dataset import DataSet
 from eov_seg_core.recordings.labelling import BagLabeller
 from eov_seg_core.recordings.options import LabelOptions
@@ -63,10 +63,7 @@ class JobRunner:
         self._job = job
         self._segmenter = build_segmenter(job.model)
         self._segmenter.set_vocabulary(job.vocabulary)
-        self._settings = asdict(job.model) | {
-            'weights': self._segmenter.model.weights_digest,
-            'precision': self._segmenter.precision, 'device': str(self._segmenter.device),
-            'version': _version()}
+        self._settings = label_settings(job.model, self._segmenter)
         self._data_set = data_set_of(job)
 
     @contextmanager
@@ -97,10 +94,3 @@ def data_set_of(job: BagJob) -> DataSet | None:
 def output_of(job: BagJob, path: Path) -> Path:
     """Return the folder for the labels of a recording."""
     return Path(job.output) / path.resolve().stem
-
-
-def _version() -> str:
-    try:
-        return metadata.version('eov_seg_ros')
-    except metadata.PackageNotFoundError:   # run from a checkout
-        return 'unknown'

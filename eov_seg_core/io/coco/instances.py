@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from eov_seg_core.io.coco.ids import read_panoptic_png
-from eov_seg_core.io.files import read_json, save_json
+from eov_seg_core.io.coco.streamed import save_object
+from eov_seg_core.io.files import read_json
 
+_Entry = dict[str, Any]
 _Mask = npt.NDArray[np.bool_]
 
 
@@ -32,22 +34,42 @@ def write_instances(directory: Path) -> None:
         OSError: A file cannot be read or written.
     """
     panoptic = read_json(directory / 'panoptic.json')
-    common = {'info': {}, 'licenses': [], 'images': panoptic['images'],
-              'categories': panoptic['categories']}
-    files: dict[str, Callable[[_Mask], object]] = {
+    save_instances(directory, lambda: panoptic['images'], lambda: panoptic['annotations'],
+                   panoptic['categories'])
+
+
+def save_instances(directory: Path, images: Callable[[], Iterable[_Entry]],
+                   annotations: Callable[[], Iterable[_Entry]], categories: list[_Entry]) -> None:
+    """Write the files of `write_instances`; one picture is in memory at a time.
+
+    Args:
+        directory: With the label images in `panoptic/`.
+        images: Called for the entries of the images.
+        annotations: Called for those of their label images.
+        categories: From `coco_categories`.
+
+    Raises:
+        ValueError: A label image is damaged.
+        OSError: A file cannot be read or written.
+    """
+    encoders: dict[str, Callable[[_Mask], object]] = {
         'instances_rle.json': run_lengths, 'instances_polygons.json': polygons}
-    annotations: dict[str, list[dict[str, Any]]] = {name: [] for name in files}
-    for entry in panoptic['annotations']:
-        ids = read_panoptic_png(directory / 'panoptic' / entry['file_name'])
+    for name, encode in encoders.items():
+        found = _instances(directory / 'panoptic', annotations(), encode)
+        save_object(directory / name, {
+            'licenses': [], 'images': images(), 'categories': categories,
+            'annotations': ({'id': number, **entry} for number, entry in enumerate(found, 1))},
+            info={})
+
+
+def _instances(folder: Path, annotations: Iterable[_Entry], encode: Callable[[_Mask], object]
+               ) -> Iterator[_Entry]:
+    for entry in annotations:
+        ids = read_panoptic_png(folder / entry['file_name'])
         for segment in entry['segments_info']:
-            mask = np.equal(ids, segment['id'])
-            described = {'image_id': entry['image_id']} | {
-                key: segment[key] for key in ('category_id', 'area', 'bbox', 'iscrowd', 'score')}
-            for name, encode in files.items():
-                annotations[name].append({'id': len(annotations[name]) + 1, **described,
-                                          'segmentation': encode(mask)})
-    for name, found in annotations.items():
-        save_json(directory / name, common | {'annotations': found})
+            yield {'image_id': entry['image_id']} | {
+                key: segment[key] for key in ('category_id', 'area', 'bbox', 'iscrowd', 'score')
+            } | {'segmentation': encode(np.equal(ids, segment['id']))}
 
 
 def run_lengths(mask: _Mask) -> dict[str, list[int]]:

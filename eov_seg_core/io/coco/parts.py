@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 import json
 from pathlib import Path
-from typing import Any, TextIO, TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 from eov_seg_core.io.coco.ids import ids_to_rgb
-from eov_seg_core.io.files import replace_file, replacing
+from eov_seg_core.io.coco.instances import save_instances
+from eov_seg_core.io.coco.streamed import ERRORS, save_list, save_object
+from eov_seg_core.io.files import replace_file
 from eov_seg_core.io.media import save_picture
 
 if TYPE_CHECKING:       # not at run time: files need no PyTorch
@@ -24,7 +26,20 @@ if TYPE_CHECKING:       # not at run time: files need no PyTorch
     from eov_seg_core.results.result import PanopticResult
     from eov_seg_core.vocabulary import Vocabulary
 
-_ERRORS = 'backslashreplace'    # as for `save_json`
+def picture_entry(result: PanopticResult, vocabulary: Vocabulary, file_name: str,
+                  label_name: str, **notes: Any) -> dict[str, Any]:
+    """Return what a part says of a picture.
+
+    Args:
+        result: What was found.
+        vocabulary: What was looked for.
+        file_name: Of the picture.
+        label_name: Of its label image, from `panoptic/`.
+        **notes: What the entry of the image says besides, ready for JSON.
+    """
+    height, width = result.instance.shape
+    return {'image': {'file_name': file_name, 'height': height, 'width': width, **notes},
+            'annotation': {'file_name': label_name, 'segments_info': result.to_coco(vocabulary)}}
 
 
 class PartWriter:
@@ -58,13 +73,10 @@ class PartWriter:
         Raises:
             OSError: A file cannot be written.
         """
-        height, width = result.instance.shape
         save_picture(self._directory / 'images' / f'{name}.jpg', image_rgb)
         save_picture(self._directory / 'panoptic' / f'{name}.png', ids_to_rgb(result.instance))
-        self._entries.append({
-            'image': {'file_name': f'{name}.jpg', 'height': height, 'width': width, **notes},
-            'annotation': {'file_name': f'{name}.png',
-                           'segments_info': result.to_coco(self._vocabulary)}})
+        self._entries.append(picture_entry(
+            result, self._vocabulary, f'{name}.jpg', f'{name}.png', **notes))
 
     def save(self, path: Path) -> int:
         """Write the part, complete or not at all; returns the number of pictures.
@@ -72,8 +84,8 @@ class PartWriter:
         Raises:
             OSError: It cannot be written.
         """
-        text = ''.join(_json(entry) + '\n' for entry in self._entries)
-        replace_file(path, text.encode('utf-8', _ERRORS))
+        text = ''.join(json.dumps(entry, ensure_ascii=False) + '\n' for entry in self._entries)
+        replace_file(path, text.encode('utf-8', ERRORS))
         return len(self._entries)
 
 
@@ -95,7 +107,8 @@ def merge_parts(parts: Iterable[Path], categories: list[dict[str, Any]], target:
     Only one picture's entry is in memory at a time.
 
     Args:
-        parts: Files of `PartWriter.save`.
+        parts: Files with an entry of `picture_entry` in each line; lines without an image are
+            left out.
         categories: From `coco_categories`.
         target: The JSON file; replaced when it is complete.
 
@@ -106,32 +119,58 @@ def merge_parts(parts: Iterable[Path], categories: list[dict[str, Any]], target:
         OSError: A file cannot be read or written.
     """
     parts = list(parts)
-    with replacing(target) as temporary, temporary.open(
-            'w', encoding='utf-8', errors=_ERRORS) as file:
-        file.write('{"images": [')
-        count = _write_list(file, ({'id': number, **entry['image']} for number, entry
-                                   in enumerate(_entries(parts), 1)))
-        file.write('], "annotations": [')
-        _write_list(file, ({'image_id': number, **entry['annotation']} for number, entry
-                           in enumerate(_entries(parts), 1)))
-        file.write(f'], "categories": {_json(categories)}}}\n')
-        file.flush()    # before it gets its name
-    return count
+    return save_object(target, {'images': _images(parts), 'annotations': _annotations(parts),
+                                'categories': categories})['images']
+
+
+def merge_detections(parts: Iterable[Path], categories: list[dict[str, Any]], target: Path
+                     ) -> None:
+    """Write the things of all pictures as COCO's detections, with the ids of `merge_parts`.
+
+    Args:
+        parts: As for `merge_parts`.
+        categories: As for `merge_parts`.
+        target: The JSON file; replaced when it is complete.
+
+    Raises:
+        OSError: A file cannot be read or written.
+    """
+    things = {entry['id']: entry['name'] for entry in categories if entry['isthing']}
+    save_list(target, (
+        {'image_id': annotation['image_id'], 'segment_id': segment['id'],
+         'category_id': segment['category_id'], 'category_name': things[segment['category_id']],
+         'bbox': segment['bbox'], 'score': segment['score']}
+        for annotation in _annotations(parts) for segment in annotation['segments_info']
+        if segment['category_id'] in things))
+
+
+def merge_instances(parts: Iterable[Path], categories: list[dict[str, Any]], directory: Path
+                    ) -> None:
+    """Write the files of `write_instances`, with the ids of `merge_parts`.
+
+    Args:
+        parts: As for `merge_parts`.
+        categories: As for `merge_parts`.
+        directory: With the label images in `panoptic/`.
+
+    Raises:
+        ValueError: A label image is damaged.
+        OSError: A file cannot be read or written.
+    """
+    parts = list(parts)
+    save_instances(directory, lambda: _images(parts), lambda: _annotations(parts), categories)
+
+
+def _images(parts: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    return ({'id': number, **entry['image']} for number, entry in enumerate(_entries(parts), 1))
+
+
+def _annotations(parts: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    return ({'image_id': number, **entry['annotation']}
+            for number, entry in enumerate(_entries(parts), 1))
 
 
 def _entries(parts: Iterable[Path]) -> Iterator[dict[str, Any]]:
     for path in parts:
         with path.open(encoding='utf-8') as file:
-            yield from map(json.loads, file)
-
-
-def _write_list(file: TextIO, entries: Iterable[object]) -> int:
-    count = 0
-    for entry in entries:
-        file.write((',\n' if count else '\n') + _json(entry))
-        count += 1
-    return count
-
-
-def _json(content: object) -> str:
-    return json.dumps(content, ensure_ascii=False)
+            yield from (entry for entry in map(json.loads, file) if 'image' in entry)

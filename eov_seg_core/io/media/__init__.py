@@ -16,6 +16,7 @@ from eov_seg_core.io.media.sources import (
     describe_folders,
     find_media,
     IMAGE_SUFFIXES,
+    is_live,
     name_sources,
     Picture,
     Source,
@@ -25,5 +26,5 @@ from eov_seg_core.io.media.video import open_video
 
 __all__ = [
     'IMAGE_SUFFIXES', 'MAX_MEGAPIXELS', 'VIDEO_SUFFIXES', 'MediaError', 'Picture', 'Source',
-    'check_upright', 'describe_folders', 'find_media', 'load_picture', 'name_sources',
-    'open_video', 'picture_size', 'read_image', 'save_picture', 'to_rgb']
+    'check_upright', 'describe_folders', 'find_media', 'is_live', 'load_picture',
+    'name_sources', 'open_video', 'picture_size', 'read_image', 'save_picture', 'to_rgb']

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 import os
-from pathlib import Path
+from pathlib import Path, PurePath
 import re
 
 import cv2
@@ -66,7 +66,7 @@ class Source:
     @property
     def is_live(self) -> bool:
         """Whether it is a camera or a stream: it may have no end, and never repeats itself."""
-        return self.path.startswith(CAMERA) or stream_name(self.path) is not None
+        return is_live(self.path)
 
     @property
     def is_image(self) -> bool:
@@ -125,6 +125,12 @@ class Source:
                 check_complete(self.path, index, last, capture)
 
 
+def is_live(path: str) -> bool:
+    """Say whether an input of a command is a camera or a stream."""
+    return (path.startswith(CAMERA) or _DEVICE.fullmatch(path) is not None
+            or stream_name(path) is not None)
+
+
 def find_media(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
     """List the files, cameras and streams that the arguments of a command name.
 
@@ -163,13 +169,14 @@ def describe_folders(inputs: Sequence[str]) -> list[str]:
             continue
         taken: Counter[str] = Counter()
         rest: Counter[str] = Counter()
-        for path in folder.iterdir():
-            if path.is_dir():
+        for entry in os.scandir(folder):
+            if _is_dir(entry):
                 rest['sub-folders (name them, too)'] += 1
-            elif not path.is_file():
+            elif not _is_file(entry):
                 rest['broken links, pipes and devices'] += 1
-            elif not path.name.startswith('.'):
-                (taken if _is_media(path) else rest)[path.suffix or 'without an ending'] += 1
+            elif not entry.name.startswith('.'):
+                (taken if _is_media(entry) else rest)[
+                    _suffix(entry.name) or 'without an ending'] += 1
         if not taken and not rest:
             continue    # an empty folder is an error, which `find_media` says
         note = f'{folder}: reading {_listed(taken)}'
@@ -210,11 +217,26 @@ def name_sources(paths: Sequence[str], folder: str | Path,
 
 
 def _media_in(folder: Path) -> list[str]:
-    return [str(path) for path in sorted(folder.iterdir()) if _is_media(path)]
+    with os.scandir(folder) as entries:     # says what is a file without asking for each
+        names = sorted(entry.name for entry in entries if _is_media(entry))
+    return [str(folder / name) for name in names]
 
 
-def _is_media(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES and path.is_file()
+def _is_media(entry: os.DirEntry[str]) -> bool:
+    return _suffix(entry.name).lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES and _is_file(entry)
+
+
+def _is_file(entry: os.DirEntry[str]) -> bool:
+    # a link may go round in circles, of which `entry` would raise
+    return Path(entry.path).is_file() if entry.is_symlink() else entry.is_file()
+
+
+def _is_dir(entry: os.DirEntry[str]) -> bool:
+    return Path(entry.path).is_dir() if entry.is_symlink() else entry.is_dir()
+
+
+def _suffix(name: str) -> str:
+    return PurePath(name).suffix
 
 
 class _Names:
