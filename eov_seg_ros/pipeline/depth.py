@@ -172,7 +172,7 @@ class DepthInput:
             for what, has_come in self._arrived.items():
                 if not has_come:
                     return Fault(what, f'no 3D: {self._why_silent(what)}')
-        if unmatched > matched:
+        if unmatched > matched and all(self._arrived.values()):
             return Fault('unmatched', f'no 3D: {self._why_unmatched()}')
         if lost > lost_before:
             return self._loss
