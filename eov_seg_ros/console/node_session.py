@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import contextlib
 from functools import lru_cache
 import threading
@@ -22,6 +23,7 @@ from eov_seg_core.app.console.words import Words
 from eov_seg_core.results.merge import Thresholds
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_ros.console.assembly import ClassMap, found, same_names
+from eov_seg_ros.console.facts import in_sentences
 from eov_seg_ros.console.memory import NodeMemory
 from eov_seg_ros.console.outputs import OutputReader, Picture
 from eov_seg_ros.console.remote_parameters import RemoteParameters
@@ -33,7 +35,7 @@ _STALE_S = 2.0
 _SILENT_S = 4.0
 _THINGS, _STUFF, _PRESET = 'vocabulary.things', 'vocabulary.stuff', 'vocabulary.preset'
 _THRESHOLDS = ('score_threshold', 'overlap_threshold')
-_NAMES = (_THINGS, _STUFF, _PRESET, *_THRESHOLDS, 'camera_names')
+_NAMES = (_THINGS, _STUFF, _PRESET, *_THRESHOLDS, 'camera_names', 'tracking')
 
 
 class NodeSession(Session):
@@ -60,6 +62,7 @@ class NodeSession(Session):
         self._is_announced = False
         self._is_there = False
         self._status: DiagnosticStatus | None = None
+        self._facts: Sequence[tuple[str, str]] = ()
         self._heard_s = self._seen_s = time.monotonic()
         self._diagnostics: Any = None
         self._executor = SingleThreadedExecutor()
@@ -82,6 +85,11 @@ class NodeSession(Session):
     def source_names(self) -> list[str]:
         """The cameras of the node."""
         return list(self._cameras)
+
+    @property
+    def source(self) -> int:
+        """Which camera is shown."""
+        return min(self._camera, len(self._cameras) - 1)
 
     @property
     def can_pause(self) -> bool:
@@ -118,6 +126,18 @@ class NodeSession(Session):
                   (self.is_paused, 'paused'), (self.frame is None, 'empty'), (is_late, 'late'),
                   (self._wanted is not None, 'busy'))
         return next((name for holds, name in states if holds), 'ready')
+
+    @property
+    def facts(self) -> Sequence[tuple[str, str]]:
+        """What the node says in /diagnostics about the camera that is shown."""
+        return self._facts
+
+    def _in_sentences(self, status: DiagnosticStatus) -> list[tuple[str, str]]:
+        tracking = '' if 'tracking' not in self._parameters.values else (
+            'each picture has its own' if self._parameters.values['tracking'] == 'off' else
+            'stay with objects, in space, with a memory' if self._has_memory else
+            'stay with objects, by the picture alone')
+        return in_sentences({entry.key: entry.value for entry in status.values}, tracking)
 
     @property
     def figures(self) -> str:
@@ -179,8 +199,8 @@ class NodeSession(Session):
     def _tick(self) -> None:
         """Subscribe while somebody looks, and notice what does not come."""
         now_s = time.monotonic()
-        self._is_there = self._parameters.look()
-        prefix = self._cameras[min(self._camera, len(self._cameras) - 1)]
+        self._is_there = self._parameters.look(self.is_watched)
+        prefix = self._camera_name
         is_wanted = self.is_watched and not self.is_paused
         topics = f'{self._target}/{prefix}/' if prefix else f'{self._target}/'
         self._reader.follow(topics if is_wanted else '')
@@ -193,9 +213,14 @@ class NodeSession(Session):
                 DiagnosticArray, '/diagnostics', self._on_diagnostics, 10)
         elif not self.is_watched and self._diagnostics is not None:
             self._node.destroy_subscription(self._diagnostics)
-            self._diagnostics = self._status = None
+            self._diagnostics, self._status, self._facts = None, None, ()
         self.error = self._complaint(now_s)
         self.revision += 1
+
+    @property
+    def _camera_name(self) -> str:
+        """The camera that is shown; '' where the node has one without a name."""
+        return self._cameras[self.source]
 
     def _complaint(self, now_s: float) -> str:
         if not self._is_there:
@@ -208,14 +233,15 @@ class NodeSession(Session):
         return ''
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
-        camera = self._cameras[min(self._camera, len(self._cameras) - 1)]
-        name = f'{self._target}: {camera or "segmentation"}'
-        for status in message.status:
-            if status.name == name:
-                if time.monotonic() - self._heard_s > _SILENT_S:
-                    self._parameters.forget()
-                    self._memory.forget()
-                self._status, self._heard_s = status, time.monotonic()
+        statuses = {status.name: status for status in message.status
+                    if status.name.startswith(f'{self._target}: ')}
+        if not statuses:
+            return
+        if time.monotonic() - self._heard_s > _SILENT_S:
+            self._memory.forget()
+        self._heard_s = time.monotonic()
+        self._status = statuses.get(f'{self._target}: {self._camera_name or "segmentation"}')
+        self._facts = () if self._status is None else self._in_sentences(self._status)
 
     def _on_parameters(self) -> None:
         self._cameras = tuple(self._parameters.values.get('camera_names') or ('',))

@@ -1,11 +1,12 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters of the other node: read when it appears, followed, and set by its service."""
+"""The parameters of the other node: read and followed, and set by its service."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 import threading
+import time
 from typing import Any
 
 from rcl_interfaces.msg import ParameterEvent
@@ -14,6 +15,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter, parameter_value_to_python
 
 _TIMEOUT_S = 3.0
+_READ_S = 3.0
 
 
 class RemoteParameters:
@@ -32,24 +34,31 @@ class RemoteParameters:
         self.values: dict[str, Any] = {}
         self._names = names
         self._on_change = on_change
-        self._was_there = False
+        self._reading: Any = None
+        self._next_read_s = 0.0
         self._get = node.create_client(GetParameters, f'{target}/get_parameters')
         self._set = node.create_client(SetParametersAtomically,
                                        f'{target}/set_parameters_atomically')
         node.create_subscription(ParameterEvent, '/parameter_events', self._on_event, 100)
 
-    def look(self) -> bool:
-        """Return whether the node is there; ask for its values if it has just come."""
-        is_there = bool(self._get.service_is_ready() and self._set.service_is_ready())
-        if is_there and not self._was_there:
-            request = GetParameters.Request(names=list(self._names))
-            self._get.call_async(request).add_done_callback(self._on_values)
-        self._was_there = is_there
-        return is_there
+    def look(self, is_wanted: bool) -> bool:
+        """Return whether the node is there, and ask for its values now and then.
 
-    def forget(self) -> None:
-        """Read the values again with the next `look`: another node may have taken the name."""
-        self._was_there = False
+        Another node may take the name between two looks, and the events of its first values may
+        come before this process knows it.
+
+        Args:
+            is_wanted: Somebody wants the values.
+        """
+        is_there = bool(self._get.service_is_ready() and self._set.service_is_ready())
+        now_s = time.monotonic()
+        if is_there and is_wanted and now_s >= self._next_read_s:
+            self._next_read_s = now_s + _READ_S
+            if self._reading is not None:   # nobody answered
+                self._get.remove_pending_request(self._reading)
+            self._reading = self._get.call_async(GetParameters.Request(names=list(self._names)))
+            self._reading.add_done_callback(self._on_values)
+        return is_there
 
     def set(self, changes: Mapping[str, Any]) -> None:
         """Set parameters in one request, and wait for the answer.
@@ -74,6 +83,7 @@ class RemoteParameters:
         self.values = self.values | dict(changes)
 
     def _on_values(self, future: Any) -> None:
+        self._reading = None
         if future.exception() is None:
             self.values = dict(zip(self._names, map(
                 parameter_value_to_python, future.result().values)))

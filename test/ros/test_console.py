@@ -119,6 +119,8 @@ def test_segments_pixel_and_pause(page) -> None:
         '.map((row) => row.innerText.split("\\n").join(" "))'), 'no segments')
     assert sorted(' '.join(row.split(' ')[1:4]) for row in rows) == [
         'chair thing 0.51', 'mug thing 0.50', 'wall stuff 0.52']
+    page.script('document.querySelector(".facts .q-item").click()')
+    wait_for(lambda: 'on cpu in fp32; looks for 3 words' in page.text('.facts'), 'no facts')
     page.element('.bar button').click()
     wait_for(lambda: 'Paused' in page.text('.status'), 'not paused')
     page.click_at('.stage .live', 0.6, 0.5)
@@ -176,18 +178,32 @@ def test_a_killed_node_is_told_and_its_successor_is_followed(page, robot) -> Non
     page.save('no_node')
     page.type(THINGS, 'lamp')       # DDS believes for 20 s that the node is there
     wait_for(lambda: 'did not answer' in page.text(REASON), 'no reason')
-    robot.start('node', *NODE[:-1], "vocabulary.stuff:=['floor']")
+    robot.start('node', *NODE[:-1], "vocabulary.stuff:=['floor']",
+                '-p', 'depth:=false', '-p', 'camera_names:=[left, right]',
+                '-r', 'left/image_raw:=image_raw', '-r', 'right/image_raw:=image_raw')
     wait_for(lambda: chips(page) == ['mug +1', 'chair', 'floor'], 'the new words are not read')
     wait_for(lambda: 'Ready' in page.text('.status'), 'the new node is not seen', 40)
     wait_for(lambda: not page.text('.banner'), 'still complaining')
 
 
-def test_without_a_page_nothing_is_subscribed_to(page, client) -> None:
-    topics = [f'/eov_seg/{name}' for name in (
-        'overlay/compressed', 'instance/compressed', 'semantic/compressed', 'detections')]
-    client.wait_for(lambda: all(client.node.count_subscribers(topic) == 1 for topic in topics))
+def test_another_camera_is_chosen_and_without_a_page_nothing_is_subscribed_to(
+        page, client) -> None:
+    def topics(camera: str) -> list[str]:
+        return [f'/eov_seg/{camera}/{name}' for name in (
+            'overlay/compressed', 'instance/compressed', 'semantic/compressed', 'detections')]
+
+    def subscribers(camera: str) -> set[int]:
+        return set(map(client.node.count_subscribers, topics(camera)))
+
+    client.wait_for(lambda: (subscribers('left'), subscribers('right')) == ({1}, {0}))
+    page.element('.view .q-select').click()
+    wait_for(lambda: page.text('.q-menu') == 'left\nright', 'the cameras are not offered')
+    page.script('document.querySelectorAll(".q-menu .q-item")[1].click()')
+    client.wait_for(lambda: (subscribers('left'), subscribers('right')) == ({0}, {1}))
+    wait_for(lambda: 'right' in page.text('.view .q-select'), 'not shown')
+    wait_for(lambda: 'Ready' in page.text('.status'), 'the other camera shows nothing')
     page.driver.get('about:blank')
-    client.wait_for(lambda: not any(map(client.node.count_subscribers, topics)))
+    client.wait_for(lambda: subscribers('right') == {0})
 
 
 def messages(result, labels):
@@ -239,3 +255,19 @@ def test_what_has_not_come_is_not_known(ros) -> None:
     picture = jpeg(np.zeros((2, 3, 3), np.uint8))
     nothing = found({}, picture, ClassMap.of({}, Words()))
     assert (nothing.instance.shape, nothing.segments) == ((2, 3), [])
+
+
+def test_what_the_node_says_about_itself_is_told_in_sentences(ros) -> None:
+    from eov_seg_ros.console.facts import in_sentences
+    told = dict(in_sentences({
+        'variant': 't', 'runtime': 'torch 2.14', 'device': 'cpu', 'precision': 'fp32',
+        'fallbacks': "{'runtime': 'openvino is not installed'}", 'failed_frames': '2',
+        'lost_images': '0', 'zero_stamps': '3', 'depth_matched': '90', 'depth_unmatched': '0',
+        'depth_refused': '1', 'no_pose': '4'}, 'by the picture alone'))
+    assert told['Network'] == 'variant t, computed by torch 2.14 on cpu in fp32'
+    assert told['Not used'] == "'runtime': 'openvino is not installed'"
+    assert told['Depth'] == ('90 pictures had it, 1 had one that cannot be used, '
+                             'for 4 the place of the camera was not known')
+    assert told['Faults'] == '2 failed, 3 had no time stamp'
+    assert told['Ids'] == 'by the picture alone'
+    assert in_sentences({}, '') == []

@@ -63,6 +63,7 @@ class LocalSession(Session):
         self.sources = tuple(sources)
         self._load = load
         self._wish = _Wish(words=words, vocabulary=words.vocabulary())
+        self._source: int | None = None
         self._changed_at: float | None = None
         self._has_loaded = False
         self._is_busy = False
@@ -90,6 +91,11 @@ class LocalSession(Session):
         return [PurePosixPath(source.path).name for source in self.sources]
 
     @property
+    def source(self) -> int | None:
+        """Which of them is shown; None: a picture that somebody gave."""
+        return self._source
+
+    @property
     def can_pause(self) -> bool:
         """Whether there is a camera."""
         return any(not source.is_image for source in self.sources)
@@ -115,6 +121,7 @@ class LocalSession(Session):
     def show(self, name: str, rgb: RGB) -> None:
         """Show another picture, and end a camera."""
         self._end_camera()
+        self._source = None
         self._change(name=name, rgb=rgb)
 
     def choose(self, index: int) -> None:
@@ -129,8 +136,10 @@ class LocalSession(Session):
         if source.is_image:
             picture = next(source.pictures())
             self.show(picture.file_name, picture.rgb)
+            self._source = index
             return
         self._end_camera()
+        self._source = index
         self.is_paused = False
         self._camera = threading.Event()
         threading.Thread(target=self._watch, args=(source, self._camera), name='camera',

@@ -73,6 +73,11 @@ class Session(ABC):
 
     @property
     @abstractmethod
+    def source(self) -> int | None:
+        """Which of them is shown; None: another picture."""
+
+    @property
+    @abstractmethod
     def can_pause(self) -> bool:
         """Whether new pictures come by themselves."""
 
@@ -96,6 +101,11 @@ class Session(ABC):
         """How fast it goes, for people; '' if that is not known."""
         seconds = None if self.frame is None else self.frame.seconds
         return '' if seconds is None else f'{seconds:.2f} s'
+
+    @property
+    def facts(self) -> Sequence[tuple[str, str]]:
+        """Headings with sentences about what segments; empty: nothing is known."""
+        return ()
 
     @property
     def memory(self) -> Memory | None:

@@ -13,6 +13,7 @@ from nicegui import events, run, ui
 
 from eov_seg_core.app.console.files import archive
 from eov_seg_core.app.console.frame import Frame
+from eov_seg_core.app.console.page.facts_panel import FactsPanel
 from eov_seg_core.app.console.page.memory_panel import MemoryPanel
 from eov_seg_core.app.console.page.picture_panel import PicturePanel
 from eov_seg_core.app.console.page.segment_list import SegmentList
@@ -44,6 +45,7 @@ class Page:
         self._picture = PicturePanel(session, lambda *found: self._segments.select(*found))
         self._segments = SegmentList(self._picture.outline)
         self._memory = MemoryPanel(session, self._segments.follow)
+        self._facts = FactsPanel(session)
         self._revision = -1
         self._shown: Frame | None = None
         self._thresholds = session.thresholds
@@ -60,6 +62,7 @@ class Page:
             with ui.element('section').classes('side').props('aria-label="Words and segments"'):
                 self._words.build()
                 self._build_thresholds()
+                self._facts.build()
                 self._segments.build()
         ui.keyboard(on_key=self._on_key)
         ui.timer(_REFRESH_S, self._refresh)
@@ -104,6 +107,7 @@ class Page:
             self._thresholds = self._session.thresholds
             for name, slider in self._sliders.items():
                 slider.set_value(getattr(self._thresholds, name))
+        self._facts.refresh()
         self._memory.refresh()
         self._picture.refresh()
         self._picture.wait('' if frame else _WAITING.get(self._session.state, ' '))

@@ -56,6 +56,8 @@ class PicturePanel:
         if self._choice.options != names:
             self._choice.set_options(names)
         self._choice.set_visibility(len(names) > 1)
+        if self._choice.value != self._session.source:  # another page chose, or a picture came
+            self._choice.set_value(self._session.source)
 
     def wait(self, reason: str) -> None:
         """Say in place of the first picture why there is none; '': there is one."""
@@ -99,6 +101,8 @@ class PicturePanel:
         ui.run_javascript(f'eovSeg.setView("{view}")')
 
     async def _on_choice(self, event: events.ValueChangeEventArguments[Any]) -> None:
+        if event.value is None or event.value == self._session.source:
+            return
         try:
             await run.io_bound(self._session.choose, int(event.value))
         except ValueError as error:

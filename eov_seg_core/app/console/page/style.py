@@ -82,6 +82,8 @@ button:focus-visible { outline: 3px solid #2f81d6; outline-offset: 1px; border-r
        clip-path: polygon(0 50%, 8% 36%, 100% 0, 40% 50%, 100% 100%, 8% 64%); }
 .scale { position: absolute; right: 6px; bottom: 4px; padding: 0 4px; font-size: 12px;
        color: var(--soft); background: var(--field); }
+.fact { display: grid; grid-template-columns: 84px 1fr; gap: 8px; font-size: 14px;
+       padding: 2px 0; overflow-wrap: anywhere; }
 .answer { white-space: pre-line; overflow-wrap: anywhere; font-size: 14px; padding: 4px 0; }
 .objects { max-height: 340px; overflow-y: auto; }
 .segment.selected { background: var(--field); font-weight: 600; outline: 2px solid var(--soft);
