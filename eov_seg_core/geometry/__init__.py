@@ -15,7 +15,7 @@ whose z is up; `camera_in_map` is the pose that takes points from the first to t
 
 from eov_seg_core.geometry.box import Box, box_iou, fit_box
 from eov_seg_core.geometry.camera import CameraModel
-from eov_seg_core.geometry.cloud import CLOUD_DTYPE, labelled_cloud
+from eov_seg_core.geometry.cloud import CLOUD_DTYPE, CLOUD_FIELDS, labelled_cloud
 from eov_seg_core.geometry.depth import depth_in_metres
 from eov_seg_core.geometry.pose import as_matrix, invert, LEVEL_CAMERA, Pose, transform
 from eov_seg_core.geometry.segments import BoxOptions, segment_boxes, SegmentBox
@@ -28,7 +28,8 @@ from eov_seg_core.geometry.view import (
     SpaceView,
 )
 
-__all__ = ['Box', 'BoxOptions', 'CLOUD_DTYPE', 'CameraModel', 'LEVEL_CAMERA', 'LEVEL_IN_CAMERA',
-           'NoTransformError', 'Pose', 'SegmentBox', 'SpaceView', 'TransformBuffer', 'as_matrix',
-           'box_in_camera', 'box_iou', 'boxes_of', 'depth_in_metres', 'fit_box', 'invert',
-           'labelled_cloud', 'segment_boxes', 'space_view', 'transform']
+__all__ = ['Box', 'BoxOptions', 'CLOUD_DTYPE', 'CLOUD_FIELDS', 'CameraModel', 'LEVEL_CAMERA',
+           'LEVEL_IN_CAMERA', 'NoTransformError', 'Pose', 'SegmentBox', 'SpaceView',
+           'TransformBuffer', 'as_matrix', 'box_in_camera', 'box_iou', 'boxes_of',
+           'depth_in_metres', 'fit_box', 'invert', 'labelled_cloud', 'segment_boxes', 'space_view',
+           'transform']

@@ -14,6 +14,10 @@ from eov_seg_core.geometry.camera import CameraModel
 CLOUD_DTYPE = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('rgb', '<u4'),
                         ('label', '<u4'), ('instance', '<u4')])
 """One point, 24 bytes.  `rgb` is 0x00RRGGBB, to be declared FLOAT32 as PCL and RViz expect."""
+_UINT32, _FLOAT32 = 6, 7    # of sensor_msgs/PointField
+CLOUD_FIELDS = {'x': _FLOAT32, 'y': _FLOAT32, 'z': _FLOAT32, 'rgb': _FLOAT32, 'label': _UINT32,
+                'instance': _UINT32}
+"""The fields that a PointCloud2 declares, with their types; each has 4 bytes."""
 
 
 def labelled_cloud(depth_m: npt.NDArray[np.float32], camera: CameraModel,

@@ -54,15 +54,18 @@ class PartWork(ABC):
         count: Number of parts, at most `MOST_PARTS`.
         shard: (i, n): make the parts i, i + n, ... only; the first one is drawn from the name of
             the output.
+        in_order: A part needs the one before it, so that all together are one share.
     """
 
-    def __init__(self, output: Path, manifests: Path, count: int, shard: tuple[int, int]) -> None:
+    def __init__(self, output: Path, manifests: Path, count: int, shard: tuple[int, int], *,
+                 in_order: bool = False) -> None:
         self._output = output
         self._manifests = manifests
         self._parts = [f'part_{index:05d}' for index in range(count)]
         shard_index, shards = shard
         first = (shard_index - zlib.crc32(output.name.encode('utf-8', 'replace'))) % shards
-        self._mine = range(first, count, shards)
+        self._in_order = in_order
+        self._mine = range(first, self.shares, shards)
 
     @property
     @abstractmethod
@@ -87,9 +90,9 @@ class PartWork(ABC):
         """Put all parts together."""
 
     @property
-    def parts(self) -> int:
-        """How many parts there are."""
-        return len(self._parts)
+    def shares(self) -> int:
+        """How many pieces of work need nothing of each other."""
+        return 1 if self._in_order else len(self._parts)
 
     def run(self, progress: Callable[[int], object], report_problem: Callable[[str], None],
             ) -> WorkReport:
@@ -103,17 +106,17 @@ class PartWork(ABC):
             ValueError: The input is damaged, or does not hold what it says.
             OSError: The output cannot be written.
         """
-        new = sum(self.label_part(index, progress, report_problem) for index in self._mine)
+        new = sum(self.label(share, progress, report_problem) for share in self._mine)
         report = self.finish()
         report.new = new
         return report
 
-    def label_part(self, index: int, progress: Callable[[int], object],
-                   report_problem: Callable[[str], None]) -> int:
-        """Label a part if it is missing and no other process is making it.
+    def label(self, share: int, progress: Callable[[int], object],
+              report_problem: Callable[[str], None]) -> int:
+        """Label a piece of work if it is missing and no other process is at it.
 
         Args:
-            index: Of the part, from 0.
+            share: Its number, from 0.
             progress: As for `run`.
             report_problem: As for `run`.
 
@@ -124,6 +127,14 @@ class PartWork(ABC):
             ValueError: The input is damaged.
             OSError: The output cannot be written.
         """
+        if not self._in_order:
+            return self._label_part(share, progress, report_problem)
+        with held(self._output / WORK / 'all.lock') as is_mine:
+            return sum(self._label_part(index, progress, report_problem)
+                       for index in range(len(self._parts))) if is_mine else 0
+
+    def _label_part(self, index: int, progress: Callable[[int], object],
+                    report_problem: Callable[[str], None]) -> int:
         part = self._parts[index]
         with held(self._output / WORK / f'{part}.lock') as is_mine:
             manifest = self._complete(part)

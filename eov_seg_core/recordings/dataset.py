@@ -19,6 +19,7 @@ from eov_seg_core.parts.claim import claim, WORK
 from eov_seg_core.recordings.options import PictureOptions
 
 if TYPE_CHECKING:
+    from eov_seg_core.recordings.space.session import LabelledFrame
     from eov_seg_core.results.result import PanopticResult
     from eov_seg_core.vocabulary import Vocabulary
 
@@ -97,18 +98,17 @@ class PartPictures:
         self._tick: int | None = None
         self._thumbnail: npt.NDArray[np.float32] | None = None
 
-    def offer(self, image_rgb: RGB, result: PanopticResult, stamp: Any, log_ns: int) -> None:
+    def offer(self, frame: LabelledFrame, log_ns: int) -> None:
         """Take a picture or leave it.
 
         Args:
-            image_rgb: (H, W, 3) uint8 RGB.
-            result: What was found.
-            stamp: Of its header.
+            frame: The image, and what was found.
             log_ns: When it was recorded.
 
         Raises:
             OSError: A file cannot be written.
         """
+        image_rgb, result, stamp = frame.image_rgb, frame.result, frame.header.stamp
         most = self._options.max_score
         if most is not None and mean_confidence(result) >= most:
             return
@@ -122,7 +122,7 @@ class PartPictures:
         self._tick, self._thumbnail = tick, thumbnail
         name = unused(f'{self._prefix}_{log_ns}', self._names)
         self._names.add(name)
-        self._writer.add(result, image_rgb, name, **self._notes, stamp={
+        self._writer.add(result, image_rgb, name, track_ids=frame.ids, **self._notes, stamp={
             'sec': int(stamp.sec), 'nanosec': int(stamp.nanosec)})
 
     def _tick_of(self, stamp: Any) -> int | None:

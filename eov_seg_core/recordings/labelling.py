@@ -26,6 +26,8 @@ from eov_seg_core.recordings.metadata import read_metadata, write_metadata
 from eov_seg_core.recordings.options import LabelOptions
 from eov_seg_core.recordings.part import LabelledPart, refuse_twins
 from eov_seg_core.recordings.source import Source
+from eov_seg_core.recordings.space.feed import LEAD_NS, WAIT_NS
+from eov_seg_core.recordings.space.session import SpaceSession
 
 if TYPE_CHECKING:
     from eov_seg_core.io.coco.parts import PartWriter
@@ -75,7 +77,8 @@ class BagLabeller(PartWork):
         claim(output, 'labels.json', self._key, {
             'recording': 'labels of another recording or topic',
             'settings': 'labels of other words, weights, options or version'})
-        super().__init__(output, output, count, shard)
+        self._session = SpaceSession(source, options, segmenter.vocabulary)
+        super().__init__(output, output, count, shard, in_order=self._session.is_tracked)
         self._data_set = data_set
         self._pictures = None if data_set is None else data_set.recording(output.name, self._key)
 
@@ -89,14 +92,21 @@ class BagLabeller(PartWork):
         file = self._output / (part + _SUFFIX[self._options.storage])
         is_whole = not manifest['messages'] or (
             file.exists() and file.stat().st_size == manifest['bytes'])
+        if self._session.is_tracked:
+            is_whole &= self._state(part).exists()
         if self._data_set is not None and self._pictures is not None:
             is_whole &= self._data_set.is_whole(self._pictures / f'{part}.jsonl')
         return is_whole
+
+    def _state(self, part: str) -> Path:
+        """Return the file with what is known of objects after a part."""
+        return self._output / f'{part}.state.npz'
 
     def _make(self, index: int, progress: Callable[[int], object],
               report_problem: Callable[[str], None]) -> int:
         """Write one part and its manifest."""
         part = self._parts[index]
+        self._session.start_part(self._state(self._parts[index - 1]) if index else None)
         folder = self._output / WORK / part
         shutil.rmtree(folder, ignore_errors=True)   # of a process that was killed
         pictures = self._data_set.writer() if self._data_set is not None else None
@@ -107,16 +117,19 @@ class BagLabeller(PartWork):
             writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
         with writer:
             maker = LabelledPart(writer, self._source, self._messages, self._segmenter,
-                                 self._options, self._chosen(pictures))
+                                 self._options, self._session, self._chosen(pictures))
             self._fill(maker, start_ns, progress)
         manifest: Manifest = maker.counts()
         manifest['messages'] = sum(writer.counts.values())
         for (topic, reason), count in maker.failures.items():
             report_problem(f'{topic}, {part}: {count} frames failed: {reason}')
+        for (topic, reason), count in maker.flat.items():
+            report_problem(f'{topic}, {part}: {count} frames without depth or place: {reason}')
         if manifest['messages']:
             manifest |= self._keep(folder, part)
         if pictures is not None and self._pictures is not None:
             manifest['pictures'] = pictures.save(self._pictures / f'{part}.jsonl')
+        self._session.save(self._state(part))
         save_json(self._manifest_path(part), manifest)
         shutil.rmtree(folder)
         return int(manifest['done'])
@@ -124,14 +137,24 @@ class BagLabeller(PartWork):
     def _fill(self, maker: LabelledPart, start_ns: int, progress: Callable[[int], object]
               ) -> None:
         """Label, and copy, what was recorded in the time of a part."""
-        for connection, data in self._source.latched(start_ns):
+        source, feed, stop_ns = self._source, self._session.feed, start_ns + self._part_ns
+        for connection, data in source.latched(start_ns):
             maker.copy(connection, start_ns, data)
-        for connection, log_ns, data in self._source.messages(
-                start_ns, start_ns + self._part_ns):
+        for connections, lead_ns in ((feed.transforms, LEAD_NS), (feed.pictures, WAIT_NS)):
+            for connection, _, data in source.messages_of(
+                    connections, start_ns - lead_ns, start_ns):
+                feed.take(connection, data)
+        for connection, log_ns, data in source.messages(start_ns, stop_ns, feed.connections):
             maker.copy(connection, log_ns, data)
-            if self._source.is_image(connection):
+            if source.is_image(connection):
                 maker.add(connection, log_ns, data)
                 progress(1)
+            elif feed.take(connection, data):
+                maker.look(log_ns)
+        for connection, log_ns, data in source.messages_of(
+                feed.connections, stop_ns, stop_ns + WAIT_NS):
+            feed.take(connection, data)
+            maker.look(log_ns)
         maker.flush()
 
     def _keep(self, folder: Path, part: str) -> dict[str, Any]:

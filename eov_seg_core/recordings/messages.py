@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import sys
 from typing import Any, TYPE_CHECKING
 
@@ -13,13 +13,15 @@ import numpy as np
 import numpy.typing as npt
 from rosbags.typesys import get_types_from_msg
 
-from eov_seg_core.io.image_messages.layouts import RGB
+from eov_seg_core.geometry import Box, box_in_camera, CLOUD_FIELDS, labelled_cloud, SpaceView
 from eov_seg_core.recordings.source import COMPRESSED, IMAGE, image_typestore
-from eov_seg_core.results.label_images import paint, panoptic_labels
+from eov_seg_core.recordings.space.session import LabelledFrame
+from eov_seg_core.results.label_images import ids_of, paint, panoptic_labels
 from eov_seg_core.visualization import draw_overlay
 
 if TYPE_CHECKING:
     from eov_seg_core.results.result import PanopticResult, Segment
+    from eov_seg_core.tracking import RememberedObject
 
 _VISION_MSGS = {
     'Point2D': 'float64 x\nfloat64 y',
@@ -31,6 +33,10 @@ _VISION_MSGS = {
     'Detection2D': 'std_msgs/Header header\nvision_msgs/ObjectHypothesisWithPose[] results\n'
                    'vision_msgs/BoundingBox2D bbox\nstring id',
     'Detection2DArray': 'std_msgs/Header header\nvision_msgs/Detection2D[] detections',
+    'BoundingBox3D': 'geometry_msgs/Pose center\ngeometry_msgs/Vector3 size',
+    'Detection3D': 'std_msgs/Header header\nvision_msgs/ObjectHypothesisWithPose[] results\n'
+                   'vision_msgs/BoundingBox3D bbox\nstring id',
+    'Detection3DArray': 'std_msgs/Header header\nvision_msgs/Detection3D[] detections',
     'VisionClass': 'uint16 class_id\nstring class_name',
     'LabelInfo': 'std_msgs/Header header\nvision_msgs/VisionClass[] class_map\n'
                  'float32 threshold',
@@ -38,9 +44,11 @@ _VISION_MSGS = {
 """vision_msgs 4.1, which rosbags does not bring."""
 TOPICS = {'label_info': 'vision_msgs/msg/LabelInfo', 'panoptic': IMAGE,
           'detections': 'vision_msgs/msg/Detection2DArray', 'semantic': IMAGE,
-          'instance': IMAGE, 'overlay/compressed': COMPRESSED}
+          'instance': IMAGE, 'overlay/compressed': COMPRESSED,
+          'detections_3d': 'vision_msgs/msg/Detection3DArray',
+          'points': 'sensor_msgs/msg/PointCloud2', 'objects': 'vision_msgs/msg/Detection3DArray'}
 """The topics that can be written, below the name of the node, with their types."""
-LATCHED = frozenset({'label_info'})
+LATCHED = frozenset({'label_info', 'objects'})
 
 
 class MessageWriter:
@@ -61,43 +69,52 @@ class MessageWriter:
         return self._cdr(TOPICS['label_info'], header=header, class_map=classes,
                          threshold=threshold)
 
-    def make(self, topic: str, header: Any, image_rgb: RGB, result: PanopticResult,
-             classes: int) -> bytes:
-        """Return the message of a topic of `TOPICS` for an image.
+    def make(self, topic: str, frame: LabelledFrame, classes: int) -> bytes | None:
+        """Return the message of a topic of `TOPICS` for a frame; None: it has none.
 
         Args:
             topic: Not `label_info`.
-            header: Of the image.
-            image_rgb: (H, W, 3) uint8 RGB.
-            result: What was found.
+            frame: The image, and what was found.
             classes: Number of names.
         """
         if topic == 'detections':
-            return self.detections(header, result)
+            return self.detections(frame)
         if topic == 'semantic':
-            return self.semantic(header, result, classes)
+            return self.semantic(frame, classes)
         if topic == 'instance':
-            return self._image(header, result.instance.astype(np.uint16), 'mono16')
+            return self.instance(frame)
         if topic == 'panoptic':
-            return self.panoptic(header, result)
-        return self.overlay(header, image_rgb, result)
+            return self.panoptic(frame)
+        if topic == 'overlay/compressed':
+            return self.overlay(frame)
+        # without depth or place nothing is written: no boxes would say that nothing is there
+        if topic == 'objects':
+            return None if frame.objects is None else self.objects(frame, frame.objects)
+        if topic == 'points':
+            return None if frame.view is None else self.points(frame, frame.view)
+        return None if frame.boxes is None else self.detections_3d(frame, frame.boxes)
 
-    def panoptic(self, header: Any, result: PanopticResult) -> bytes:
-        """Return sensor_msgs/Image, 32SC1: class id << 16 | segment id of a thing, else 0."""
-        labels = panoptic_labels(result, [segment.class_id for segment in result.segments])
-        return self._image(header, labels, '32SC1')
+    def panoptic(self, frame: LabelledFrame) -> bytes:
+        """Return sensor_msgs/Image, 32SC1: class id << 16 | id of a thing, else 0."""
+        labels = panoptic_labels(frame.result, _class_ids(frame.result), ids=frame.ids)
+        return self._image(frame.header, labels, '32SC1')
 
-    def semantic(self, header: Any, result: PanopticResult, classes: int) -> bytes:
+    def semantic(self, frame: LabelledFrame, classes: int) -> bytes:
         """Return sensor_msgs/Image of class ids: mono8 where they fit, else mono16."""
         encoding, dtype = ('mono8', np.uint8) if classes <= 255 else ('mono16', np.uint16)
-        ids = [segment.class_id for segment in result.segments]
-        return self._image(header, paint(result, ids, dtype), encoding)
+        return self._image(frame.header, paint(frame.result, _class_ids(frame.result), dtype),
+                           encoding)
 
-    def overlay(self, header: Any, image_rgb: RGB, result: PanopticResult) -> bytes:
+    def instance(self, frame: LabelledFrame) -> bytes:
+        """Return sensor_msgs/Image, mono16: the id of each segment."""
+        numbers = paint(frame.result, ids_of(frame.result, frame.ids), np.uint16)
+        return self._image(frame.header, numbers, 'mono16')
+
+    def overlay(self, frame: LabelledFrame) -> bytes:
         """Return sensor_msgs/CompressedImage: a JPEG with colours, contours and names."""
-        picture = draw_overlay(image_rgb, result)
+        picture = draw_overlay(frame.image_rgb, frame.result, ids=frame.ids)
         data = cv2.imencode('.jpg', cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
-        return self._cdr(COMPRESSED, header=header, format='rgb8; jpeg compressed bgr8',
+        return self._cdr(COMPRESSED, header=frame.header, format='rgb8; jpeg compressed bgr8',
                          data=data.reshape(-1))
 
     def _image(self, header: Any, pixels: npt.NDArray[Any], encoding: str) -> bytes:
@@ -106,30 +123,98 @@ class MessageWriter:
                          is_bigendian=int(sys.byteorder == 'big'), step=pixels.nbytes // height,
                          data=np.ascontiguousarray(pixels).view(np.uint8).reshape(-1))
 
-    def detections(self, header: Any, result: PanopticResult) -> bytes:
+    def detections(self, frame: LabelledFrame) -> bytes:
         """Return vision_msgs/Detection2DArray: one detection for each thing."""
-        found = [self._detection(header, segment) for segment in result.things]
-        return self._cdr(TOPICS['detections'], header=header, detections=found)
+        found = [self._detection(frame.header, segment, number) for segment, number
+                 in zip(frame.result.segments, ids_of(frame.result, frame.ids))
+                 if segment.is_thing]
+        return self._cdr(TOPICS['detections'], header=frame.header, detections=found)
 
-    def _detection(self, header: Any, segment: Segment) -> Any:
+    def _detection(self, header: Any, segment: Segment, number: int) -> Any:
         make = self._make
         left, top, right, bottom = segment.bbox_xyxy
-        hypothesis = make('vision_msgs/msg/ObjectHypothesis', class_id=segment.name,
-                          score=float(segment.score))
-        pose = make('geometry_msgs/msg/PoseWithCovariance', covariance=np.zeros(36), pose=make(
-            'geometry_msgs/msg/Pose', position=make('geometry_msgs/msg/Point', x=0., y=0., z=0.),
-            orientation=make('geometry_msgs/msg/Quaternion', x=0., y=0., z=0., w=1.)))
         center = make('vision_msgs/msg/Pose2D', theta=0., position=make(
             'vision_msgs/msg/Point2D', x=(left + right) / 2, y=(top + bottom) / 2))
         return make(
-            'vision_msgs/msg/Detection2D', header=header, id=str(segment.id),
-            results=[make('vision_msgs/msg/ObjectHypothesisWithPose', hypothesis=hypothesis,
-                          pose=pose)],
+            'vision_msgs/msg/Detection2D', header=header, id=str(number),
+            results=[self._hypothesis(segment.name, segment.score,
+                                      self._pose((0., 0., 0.), (0., 0., 0., 1.)))],
             bbox=make('vision_msgs/msg/BoundingBox2D', center=center,
                       size_x=float(right - left), size_y=float(bottom - top)))
 
-    def _make(self, name: str, **fields: Any) -> Any:
+    def points(self, frame: LabelledFrame, view: SpaceView) -> bytes:
+        """Return sensor_msgs/PointCloud2: the image's grid, with colour, class and id."""
+        result = frame.result
+        cloud = labelled_cloud(view.depth_m, view.camera, frame.image_rgb,
+                               paint(result, _class_ids(result), np.int32),
+                               paint(result, ids_of(result, frame.ids), np.int32))
+        height, width = cloud.shape
+        fields = [self._make('sensor_msgs/msg/PointField', name=name, offset=4 * number,
+                             datatype=kind, count=1)
+                  for number, (name, kind) in enumerate(CLOUD_FIELDS.items())]
+        return self._cdr(TOPICS['points'], header=frame.header, height=height, width=width,
+                         fields=fields, is_bigendian=False, point_step=cloud.itemsize,
+                         row_step=cloud.itemsize * width, is_dense=False,
+                         data=cloud.view(np.uint8).reshape(-1))
+
+    def detections_3d(self, frame: LabelledFrame, boxes: Mapping[int, Box]) -> bytes:
+        """Return vision_msgs/Detection3DArray: one detection for each thing that has a box."""
+        world_frame = frame.world_frame
+        header = self._in_frame(frame.header, world_frame) if world_frame else frame.header
+        found = []
+        for segment, number in zip(frame.result.segments, ids_of(frame.result, frame.ids)):
+            if segment.id in boxes:
+                box = boxes[segment.id]
+                pose = (box.center, box.quaternion()) if world_frame else box_in_camera(box)
+                found.append(self._detection_3d(header, number, segment.name, segment.score,
+                                                self._pose(*pose), box.size))
+        return self._cdr(TOPICS['detections_3d'], header=header, detections=found)
+
+    def objects(self, frame: LabelledFrame, objects: Sequence[RememberedObject]) -> bytes:
+        """Return vision_msgs/Detection3DArray of the memory; each header says when it was seen."""
+        found = []
+        for item in objects:
+            seconds, nanoseconds = divmod(round(item.last_seen_s * 1e9), 10**9)
+            stamp = self._make('builtin_interfaces/msg/Time', sec=seconds, nanosec=nanoseconds)
+            header = self._make('std_msgs/msg/Header', stamp=stamp, frame_id=frame.world_frame)
+            found.append(self._detection_3d(
+                header, item.id, item.name or '', item.share,
+                self._pose(item.box.center, item.box.quaternion()), item.box.size))
+        return self._cdr(TOPICS['objects'], detections=found,
+                         header=self._in_frame(frame.header, frame.world_frame))
+
+    def _detection_3d(self, header: Any, number: int, name: str, score: float, pose: Any,
+                      size: Sequence[float]) -> Any:
+        bbox = self._make('vision_msgs/msg/BoundingBox3D', center=pose, size=self._make(
+            'geometry_msgs/msg/Vector3', **_named('xyz', size)))
+        return self._make('vision_msgs/msg/Detection3D', header=header, id=str(number), bbox=bbox,
+                          results=[self._hypothesis(name, score, pose)])
+
+    def _hypothesis(self, name: str, score: float, pose: Any) -> Any:
+        make = self._make
+        return make('vision_msgs/msg/ObjectHypothesisWithPose', hypothesis=make(
+            'vision_msgs/msg/ObjectHypothesis', class_id=name, score=float(score)), pose=make(
+                'geometry_msgs/msg/PoseWithCovariance', covariance=np.zeros(36), pose=pose))
+
+    def _pose(self, center: Sequence[float], turn: Sequence[float]) -> Any:
+        return self._make(
+            'geometry_msgs/msg/Pose',
+            position=self._make('geometry_msgs/msg/Point', **_named('xyz', center)),
+            orientation=self._make('geometry_msgs/msg/Quaternion', **_named('xyzw', turn)))
+
+    def _in_frame(self, header: Any, frame_id: str) -> Any:
+        return self._make('std_msgs/msg/Header', stamp=header.stamp, frame_id=frame_id)
+
+    def _make(self, name: str, /, **fields: Any) -> Any:
         return self.types.types[name](**fields)
 
-    def _cdr(self, name: str, **fields: Any) -> bytes:
+    def _cdr(self, name: str, /, **fields: Any) -> bytes:
         return bytes(self.types.serialize_cdr(self._make(name, **fields), name))
+
+
+def _class_ids(result: PanopticResult) -> list[int]:
+    return [segment.class_id for segment in result.segments]
+
+
+def _named(names: str, values: Sequence[float]) -> dict[str, float]:
+    return {name: float(value) for name, value in zip(names, values)}

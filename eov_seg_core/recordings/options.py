@@ -4,11 +4,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-OUTPUTS = ('panoptic', 'detections', 'semantic', 'instance', 'overlay/compressed')
+IN_SPACE = ('detections_3d', 'points', 'objects')
+"""Topics that need depth."""
+OUTPUTS = ('panoptic', 'detections', 'semantic', 'instance', 'overlay/compressed', *IN_SPACE)
 """Topics that can be written besides label_info."""
+TRACKING = ('off', 'auto', '2d', '3d')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,40 @@ class PictureOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class SpaceOptions:
+    """Which depth belongs to the images, and where its points are.
+
+    Attributes:
+        depth_topics: One for each image topic, in their order; none: found by frame and name.
+        info_topics: The same of the calibrations.
+        world_frame: Frame of boxes and objects, whose z is up; empty: that of the image.
+        sync_s: Largest distance between the stamps of an image and its depth; 0: equal only.
+        range_m: What is nearer or farther counts as unknown.
+        is_rectified: The images were rectified, and P of their calibrations holds; else K and D.
+
+    Raises:
+        ValueError: A value is out of range.
+    """
+
+    depth_topics: tuple[str, ...] = ()
+    info_topics: tuple[str, ...] = ()
+    world_frame: str = 'odom'
+    sync_s: float = 0.005
+    range_m: tuple[float, float] = (0.15, 10.0)
+    is_rectified: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the values."""
+        if not 0 <= self.sync_s <= 1:
+            raise ValueError('the stamps of image and depth may differ by 0 to 1 s, got '
+                             f'{self.sync_s}')
+        near, far = self.range_m
+        if not 0 <= near < far <= 1000:
+            raise ValueError(f'the range of depths is {near} to {far} m; expected two rising '
+                             'numbers from 0 to 1000')
+
+
+@dataclass(frozen=True, kw_only=True)
 class LabelOptions:
     """How a recording is labelled.
 
@@ -57,6 +94,9 @@ class LabelOptions:
         bag_version: Of metadata.yaml: 9, or 8 for readers before Jazzy.
         max_megapixels: Larger compressed images are refused.
         pictures: Which images a data set gets; None: there is none.
+        tracking: Ids that stay with objects: `off`; `2d` by the images alone; `3d` by depth and
+            transforms, `2d` for frames without; `auto`: 3d where the recording has depth, else 2d.
+        space: Where depth is.
 
     Raises:
         ValueError: A value is out of range.
@@ -73,6 +113,8 @@ class LabelOptions:
     bag_version: Literal[8, 9] = 9
     max_megapixels: float = 64.0
     pictures: PictureOptions | None = None
+    tracking: str = 'off'
+    space: SpaceOptions = field(default_factory=SpaceOptions)
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -90,3 +132,20 @@ class LabelOptions:
         if self.every < 1 or self.batch < 1:
             raise ValueError('every and batch must be at least 1, got '
                              f'{self.every} and {self.batch}')
+        if self.tracking not in TRACKING:
+            raise ValueError(f'tracking is {self.tracking!r}; expected one of '
+                             f'{", ".join(TRACKING)}')
+        if 'objects' in self.outputs and not (
+                self.tracking in ('auto', '3d') and self.space.world_frame):
+            raise ValueError('the output objects is what tracking in a world frame remembers; '
+                             'choose the tracking 3d or auto, and a world frame')
+
+    @property
+    def needs_depth(self) -> bool:
+        """Whether there is nothing to be done without depth."""
+        return self.tracking == '3d' or any(topic in IN_SPACE for topic in self.outputs)
+
+    @property
+    def uses_depth(self) -> bool:
+        """Whether depth is used where there is some."""
+        return self.needs_depth or self.tracking == 'auto'

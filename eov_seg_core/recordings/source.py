@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+import difflib
 from pathlib import Path
 import re
 from typing import Any
@@ -21,7 +22,9 @@ from eov_seg_core.recordings.quality_of_service import node_qos
 
 IMAGE = 'sensor_msgs/msg/Image'
 COMPRESSED = 'sensor_msgs/msg/CompressedImage'
-TF_STATIC = '/tf_static'
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
+TRANSFORMS = 'tf2_msgs/msg/TFMessage'
+TF, TF_STATIC = '/tf', '/tf_static'
 _NO_COLORS = ('16UC1', '32FC1', '32SC1')
 """Encodings of depth and labels, which no camera gives to pictures."""
 
@@ -73,7 +76,7 @@ class Source:
         found = f'its image topics are {", ".join(images)}' if images else 'it has no images'
         for topic in topics:
             if topic not in images:
-                raise ValueError(f'{self._reader.path} has no images on {topic}; {found}')
+                raise ValueError(self.no_such_topic(topic, 'image', images))
         if topics:
             return sorted(set(topics))
         pictures = [topic for topic in images if not self._is_depth(topic)] if images[1:] else (
@@ -84,16 +87,51 @@ class Source:
 
     def _is_depth(self, topic: str) -> bool:
         """Say whether the first message of a topic is of depth or labels."""
-        connections = [entry for entry in self._reader.connections if entry.topic == topic]
-        for connection, _, data in self._reader.messages(connections):
+        message = self.first(topic)
+        if message is None:
+            return False
+        encoding: str = message.encoding if message.__msgtype__ == IMAGE else message.format
+        return encoding.startswith(_NO_COLORS)
+
+    def no_such_topic(self, topic: str, what: str, there_are: Sequence[str]) -> str:
+        """Return the sentence that says which topics there are instead, the nearest one first."""
+        near = difflib.get_close_matches(topic, there_are, max(1, len(there_are)), cutoff=0)
+        rest = f'has {", ".join(near)}, the most similar name first' if near else 'has none'
+        return f'{self.path} has no {what} topic {topic}; it {rest}'
+
+    @property
+    def path(self) -> Path:
+        """Of the recording."""
+        return Path(str(self._reader.path))
+
+    def topics_of(self, message_type: str) -> list[str]:
+        """Return the topics of a type, in order."""
+        return sorted({entry.topic for entry in self._reader.connections
+                       if entry.msgtype == message_type})
+
+    def connections_of(self, topic: str) -> list[Connection]:
+        """Return what was recorded of a topic, one entry for each publisher."""
+        return [entry for entry in self._reader.connections if entry.topic == topic]
+
+    def first(self, topic: str) -> Any:
+        """Return the first message of a topic; None where there is none that can be read."""
+        for connection, _, data in self.messages_of(self.connections_of(topic)):
             try:
-                message = self.message(connection.msgtype, data)
+                return self.message(connection.msgtype, data)
             except ValueError:
-                return False
-            is_image = message.__msgtype__ == IMAGE
-            encoding: str = message.encoding if is_image else message.format
-            return encoding.startswith(_NO_COLORS)
-        return False
+                return None
+        return None
+
+    def all_different(self, topic: str) -> list[Any]:
+        """Return the messages of a whole topic, each content once.
+
+        Raises:
+            ValueError: The recording is damaged.
+        """
+        connections = self.connections_of(topic)
+        found = {bytes(data): connection.msgtype
+                 for connection, _, data in self.messages_of(connections)}
+        return [self.message(kind, data) for data, kind in found.items()]
 
     @property
     def fingerprint(self) -> dict[str, Any]:
@@ -101,18 +139,29 @@ class Source:
         return {'topics': list(self.cameras), 'frames': self.count, 'start_ns': self.start_ns,
                 'end_ns': self.end_ns, 'messages': self._reader.message_count}
 
-    def messages(self, start_ns: int, stop_ns: int) -> Iterator[tuple[Connection, int, bytes]]:
+    def messages(self, start_ns: int, stop_ns: int, others: Iterable[Connection] = ()
+                 ) -> Iterator[tuple[Connection, int, bytes]]:
         """Yield connection, log time in nanoseconds and bytes of the messages of [start, stop).
 
-        Those of images, and those that are copied.
+        Those of images, those that are copied, and others.
 
         Raises:
             ValueError: The recording is damaged there.
         """
+        yield from self.messages_of((*self._connections, *self.copied, *others), start_ns, stop_ns)
+
+    def messages_of(self, connections: Iterable[Connection], start_ns: int | None = None,
+                    stop_ns: int | None = None) -> Iterator[tuple[Connection, int, bytes]]:
+        """Yield connection, log time in nanoseconds and bytes of the messages of [start, stop).
+
+        Raises:
+            ValueError: The recording is damaged there.
+        """
+        wanted = list({id(entry): entry for entry in connections}.values())
+        if not wanted:      # which the reader takes for all
+            return
         try:
-            yield from self._reader.messages(
-                list({id(entry): entry for entry in (*self._connections, *self.copied)}.values()),
-                start_ns, stop_ns)
+            yield from self._reader.messages(wanted, start_ns, stop_ns)
         except Exception as error:  # noqa: BLE001  a damaged file fails in many ways
             raise _damaged(self._reader.path, error) from error
 
@@ -127,13 +176,9 @@ class Source:
         """
         connections = [entry for entry in self.copied if _is_latched(entry)]
         kept: dict[object, tuple[Connection, bytes]] = {}
-        try:
-            for connection, _, data in (self._reader.messages(connections, stop=stop_ns)
-                                        if connections else ()):
-                is_shared = connection.topic == TF_STATIC
-                kept[bytes(data) if is_shared else id(connection)] = connection, data
-        except Exception as error:  # noqa: BLE001  a damaged file fails in many ways
-            raise _damaged(self._reader.path, error) from error
+        for connection, _, data in self.messages_of(connections, stop_ns=stop_ns):
+            is_shared = connection.topic == TF_STATIC
+            kept[bytes(data) if is_shared else id(connection)] = connection, data
         return list(kept.values())
 
     def is_image(self, connection: Connection) -> bool:

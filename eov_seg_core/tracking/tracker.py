@@ -74,7 +74,7 @@ class TrackedFrame:
 
 
 @dataclass(eq=False)
-class _Track:
+class Track:
     """A thing that is looked for in the image."""
 
     id: int
@@ -107,7 +107,7 @@ class Tracker:
                  memory: ObjectMemory | None = None) -> None:
         self._options = options or TrackingOptions()
         self.memory = ObjectMemory(self._options) if memory is None else memory
-        self._tracks: dict[int, _Track] = {}
+        self._tracks: dict[int, Track] = {}
         self._stuff: dict[str, int] = {}
         self._last: Picture | None = None
         self._stamp_s: float | None = None
@@ -221,7 +221,7 @@ class Tracker:
         _prefer_older(partner, scores, least, tracks)
         return {column: tracks[row].id for column, row in partner.items()}
 
-    def _gated(self, scores: Scores, tracks: Sequence[_Track], things: Sequence[Segment]
+    def _gated(self, scores: Scores, tracks: Sequence[Track], things: Sequence[Segment]
                ) -> Scores:
         """Ask more of pairs of different classes."""
         same = np.array([[track.votes.leader in (None, item.name) for item in things]
@@ -267,7 +267,7 @@ class Tracker:
             number = partner.get(columns[item.id]) or self._new_id()
             track = self._tracks.get(number)
             if track is None:
-                track = _Track(number, ClassVotes(self._options.class_memory_s), item.bbox_xyxy,
+                track = Track(number, ClassVotes(self._options.class_memory_s), item.bbox_xyxy,
                                stamp_s, hits=0)
                 self._tracks[number] = track
             track.votes.add(item.name, max(item.score, 1e-3), stamp_s)
@@ -333,7 +333,7 @@ class Tracker:
 
 
 def _prefer_older(partner: dict[int, int], scores: Scores, least: float,
-                  tracks: Sequence[_Track]) -> None:
+                  tracks: Sequence[Track]) -> None:
     """Where two tracks became one segment, let the one that was seen more often have it."""
     for column, row in list(partner.items()):
         rivals = [other for other in range(len(tracks)) if other not in partner.values()

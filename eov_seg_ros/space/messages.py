@@ -19,6 +19,7 @@ from eov_seg_core.geometry import (
     Box,
     box_in_camera,
     CLOUD_DTYPE,
+    CLOUD_FIELDS,
     labelled_cloud,
     LEVEL_IN_CAMERA,
     SpaceView,
@@ -28,9 +29,6 @@ from eov_seg_ros.class_ids import LabelSpace
 
 if TYPE_CHECKING:
     from eov_seg_core.results.result import PanopticResult
-
-_TYPES = {'x': PointField.FLOAT32, 'y': PointField.FLOAT32, 'z': PointField.FLOAT32,
-          'rgb': PointField.FLOAT32, 'label': PointField.UINT32, 'instance': PointField.UINT32}
 
 
 def points(header: Header, image_rgb: npt.NDArray[np.uint8], result: PanopticResult,
@@ -59,7 +57,7 @@ def points(header: Header, image_rgb: npt.NDArray[np.uint8], result: PanopticRes
     message = PointCloud2(
         header=header, height=height, width=width, is_bigendian=False,
         fields=[PointField(name=name, offset=4 * number, datatype=kind, count=1)
-                for number, (name, kind) in enumerate(_TYPES.items())],
+                for number, (name, kind) in enumerate(CLOUD_FIELDS.items())],
         point_step=CLOUD_DTYPE.itemsize, row_step=CLOUD_DTYPE.itemsize * width,
         is_dense=not organized)
     message.data.frombytes(cloud.view(np.uint8))

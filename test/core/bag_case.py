@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the tests of recordings share: bags, and a segmenter whose results can be foretold.
 
-As a script it labels a bag slowly, to be killed: `python bag_case.py BAG OUTPUT [DATA_SET]`.
+As a script it labels a bag slowly, to be killed: `python bag_case.py BAG OUTPUT [DATA_SET]`; with
+a data set objects are tracked, so that a part needs the state after the one before it.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ from types import SimpleNamespace
 
 import cv2
 import numpy as np
-from rosbags.rosbag2 import Writer
+from rosbags.rosbag2 import Reader, Writer
 from rosbags.rosbag2.enums import StoragePlugin
 from rosbags.typesys import get_typestore, Stores
 
 from eov_seg_core.recordings.dataset import DataSet
 from eov_seg_core.recordings.labelling import BagLabeller
+from eov_seg_core.recordings.messages import MessageWriter
 from eov_seg_core.recordings.options import LabelOptions, PictureOptions
 from eov_seg_core.recordings.source import COMPRESSED, IMAGE, open_recording, Source
 from eov_seg_core.results.result import PanopticResult, Segment
@@ -113,6 +115,34 @@ def label(bag: Path, output: Path, *, segmenter=None, topic=None, settings=None,
     return report
 
 
+def edited(bag: Path, target: Path, change) -> Path:
+    """Copy a bag; `change` gets topic, log time and message, and returns the last two or None."""
+    types = get_typestore(Stores.ROS2_JAZZY)
+    with Reader(bag) as reader, Writer(target, version=9, storage_plugin=StoragePlugin.MCAP
+                                       ) as writer:
+        connections = {}
+        for entry, log_ns, data in reader.messages():
+            found = change(entry.topic, log_ns, types.deserialize_cdr(data, entry.msgtype))
+            if found is None:
+                continue
+            if entry.topic not in connections:
+                connections[entry.topic] = writer.add_connection(
+                    entry.topic, entry.msgtype, typestore=types,
+                    offered_qos_profiles=entry.ext.offered_qos_profiles)
+            writer.write(connections[entry.topic], found[0],
+                         types.serialize_cdr(found[1], entry.msgtype))
+    return target
+
+
+def messages(bag: Path, topic: str) -> list:
+    """Return log times and messages of a topic of a labelled bag."""
+    types = MessageWriter().types
+    with Reader(bag) as reader:
+        wanted = [entry for entry in reader.connections if entry.topic == topic]
+        return [(log_ns, types.deserialize_cdr(data, entry.msgtype))
+                for entry, log_ns, data in reader.messages(wanted)] if wanted else []
+
+
 def visible_below(folder: Path) -> dict[str, bytes]:
     """Return the files of a folder and of those in it with their bytes."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*')
@@ -128,4 +158,4 @@ def visible(folder: Path) -> dict[str, bytes]:
 
 if __name__ == '__main__':
     label(Path(sys.argv[1]), Path(sys.argv[2]), segmenter=StripSegmenter(0.005),
-          coco=Path(sys.argv[3]) if sys.argv[3:] else None)
+          **({'coco': Path(sys.argv[3]), 'tracking': '2d'} if sys.argv[3:] else {}))

@@ -19,7 +19,7 @@ from eov_seg_core.app.arguments import (
 )
 from eov_seg_core.app.bag.library import require_rosbags
 from eov_seg_core.io.text import printable
-from eov_seg_core.recordings.options import OUTPUTS
+from eov_seg_core.recordings.options import OUTPUTS, TRACKING
 
 if TYPE_CHECKING:
     from eov_seg_core.recordings.options import PictureOptions
@@ -67,11 +67,32 @@ def add_parser(commands: Any) -> None:
                         help='of Ray (one for each GPU; one without GPUs)')
     parser.add_argument('--max-error-rate', type=_share, default=0.01, metavar='0..1',
                         help='exit status 3 if a larger share of the frames failed (0.01)')
+    _add_space(parser)
     _add_data_set(parser)
     add_words(parser)
     add_weights(parser)
     add_thresholds(add_inference(parser))
     parser.set_defaults(run=_bag)
+
+
+def _add_space(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group('depth and ids that last; as the parameters of the node')
+    group.add_argument('--tracking', choices=TRACKING, default='off',
+                       help='ids that stay with objects: by the images alone (2d), or by depth '
+                            'and /tf (3d); auto: 3d if there is depth (off)')
+    group.add_argument('--depth-topic', action='append', default=[], metavar='TOPIC',
+                       help='16UC1 or 32FC1, registered to the images; one for each '
+                            '--image-topic (found by frame_id and name)')
+    group.add_argument('--info-topic', action='append', default=[], metavar='TOPIC',
+                       help='the same of camera_info')
+    group.add_argument('--depth-sync', type=float, default=0.005, metavar='S',
+                       help='largest distance between the stamps of image and depth (0.005)')
+    group.add_argument('--depth-range', type=float, nargs=2, default=(0.15, 10.0),
+                       metavar=('NEAR', 'FAR'), help='other depth is unknown, metres (0.15 10)')
+    group.add_argument('--rectified', action='store_true',
+                       help='the images were rectified: P of camera_info holds (K and D hold)')
+    group.add_argument('--world-frame', default='odom', metavar='FRAME',
+                       help="frame of boxes and objects, z up; '': that of the image (odom)")
 
 
 def _add_data_set(parser: argparse.ArgumentParser) -> None:
@@ -113,7 +134,7 @@ def _picture_options(arguments: argparse.Namespace) -> PictureOptions | None:
 
 def _bag(arguments: argparse.Namespace) -> int:
     from eov_seg_core.app.words import choose_vocabulary
-    from eov_seg_core.recordings.options import LabelOptions
+    from eov_seg_core.recordings.options import LabelOptions, SpaceOptions
     # as for `segment`: small things are refused before PyTorch is imported
     vocabulary = choose_vocabulary(arguments.vocabulary, arguments.things, arguments.stuff)
     labels = LabelOptions(
@@ -121,7 +142,11 @@ def _bag(arguments: argparse.Namespace) -> int:
         batch=arguments.batch, copy=arguments.copy, outputs=tuple(arguments.outputs),
         part_s=arguments.part_seconds,
         storage=arguments.storage, bag_version=arguments.bag_version,
-        max_megapixels=arguments.max_megapixels, pictures=_picture_options(arguments))
+        max_megapixels=arguments.max_megapixels, pictures=_picture_options(arguments),
+        tracking=arguments.tracking, space=SpaceOptions(
+            depth_topics=tuple(arguments.depth_topic), info_topics=tuple(arguments.info_topic),
+            world_frame=arguments.world_frame, sync_s=arguments.depth_sync,
+            range_m=tuple(arguments.depth_range), is_rectified=arguments.rectified))
     if arguments.workers is not None and arguments.engine != 'ray':
         raise ValueError('--workers is for --engine ray; start the command several times instead')
     if arguments.engine == 'ray' and arguments.shard != (0, 1):

@@ -55,11 +55,11 @@ class _Worker:
         try:
             labeller = self._opened(path)
             if task == _OPEN:
-                answer.value = labeller.parts
+                answer.value = labeller.shares
             elif task == _FINISH:
                 answer.value = labeller.finish()
             else:
-                answer.value = labeller.label_part(
+                answer.value = labeller.label(
                     task, lambda count: None, answer.problems.append)
         except Exception as error:  # noqa: BLE001  an error must not end the run of all others
             answer.problems.append(str(error) or repr(error))

@@ -8,7 +8,7 @@ the order in which parts are made does not show in the data set.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 import json
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
@@ -25,6 +25,7 @@ if TYPE_CHECKING:       # not at run time: files need no PyTorch
 
     from eov_seg_core.results.result import PanopticResult
     from eov_seg_core.vocabulary import Vocabulary
+
 
 def picture_entry(result: PanopticResult, vocabulary: Vocabulary, file_name: str,
                   label_name: str, **notes: Any) -> dict[str, Any]:
@@ -60,14 +61,15 @@ class PartWriter:
         for name in ('images', 'panoptic'):
             (directory / name).mkdir(parents=True, exist_ok=True)
 
-    def add(self, result: PanopticResult, image_rgb: npt.NDArray[np.uint8], name: str,
-            **notes: Any) -> None:
+    def add(self, result: PanopticResult, image_rgb: npt.NDArray[np.uint8], name: str, *,
+            track_ids: Sequence[int] | None = None, **notes: Any) -> None:
         """Write a picture and its label image.
 
         Args:
             result: What was found.
             image_rgb: (H, W, 3) uint8 RGB.
             name: Of the picture, without an ending; no other of the data set has it.
+            track_ids: For each segment an id that its object has in other pictures, too.
             **notes: What the entry of the image says besides, ready for JSON.
 
         Raises:
@@ -75,8 +77,10 @@ class PartWriter:
         """
         save_picture(self._directory / 'images' / f'{name}.jpg', image_rgb)
         save_picture(self._directory / 'panoptic' / f'{name}.png', ids_to_rgb(result.instance))
-        self._entries.append(picture_entry(
-            result, self._vocabulary, f'{name}.jpg', f'{name}.png', **notes))
+        entry = picture_entry(result, self._vocabulary, f'{name}.jpg', f'{name}.png', **notes)
+        for segment, number in zip(entry['annotation']['segments_info'], track_ids or ()):
+            segment['track_id'] = number
+        self._entries.append(entry)
 
     def save(self, path: Path) -> int:
         """Write the part, complete or not at all; returns the number of pictures.

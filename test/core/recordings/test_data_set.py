@@ -131,7 +131,7 @@ def test_merging_nothing_is_a_data_set_of_nothing(tmp_path) -> None:
 @pytest.mark.slow
 def test_kill_9_at_random_gives_the_same_data_set(tmp_path) -> None:
     bag = make_bag(tmp_path / 'in', 100)
-    label(bag, tmp_path / 'a' / 'out', coco=tmp_path / 'a' / 'coco')
+    label(bag, tmp_path / 'a' / 'out', coco=tmp_path / 'a' / 'coco', tracking='2d')
     rng, kills = random.Random(1), 0
     for _ in range(6):
         process = subprocess.Popen([sys.executable, bag_case.__file__, str(bag),
@@ -140,6 +140,6 @@ def test_kill_9_at_random_gives_the_same_data_set(tmp_path) -> None:
         process.send_signal(signal.SIGKILL)
         kills += process.wait() == -signal.SIGKILL
     assert kills >= 2
-    label(bag, tmp_path / 'b' / 'out', coco=tmp_path / 'b' / 'coco')
+    label(bag, tmp_path / 'b' / 'out', coco=tmp_path / 'b' / 'coco', tracking='2d')
     for name in ('out', 'coco'):
         assert visible_below(tmp_path / 'a' / name) == visible_below(tmp_path / 'b' / name)

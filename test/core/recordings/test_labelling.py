@@ -142,8 +142,8 @@ def test_topics_and_recordings_that_cannot_be_meant_are_refused(tmp_path) -> Non
     two = make_bag(tmp_path / 'two', 2, second='/back/image')
     with pytest.raises(ValueError, match='/back/image, /cam/image_raw; choose with --image-t'):
         label(two, tmp_path / 'out')
-    with pytest.raises(ValueError, match='no images on /wrong; its image topics are /back/image'):
-        label(two, tmp_path / 'out', topic='/wrong')
+    with pytest.raises(ValueError, match='topic /cam/imag; it has /cam/image_raw, /back/im'):
+        label(two, tmp_path / 'out', topic='/cam/imag')
     assert label(two, tmp_path / 'out', topic='/back/image').done == 2
     with pytest.raises(ValueError, match='/cam/image_raw has no message'):
         label(make_bag(tmp_path / 'empty', 0), tmp_path / 'none')

@@ -15,12 +15,14 @@ from rosbags.interfaces import QosDurability, QosReliability
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 
 from eov_seg_core.recordings.messages import MessageWriter
-from eov_seg_core.recordings.options import LabelOptions, OUTPUTS
+from eov_seg_core.recordings.options import IN_SPACE, LabelOptions, OUTPUTS
 from eov_seg_core.recordings.quality_of_service import node_qos
 from eov_seg_core.recordings.sample import write_sample
+from eov_seg_core.recordings.space.session import LabelledFrame
 
 TYPES = MessageWriter().types
 TEXT = 'std_msgs/msg/String'
+FLAT = tuple(topic for topic in OUTPUTS if topic not in IN_SPACE)
 
 
 def read(bag: Path) -> dict[str, list[tuple[int, bytes]]]:
@@ -55,7 +57,7 @@ def test_two_cameras_in_one_run(tmp_path) -> None:
 
 
 def test_all_outputs_tell_the_same(tmp_path) -> None:
-    label(make_bag(tmp_path / 'in', 3), tmp_path / 'out', outputs=OUTPUTS)
+    label(make_bag(tmp_path / 'in', 3), tmp_path / 'out', outputs=FLAT)
     images = {topic: decoded(tmp_path / 'out', f'/eov_seg/{topic}', 'sensor_msgs/msg/Image')[2]
               for topic in ('panoptic', 'semantic', 'instance')}
     assert [images[topic].encoding for topic in images] == ['32SC1', 'mono8', 'mono16']
@@ -82,7 +84,7 @@ def test_more_than_255_names_need_16_bits() -> None:
         height=0, width=0, encoding='', is_bigendian=0, step=0, data=np.zeros(0, np.uint8))])
     result, = StripSegmenter()([np.zeros((4, 6, 3), np.uint8)])
     for classes, encoding in ((255, 'mono8'), (256, 'mono16')):
-        data = MessageWriter().semantic(header, result, classes)
+        data = MessageWriter().semantic(LabelledFrame(header, None, result), classes)
         assert TYPES.deserialize_cdr(data, 'sensor_msgs/msg/Image').encoding == encoding
 
 
@@ -184,7 +186,7 @@ def test_more_shares_than_parts(tmp_path) -> None:
 
 def test_mcaps_own_reader_reads_a_copy_of_the_sample(tmp_path) -> None:
     write_sample(tmp_path / 'room', seconds=0.2, width=32, height=24)
-    label(tmp_path / 'room', tmp_path / 'out', copy='.*', outputs=OUTPUTS)
+    label(tmp_path / 'room', tmp_path / 'out', copy='.*', outputs=OUTPUTS, tracking='3d')
     with (tmp_path / 'out' / 'part_00000.mcap').open('rb') as file:
         channels = make_reader(file).get_summary().channels.values()
     assert {channel.topic for channel in channels} == {
