@@ -28,6 +28,10 @@ from eov_seg_core.network.vas import VocabularyAwareSelection
 INITIAL_LOGIT_SCALE = 2.6592600369327783
 """log(1 / 0.07), as in CLIP."""
 
+INSIDE = 1.5 * 2 ** -24
+"""Largest logit whose sigmoid rounds to 0.5 in float32, where `logit > INSIDE` is the published
+`sigmoid(logit) > 0.5`; in bfloat16 the sigmoid of all logits below 0.008 is 0.5."""
+
 PoolSpatial = Callable[[Tensor], Tensor]
 """Boolean masks (B, Q, h4, w4) -> mean spatial features (B, Q, C)."""
 
@@ -114,8 +118,7 @@ class DecoderStage(nn.Module):
     def update_queries(self, queries_BQD: Tensor, mask_logits_BQhw: Tensor,
                        features_BDhw: Tensor) -> Tensor:
         """Refine queries (B, Q, D) by the features inside their masks."""
-        # sigmoid first, as published: it rounds to 0.5 for tiny positive logits
-        pooled = mask_sum(features_BDhw, mask_logits_BQhw.sigmoid() > 0.5)
+        pooled = mask_sum(features_BDhw, mask_logits_BQhw > INSIDE)
         pooled = self.feature_filter_norm(pooled + self.feature_filter(queries_BQD, pooled))
         queries = self.query_filter_norm(pooled + self.query_filter(queries_BQD, pooled))
         attended = self.self_attention(queries, queries, queries, need_weights=False)[0]

@@ -24,8 +24,8 @@ from eov_seg_core.weights.checkpoint import weights_digest
 INPUTS = ('pixels', 'guide')
 OUTPUTS = ('masks', 'embedding', 'clip_embedding', 'valid')
 """Names of the outputs, in the order of `NetworkOutput`."""
-FORMAT = '1'
-"""Raised when inputs, outputs or their meaning change."""
+FORMAT = '2'
+"""Raised when inputs, outputs, their meaning or the graph change."""
 MAX_ROWS = 8192
 """Guide rows that an exported network takes: twice the largest vocabulary."""
 MAX_SIDE = 8192

@@ -19,7 +19,7 @@ from eov_seg_core.network.classification import (
     ensemble_log_probs,
     VocabularyEmbedding,
 )
-from eov_seg_core.network.decoder import DynamicConvolution
+from eov_seg_core.network.decoder import DynamicConvolution, INSIDE
 from eov_seg_core.network.model import EOVSeg
 from eov_seg_core.network.pooling import mask_pool
 from eov_seg_core.network.spatial import SpatialUpscaler
@@ -98,6 +98,12 @@ def test_dynamic_convolution_equals_a_loop():
         taps = layer.taps(query[b, q])
         expected[b, q] = F.conv1d(value[b, q][None, None], taps[None, None], padding=1)[0, 0]
     torch.testing.assert_close(layer(query, value), layer.norm(expected))
+
+
+def test_pixels_inside_a_mask_are_those_of_the_published_sigmoid():
+    logits = torch.linspace(-8 * INSIDE, 8 * INSIDE, 16)
+    assert torch.equal(logits > INSIDE, logits.sigmoid() > 0.5)
+    assert ((logits > 0) & (logits < INSIDE)).any()
 
 
 @pytest.mark.parametrize('training', [False, True])
