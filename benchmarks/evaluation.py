@@ -123,7 +123,7 @@ def main() -> None:
     model = EOVSeg.from_variant('t')
     if not options.network:
         model.forward = Answers(len(vocabulary))  # type: ignore[method-assign]
-    segmenter = Segmenter(model, device='cpu')
+    segmenter = Segmenter(model, device='cpu', runtime='torch')
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         data = make_data(folder, options.images, vocabulary)

@@ -91,7 +91,7 @@ def main() -> None:
     image = np.random.default_rng(0).integers(0, 256, (*options.size, 3), np.uint8)
     with tempfile.TemporaryDirectory() as cache:
         segmenter = Segmenter(model, device='cpu', precision=options.precision,
-                              embedding_cache_dir=cache)
+                              embedding_cache_dir=cache, runtime='torch')
         vocabulary = Vocabulary.preset(options.vocabulary)
         start = time.perf_counter()
         segmenter.set_vocabulary(vocabulary)

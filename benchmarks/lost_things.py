@@ -51,7 +51,8 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=3_000_000, help='of the first room')
     parser.add_argument('--checkpoint', help='other weights than those of the package')
     options = parser.parse_args()
-    segmenter = Segmenter.from_pretrained('t', options.checkpoint, device='cpu')
+    segmenter = Segmenter.from_pretrained('t', options.checkpoint, device='cpu',
+                                          runtime='torch')
     for split in options.split:
         rooms = WorldBenchmark(split, options.rooms, options.seed)
         words = segmenter.prepare_vocabulary(rooms.vocabulary)

@@ -52,6 +52,7 @@ class FreeEngine:
 
     def __init__(self) -> None:
         self.device, self.precision, self.runtime = 'cpu', 'fp32', 'none'
+        self.is_preparing = False
         self.fallbacks: dict[str, str] = {}
         self.model = SimpleNamespace(config=SimpleNamespace(variant='none'), weights_digest='none')
         self._results: dict[tuple[int, int], PanopticResult] = {}

@@ -193,7 +193,7 @@ def main() -> None:
     options = parser.parse_args()
     model = EOVSeg.from_checkpoint(options.checkpoint)
     segmenter = Segmenter(model, options.device, 'fp32', model.config.input_size,
-                          cuda_graphs=False)
+                          cuda_graphs=False, runtime='torch')
     segmenter.set_vocabulary(Vocabulary.preset(options.vocabulary))
     scene = generate_scene(seed=0)
     camera = random_camera(scene, width=options.size[0], height=options.size[1])

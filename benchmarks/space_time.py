@@ -67,7 +67,7 @@ def main() -> None:
 
 def variant_t() -> Segment:
     """Return what segments frames with variant `t`."""
-    segmenter = Segmenter.from_pretrained('t', device='cpu')
+    segmenter = Segmenter.from_pretrained('t', device='cpu', runtime='torch')
     segmenter.set_vocabulary(WORLD)
     return segment_once(segmenter)
 

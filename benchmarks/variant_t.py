@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument('--input-size', type=int, default=288)
     options = parser.parse_args()
     segmenter = Segmenter.from_pretrained('t', options.checkpoint, device='cpu',
-                                          input_size=options.input_size)
+                                          input_size=options.input_size, runtime='torch')
     rows = [row for split in SPLITS
             for row in draw_rows(segmenter, WorldBenchmark(split, options.rooms, options.seed))]
     if not cv2.imwrite(str(options.sheet), np.vstack(rows)[..., ::-1]):

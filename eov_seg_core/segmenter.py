@@ -21,7 +21,6 @@ import torch
 
 from eov_seg_core.config import variant_config
 from eov_seg_core.device.precision import resolve_device, resolve_precision
-from eov_seg_core.inference.engines.choice import choose_runtime
 from eov_seg_core.inference.options import (
     check_flags,
     check_sizes,
@@ -49,8 +48,9 @@ class Segmenter:
     Calls must come from one thread at a time, except `prepare_vocabulary` and `use_vocabulary`.
 
     Args:
-        model: A model; the segmenter moves it to its device and uses it from then on.  Its CNN
-            must keep its weights, on CUDA all weights must stay in their memory.
+        model: A model; the segmenter moves it to its device and uses it from then on.  It must
+            keep its weights; with `runtime='torch'` on a CPU only its CNN must, on CUDA they must
+            stay in their memory.
         device: `auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:N`, or a torch device.
         precision: `auto` (`fp16` on CUDA, else `fp32`), `fp32`, `fp16` or `bf16`.
         input_size: Short side of the network's input in pixels; None: the image as it is.
@@ -69,10 +69,15 @@ class Segmenter:
             which then takes minutes.
         cuda_graphs: On CUDA, launch the network as a whole: captured by `warm_up`, or after some
             frames of one size.
-        runtime: What computes the network: `torch`, `openvino` or `onnxruntime` (docs/engines.md),
-            or `auto`: OpenVINO in `fp32` on a CPU where it is installed, else PyTorch.  An engine
-            is prepared while PyTorch computes, by `warm_up` or after some frames of one size, and
-            used only if its results equal PyTorch's; `fallbacks` says if not.
+        runtime: What computes the network (docs/engines.md): `torch`, `openvino` or `onnxruntime`,
+            or `auto`: OpenVINO in `fp32` on a CPU where it is installed, else PyTorch.  PyTorch
+            computes until the engine is ready, and an engine is used only if it computes what
+            PyTorch does; `fallbacks` says if not.  A named engine is built by `warm_up` or in a
+            thread after some frames of one size; one that `auto` chose is taken from the cache,
+            and built by `warm_up` or when PyTorch has spent a minute on frames of one size.
+        frames_wait: The first image of a size waits for its engine, so that one runtime computes
+            all images of the size: for pictures in files, not for a camera.  An engine that `auto`
+            chose is then taken from the cache alone.
 
     Attributes:
         network: How the model is run.
@@ -88,14 +93,15 @@ class Segmenter:
                  keep_semantic: KeepSemantic = False, keep_semantic_argmax: KeepSemantic = False,
                  keep_instances: bool = False, keep_raw: bool = False,
                  embedding_cache_dir: str | os.PathLike[str] | None = None,
-                 compile: bool = False, cuda_graphs: bool = True, runtime: str = 'torch') -> None:
+                 compile: bool = False, cuda_graphs: bool = True, runtime: str = 'auto',
+                 frames_wait: bool = False) -> None:
         if not isinstance(model, EOVSeg):
             raise ValueError(f'model must be an EOVSeg, got {model!r:.80} '
                              f'({type(model).__name__}); to load weights write '
                              "Segmenter.from_pretrained('t'), or with checkpoint='FILE'")
         check_sizes(input_size, max_input_size)
         check_flags(keep_instances=keep_instances, keep_raw=keep_raw, compile=compile,
-                    cuda_graphs=cuda_graphs)
+                    cuda_graphs=cuda_graphs, frames_wait=frames_wait)
         for name, value in (('keep_semantic', keep_semantic),
                             ('keep_semantic_argmax', keep_semantic_argmax)):
             SemanticOrder.requested(name, value)
@@ -104,7 +110,7 @@ class Segmenter:
         self.model = model.to(self.device).eval()
         self.network = InferenceNetwork(
             self.model, self.device, self.precision, compile=compile, cuda_graphs=cuda_graphs,
-            runtime=choose_runtime(runtime, self.device.type, self.precision))
+            runtime=runtime, frames_wait=frames_wait)
         self.input_size = input_size
         self.max_input_size = max_input_size
         self.thresholds = Thresholds(score_threshold, overlap_threshold)
@@ -161,6 +167,11 @@ class Segmenter:
         Keys are `compile`, `cuda_graphs` and `runtime`.
         """
         return self.network.fallbacks
+
+    @property
+    def is_preparing(self) -> bool:
+        """Whether an engine is being loaded or built while PyTorch computes."""
+        return self.network.is_preparing
 
     @property
     def runtime(self) -> str:

@@ -98,9 +98,9 @@ class Parameters(SpaceParameters):
         'auto', '`auto` is fp16 on CUDA and fp32 on the CPU.', read_only=True,
         choices=('auto', 'fp32', 'fp16', 'bf16'))
     runtime: str = parameter(
-        'torch', 'What computes the network: PyTorch, or an engine on the CPU, which is prepared '
+        'auto', 'What computes the network: PyTorch, or an engine on the CPU, which is prepared '
         'while PyTorch computes frames. `auto` is OpenVINO in fp32 on a CPU where it is '
-        'installed.',
+        'installed, else PyTorch.',
         read_only=True, choices=RUNTIMES)
     input_size: int = parameter(
         0, "Short side of the network's input in pixels, 32 or more; 0: what the variant is meant "

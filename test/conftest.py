@@ -22,6 +22,9 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile('busy', deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile('busy')
 
+# An engine takes a minute to build, and golden outputs are PyTorch's.  Tests of engines name them.
+os.environ['EOV_SEG_RUNTIME'] = 'torch'
+
 # Tests in several processes shall not hear each other's nodes: each gets a domain of its own.
 _PROCESS = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
 if _PROCESS and 'ROS_DOMAIN_ID' in os.environ:

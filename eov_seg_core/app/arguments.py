@@ -58,8 +58,8 @@ def add_inference(parser: argparse.ArgumentParser) -> Any:
     options = parser.add_argument_group('inference')
     options.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     options.add_argument('--precision', default='auto', help='auto, fp32, fp16 or bf16')
-    options.add_argument('--runtime', default='torch', metavar='NAME',
-                         help='torch, openvino, onnxruntime or auto (torch); see docs/engines.md')
+    options.add_argument('--runtime', default='auto', metavar='NAME',
+                         help='auto, torch, openvino or onnxruntime (auto); see docs/engines.md')
     options.add_argument('--input-size', type=input_size, metavar='PX',
                          help='short side of the network input (640; 288 for variant t)')
     return options
@@ -117,7 +117,8 @@ def _number(text: str) -> float:
         raise argparse.ArgumentTypeError(f'expected a number, got {text!r:.80}') from None
 
 
-def model_options(arguments: argparse.Namespace, **thresholds: float) -> ModelOptions:
+def model_options(arguments: argparse.Namespace, score_threshold: float = 0.0,
+                  overlap_threshold: float = 0.8) -> ModelOptions:
     """Turn the options for weights and inference into an object; warn of weights without use."""
     from eov_seg_core.app.commands import ModelOptions
     from eov_seg_core.weights.choice import CAVEATS, Source
@@ -130,8 +131,8 @@ def model_options(arguments: argparse.Namespace, **thresholds: float) -> ModelOp
     return ModelOptions(
         variant=arguments.variant, checkpoint=arguments.checkpoint, sources=sources,
         device=arguments.device, precision=arguments.precision, input_size=arguments.input_size,
-        runtime=arguments.runtime,
-        **thresholds)
+        runtime=arguments.runtime, score_threshold=score_threshold,
+        overlap_threshold=overlap_threshold)
 
 
 def report_problem(problem: str) -> None:

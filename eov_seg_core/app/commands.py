@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 import os
 from pathlib import Path
@@ -20,7 +20,9 @@ from eov_seg_core.config import variant_config, VARIANTS
 from eov_seg_core.device.precision import resolve_device, resolve_precision
 from eov_seg_core.inference.engines.choice import (
     choose_runtime,
+    describe_auto,
     ENGINES,
+    is_named,
     version_of,
     why_not,
 )
@@ -43,6 +45,8 @@ from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_core.weights.choice import DEFAULT_VARIANT, find_weights
 from eov_seg_core.weights.choice import Source as WeightsSource
 
+_MANY = 20
+"""Pictures from which on `auto` may be an engine, whose loading takes a second or two."""
 _LIBRARIES = ('torch', 'torchvision', 'open_clip_torch', 'timm', 'numpy', 'safetensors')
 
 
@@ -68,7 +72,7 @@ class ModelOptions:
     device: str = 'auto'
     precision: str = 'auto'
     input_size: int | None = None
-    runtime: str = 'torch'
+    runtime: str = 'auto'
     score_threshold: float = 0.0
     overlap_threshold: float = 0.8
 
@@ -159,7 +163,7 @@ def segment(job: SegmentJob, report_problem: Callable[[str], None]) -> SegmentRe
         report.kept = set(writer.origins)
         sources = name_sources(paths, output, writer.origins)
         (output / 'overlay').mkdir(exist_ok=True)
-        segmenter = build_segmenter(job.model)
+        segmenter = build_segmenter(_model_for(sources, job.model), frames_wait=True)
         segmenter.set_vocabulary(vocabulary)
         _save(writer)   # from now on the folder is known as ours, even if this process is killed
         try:
@@ -177,6 +181,12 @@ def segment(job: SegmentJob, report_problem: Callable[[str], None]) -> SegmentRe
         if job.instances:
             write_instances(output)
     return report
+
+
+def _model_for(sources: list[Source], model: ModelOptions) -> ModelOptions:
+    """Let `auto` be PyTorch for a few pictures, for which loading an engine does not pay."""
+    is_short = len(sources) < _MANY and all(source.is_image for source in sources)
+    return without_auto(model) if is_short else model
 
 
 def _refuse_results(paths: list[str], output: Path) -> None:
@@ -197,12 +207,19 @@ def _save(writer: CocoWriter) -> None:
         raise
 
 
-def build_segmenter(options: ModelOptions, *, keep_raw: bool = False) -> Segmenter:
+def without_auto(options: ModelOptions) -> ModelOptions:
+    """Return the options with PyTorch in place of `auto`, which asks what is in the cache."""
+    return options if is_named(options.runtime) else replace(options, runtime='torch')
+
+
+def build_segmenter(options: ModelOptions, *, keep_raw: bool = False,
+                    frames_wait: bool = False) -> Segmenter:
     """Build a segmenter.
 
     Args:
         options: Which weights to run, and how.
         keep_raw: As for `Segmenter`.
+        frames_wait: As for `Segmenter`.
 
     Raises:
         ValueError: There are no weights, they cannot be used, or an option is out of range.
@@ -218,7 +235,7 @@ def build_segmenter(options: ModelOptions, *, keep_raw: bool = False) -> Segment
     return Segmenter(model, options.device, options.precision, input_size,
                      score_threshold=options.score_threshold,
                      overlap_threshold=options.overlap_threshold, keep_raw=keep_raw,
-                     runtime=options.runtime)
+                     runtime=options.runtime, frames_wait=frames_wait)
 
 
 def _pictures(sources: list[Source], job: SegmentJob, writer: CocoWriter,
@@ -262,6 +279,7 @@ def info(variant: str | None, checkpoint: str | None, device: str) -> dict[str, 
         ValueError: Variant, checkpoint or device cannot be used.
     """
     resolved = resolve_device(device)
+    precision = resolve_precision('auto', resolved)
     if checkpoint is not None:
         model = EOVSeg.from_checkpoint(checkpoint, variant)
     else:
@@ -278,10 +296,11 @@ def info(variant: str | None, checkpoint: str | None, device: str) -> dict[str, 
         'training_vocabulary': model.config.training_vocabulary,
         'checkpoint': checkpoint,
         'checkpoint_sha256': model.weights_digest,
-        'precision': resolve_precision('auto', resolved),
+        'precision': precision,
         'threads': torch.get_num_threads(),
         'weights': {name: find_weights(name)._asdict() for name in VARIANTS},
-        'runtimes': {name: why_not(name) or version_of(name) for name in ENGINES},
+        'runtimes': {'auto': describe_auto(resolved.type, precision),
+                     **{name: why_not(name) or version_of(name) for name in ENGINES}},
         **describe_machine(resolved)}
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What labels depend on besides the words, so that different ones are never mixed."""
+"""What labels, and what labels depend on besides the words, so that they are never mixed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,22 @@ from dataclasses import asdict
 from importlib import metadata
 from typing import Any
 
-from eov_seg_core.app.commands import ModelOptions
+from eov_seg_core.app.commands import build_segmenter, ModelOptions, without_auto
 from eov_seg_core.segmenter import Segmenter
 
 
-def label_settings(options: ModelOptions, segmenter: Segmenter) -> dict[str, Any]:
-    """Return weights, options and version, ready for JSON."""
-    return asdict(options) | {
+def build_labeller(options: ModelOptions) -> tuple[Segmenter, dict[str, Any]]:
+    """Return what labels, and weights, options and version, ready for JSON.
+
+    `auto` is PyTorch here: a part that is made again must not depend on what a cache holds.
+
+    Raises:
+        ValueError: As for `build_segmenter`.
+        RuntimeError: As for `build_segmenter`.
+    """
+    options = without_auto(options)
+    segmenter = build_segmenter(options, frames_wait=True)
+    return segmenter, asdict(options) | {
         'weights': segmenter.model.weights_digest, 'precision': segmenter.precision,
         'device': str(segmenter.device), 'version': _version()}
 

@@ -10,6 +10,7 @@ machine is left out, and the log and `fallbacks` give the reason.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 import torch
@@ -18,12 +19,15 @@ from torch import Tensor
 from eov_seg_core.device.precision import half_dtype
 from eov_seg_core.inference.compiled import CompiledNetwork
 from eov_seg_core.inference.cuda_graphs import CUDAGraphs, Network
+from eov_seg_core.inference.engines.choice import choose_runtime, describe_auto, is_named
 from eov_seg_core.inference.folded_resnet import inference_cnn
 from eov_seg_core.network.classification import VocabularyEmbedding
 from eov_seg_core.network.model import EOVSeg, ImageFeatures, Prediction
 
 if TYPE_CHECKING:
     from eov_seg_core.inference.engines.network import EngineNetwork
+
+_log = logging.getLogger(__name__)
 
 
 class InferenceNetwork:
@@ -39,14 +43,18 @@ class InferenceNetwork:
         compile: Compile the part that does not depend on the vocabulary, for the batch shapes that
             `prepare` is given.
         cuda_graphs: Run as CUDA graphs; without effect on a CPU.
-        runtime: `torch`, or the engine that `choose_runtime` returned.
+        runtime: As for `Segmenter`.
+        frames_wait: As for `Segmenter`.
 
     Attributes:
         cnn: What computes the CNN's features.
+
+    Raises:
+        ValueError: The runtime is not there, or cannot run on this device in this precision.
     """
 
     def __init__(self, model: EOVSeg, device: torch.device, precision: str, *, compile: bool,
-                 cuda_graphs: bool, runtime: str = 'torch') -> None:
+                 cuda_graphs: bool, runtime: str = 'torch', frames_wait: bool = False) -> None:
         self.cnn = inference_cnn(model.cnn, device)
         self._model = model
         self._half_dtype = half_dtype(precision)
@@ -54,8 +62,8 @@ class InferenceNetwork:
                           if compile else None)
         network: Network = self._compiled or self._run_model
         self._graphs = CUDAGraphs(network) if cuda_graphs and device.type == 'cuda' else None
-        self._engines = (None if runtime == 'torch'
-                         else _engines(network, model, runtime, precision))
+        self._engines = _engines(network, model, runtime, device, precision,
+                                 frames_wait=frames_wait)
         self._network: Network = self._graphs or self._engines or network
 
     @property
@@ -68,6 +76,11 @@ class InferenceNetwork:
                    'cuda_graphs': self._graphs and self._graphs.why_eager,
                    'runtime': self._engines and self._engines.why_torch}
         return {name: reason for name, reason in reasons.items() if reason}
+
+    @property
+    def is_preparing(self) -> bool:
+        """Whether an engine is being loaded or built while PyTorch computes."""
+        return self._engines is not None and self._engines.is_preparing
 
     @property
     def runtime(self) -> str:
@@ -113,10 +126,20 @@ class InferenceNetwork:
         return self._model.predict_from(features, vocabulary, self._half_dtype)
 
 
-def _engines(network: Network, model: EOVSeg, runtime: str, precision: str) -> EngineNetwork:
+def _engines(network: Network, model: EOVSeg, runtime: str, device: torch.device, precision: str,
+             *, frames_wait: bool) -> EngineNetwork | None:
+    """Return what runs the engine; None: PyTorch alone computes."""
+    chosen = choose_runtime(runtime, device.type, precision)
+    if not is_named(runtime):
+        _log.info('the runtime is %s', describe_auto(device.type, precision))
+    if chosen == 'torch':
+        return None
     from eov_seg_core.inference.engines.build import EngineBuilder
     from eov_seg_core.inference.engines.cache import EngineCache
     from eov_seg_core.inference.engines.network import EngineNetwork
 
-    builder = EngineBuilder(model, runtime, precision, EngineCache())
-    return EngineNetwork(network, model.finish, builder)
+    cache = EngineCache()
+    cache.remove_leftovers()
+    return EngineNetwork(
+        network, model.finish, EngineBuilder(model, chosen, precision, cache),
+        is_named=is_named(runtime), frames_wait=frames_wait)

@@ -33,6 +33,8 @@ def _network(values: Mapping[str, str]) -> str:
         return ''
     text = f'variant {values["variant"]}, computed by {values.get("runtime", "?")} on ' + (
         f'{values.get("device", "?")} in {values.get("precision", "?")}')
+    if values.get('preparing_engine') == 'True':
+        text += ' until its engine is ready'
     return text + (f'; looks for {values["classes"]} words' if 'classes' in values else '')
 
 

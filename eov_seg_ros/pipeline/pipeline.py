@@ -176,6 +176,7 @@ class Pipeline:
         facts = {
             'variant': self._segmenter.model.config.variant, 'device': device,
             'precision': self._segmenter.precision, 'runtime': self._segmenter.runtime,
+            'preparing_engine': self._segmenter.is_preparing,
             'gpu_memory_mb': gpu_memory_mb(device) or 0,
             'vocabulary_version': self._words.version, 'classes': len(self._words.labels.names),
             'highest_class_id': self._words.labels.max_id,

@@ -263,8 +263,10 @@ def test_what_the_node_says_about_itself_is_told_in_sentences(ros) -> None:
         'variant': 't', 'runtime': 'torch 2.14', 'device': 'cpu', 'precision': 'fp32',
         'fallbacks': "{'runtime': 'openvino is not installed'}", 'failed_frames': '2',
         'lost_images': '0', 'zero_stamps': '3', 'depth_matched': '90', 'depth_unmatched': '0',
-        'depth_refused': '1', 'no_pose': '4'}, 'by the picture alone'))
-    assert told['Network'] == 'variant t, computed by torch 2.14 on cpu in fp32'
+        'preparing_engine': 'True', 'depth_refused': '1', 'no_pose': '4'},
+        'by the picture alone'))
+    assert told['Network'] == ('variant t, computed by torch 2.14 on cpu in fp32 until its engine '
+                               'is ready')
     assert told['Not used'] == "'runtime': 'openvino is not installed'"
     assert told['Depth'] == ('90 pictures had it, 1 had one that cannot be used, '
                              'for 4 the place of the camera was not known')

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from eov_seg_core.app.commands import build_segmenter, ModelOptions
-from eov_seg_core.app.settings import label_settings
+from eov_seg_core.app.commands import ModelOptions
+from eov_seg_core.app.settings import build_labeller
 from eov_seg_core.recordings.dataset import DataSet
 from eov_seg_core.recordings.labelling import BagLabeller
 from eov_seg_core.recordings.options import LabelOptions
@@ -61,9 +61,8 @@ class JobRunner:
 
     def __init__(self, job: BagJob) -> None:
         self._job = job
-        self._segmenter = build_segmenter(job.model)
+        self._segmenter, self._settings = build_labeller(job.model)
         self._segmenter.set_vocabulary(job.vocabulary)
-        self._settings = label_settings(job.model, self._segmenter)
         self._data_set = data_set_of(job)
 
     @contextmanager

@@ -65,7 +65,7 @@ class Setting:
     threads: int
     compile: bool = False
     cuda_graphs: bool = True
-    runtime: str = 'torch'
+    runtime: str = 'auto'
 
     def changed(self, changes: Sequence[str], device: torch.device) -> Setting:
         """Return this setting with entries 'name=value' applied.
@@ -186,7 +186,7 @@ class Measurement:
                   'segments': int(self._reference.max())}
         # a graph and compiled code are whole, so parts are measured without them
         plain = Segmenter(self.segmenter.model, self.segmenter.device, self.setting.precision,
-                          self.setting.input_size, cuda_graphs=False)
+                          self.setting.input_size, cuda_graphs=False, runtime='torch')
         plain.use_vocabulary(self.prepared)
         frame = partial(plain, self._image)
         times, operations = part_times(plain, frame, part_rounds), part_operations(plain, frame)

@@ -14,8 +14,8 @@ from pathlib import Path
 from tqdm import tqdm
 
 from eov_seg_core.app.bag.library import require_ray
-from eov_seg_core.app.commands import build_segmenter, ModelOptions
-from eov_seg_core.app.settings import label_settings
+from eov_seg_core.app.commands import ModelOptions
+from eov_seg_core.app.settings import build_labeller
 from eov_seg_core.io.media import find_media, is_live
 from eov_seg_core.parts.work import WorkReport
 from eov_seg_core.pictures.labelling import PictureLabeller
@@ -65,7 +65,7 @@ class PictureRunner:
 
     def __init__(self, job: PicturesJob) -> None:
         self._job = job
-        self._segmenter = build_segmenter(job.model)
+        self._segmenter, self._settings = build_labeller(job.model)
         self._segmenter.set_vocabulary(job.vocabulary)
 
     @contextmanager
@@ -81,8 +81,8 @@ class PictureRunner:
         """
         job = self._job
         yield PictureLabeller(
-            self._paths, path, self._segmenter, job.labels,
-            label_settings(job.model, self._segmenter), job.shard, instances=job.instances)
+            self._paths, path, self._segmenter, job.labels, self._settings,
+            job.shard, instances=job.instances)
 
     def _paths(self) -> Iterator[str]:
         yield from find_media(self._job.inputs)[0]

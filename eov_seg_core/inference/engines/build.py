@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 import logging
 import os
 from pathlib import Path
@@ -17,9 +17,10 @@ import torch
 from eov_seg_core.inference.engines import onnxruntime, openvino
 from eov_seg_core.inference.engines.cache import EngineCache, Entry, Wait
 from eov_seg_core.inference.engines.choice import version_of
-from eov_seg_core.inference.engines.gate import Engine, equal_pixels, LEAST_EQUAL
+from eov_seg_core.inference.engines.files import save_network
+from eov_seg_core.inference.engines.gate import compare, describe, Engine, fault, MEASURE
 from eov_seg_core.inference.engines.graph import FORMAT, graph_digest
-from eov_seg_core.inference.engines.make import export_apart
+from eov_seg_core.inference.engines.make import run_apart
 from eov_seg_core.network.classification import VocabularyEmbedding
 from eov_seg_core.network.model import EOVSeg
 
@@ -53,6 +54,24 @@ class EngineBuilder:
         self._precision = precision
         self._cache = cache
 
+    def find(self, size: tuple[int, int]) -> Engine | None:
+        """Return the engine for images of a size if it was built before, else None.
+
+        Args:
+            size: (H, W) of the network's input.
+
+        Raises:
+            GateError: As for `build`.
+            RuntimeError: As for `build`.
+            ValueError: As for `build`.
+            OSError: A file cannot be read.
+        """
+        entry = self._cache.find(self._engine_key(size))
+        exported = self._cache.find(self._export_key) if entry is not None else None
+        if entry is None or exported is None:
+            return None
+        return self._load(entry, exported)
+
     def build(self, size: tuple[int, int], vocabulary: VocabularyEmbedding, wait: Wait) -> Engine:
         """Return the engine for images of a size; takes long the first time.
 
@@ -67,41 +86,35 @@ class EngineBuilder:
             ValueError: A library is missing.
             OSError: The cache cannot be written to.
         """
-        built: list[Engine] = []
+        exported = self._exported(wait)
 
         def make(folder: Path) -> dict[str, Any]:
-            network = self._exported(wait).folder / _FILES[self._runtime]
-            built.append(self._compile(network, size, folder))
-            return {'equal_pixels': equal_pixels(self._model, built[0], vocabulary, size)}
+            job = partial(compile_and_compare, self._runtime, self._precision, size,
+                          exported.folder, folder, torch.get_num_threads(),
+                          vocabulary)
+            return dict(run_apart(self._model, job, folder, wait))
 
-        entry = self._cache.get(self._engine_key(size), make, wait)
-        share, least = entry.facts['equal_pixels'], LEAST_EQUAL[self._precision]
-        if not share >= least:
-            raise GateError(f'{100 * share:.2f} % of the pixels equal those of PyTorch in '
-                            f'float32, and {100 * least:g} % are needed')
-        _log.info('%s: %.2f %% of the pixels equal those of PyTorch in float32 (%s)', self.name,
-                  100 * share, 'measured now' if built else 'measured when it was built')
-        return built[0] if built else self._load(entry, wait)
+        return self._load(self._cache.get(self._engine_key(size), make, wait), exported)
 
     def _exported(self, wait: Wait) -> Entry:
         """Return the exported network."""
         def make(folder: Path) -> dict[str, Any]:
             _log.info('exporting the network for %s, once for these weights', self._runtime)
-            export_apart(self._model, folder / _FILES[self._runtime], wait)
+            run_apart(self._model, partial(export_to, folder / _FILES[self._runtime]), folder,
+                      wait)
             return {}
 
         return self._cache.get(self._export_key, make, wait)
 
-    def _compile(self, network: Path, size: tuple[int, int], folder: Path) -> Engine:
+    def _load(self, entry: Entry, exported: Entry) -> Engine:
+        """Return an engine whose parts are there, unless it failed at the gate."""
+        reason = fault(entry.facts, self._precision)
+        if reason is not None:
+            raise GateError(reason)
+        _log.info('%s beside PyTorch in float32, when it was built: %s', self.name,
+                  describe(entry.facts))
         if self._runtime == 'onnxruntime':
-            return onnxruntime.ONNXRuntimeEngine(network)
-        compiled = openvino.compile_network(network, size, self._precision)
-        (folder / _BLOB).write_bytes(openvino.save_network(compiled))
-        return openvino.OpenVINOEngine(compiled)
-
-    def _load(self, entry: Entry, wait: Wait) -> Engine:
-        if self._runtime == 'onnxruntime':
-            return onnxruntime.ONNXRuntimeEngine(self._exported(wait).folder / onnxruntime.FILE)
+            return onnxruntime.ONNXRuntimeEngine(exported.folder / onnxruntime.FILE)
         return openvino.OpenVINOEngine(openvino.load_network(
             (entry.folder / _BLOB).read_bytes(), self._precision))
 
@@ -115,8 +128,43 @@ class EngineBuilder:
     def _engine_key(self, size: tuple[int, int]) -> Mapping[str, str]:
         return {**self._export_key, 'runtime': self._runtime,
                 'version': str(version_of(self._runtime)), 'device': _cpu(),
-                'precision': self._precision, 'size': f'{size[0]} x {size[1]}',
+                'gate': MEASURE, 'precision': self._precision, 'size': f'{size[0]} x {size[1]}',
                 'threads': str(torch.get_num_threads())}
+
+
+def export_to(target: Path, model: EOVSeg) -> None:
+    """Export a network; for `run_apart`."""
+    save_network(model, target)
+
+
+def compile_and_compare(
+        runtime: str, precision: str, size: tuple[int, int], exported: Path, folder: Path,
+        threads: int, vocabulary: VocabularyEmbedding, model: EOVSeg) -> dict[str, float]:
+    """Compile an exported network and compare it with PyTorch; for `run_apart`.
+
+    Args:
+        runtime: As for `EngineBuilder`.
+        precision: As for `EngineBuilder`.
+        size: (H, W) of the network's input.
+        exported: Folder with the exported network.
+        folder: Where to keep the compiled one.
+        threads: Of the engine.
+        vocabulary: The names to look for.
+        model: What it must equal.
+
+    Returns:
+        What `compare` found.
+    """
+    torch.set_num_threads(threads)
+    network = exported / _FILES[runtime]
+    engine: Engine
+    if runtime == 'onnxruntime':
+        engine = onnxruntime.ONNXRuntimeEngine(network)
+    else:
+        compiled = openvino.compile_network(network, size, precision)
+        (folder / _BLOB).write_bytes(openvino.save_network(compiled))
+        engine = openvino.OpenVINOEngine(compiled)
+    return compare(model, engine, vocabulary, size)
 
 
 def _cpu() -> str:

@@ -11,6 +11,7 @@ lock of a process that was killed.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 import hashlib
 import json
@@ -31,6 +32,8 @@ Wait = Callable[[float], None]
 """Called again and again with the seconds since the start; raises if the work is given up."""
 
 _MANIFEST = 'manifest.json'
+_LOCK = '.lock'
+_HALF_MADE = '.new_'
 _POLL_S = 0.2
 
 
@@ -92,7 +95,7 @@ class EngineCache:
         entry, start = self.find(key), time.monotonic()
         while entry is None:
             self.directory.mkdir(parents=True, exist_ok=True)
-            with held(self._folder(key).with_suffix('.lock')) as is_mine:
+            with held(self._folder(key).with_suffix(_LOCK)) as is_mine:
                 if is_mine:
                     entry = self.find(key) or self._make(key, make)
             if entry is None:
@@ -101,9 +104,22 @@ class EngineCache:
                 entry = self.find(key)
         return entry
 
+    def remove_leftovers(self) -> None:
+        """Remove what processes that were killed left half-made.
+
+        What is being made is not touched, because its lock is held.
+        """
+        with suppress(OSError):     # of a folder that cannot be written to, or is not there
+            for path in self.directory.glob(f'{_HALF_MADE}*'):
+                lock = path.name.removeprefix(_HALF_MADE).split('_')[0] + _LOCK
+                with held(self.directory / lock) as is_mine:
+                    if is_mine:
+                        shutil.rmtree(path)
+
     def _make(self, key: Mapping[str, str], make: Callable[[Path], Mapping[str, Any]]) -> Entry:
         target = self._folder(key)
-        with tempfile.TemporaryDirectory(prefix='.new_', dir=self.directory) as temporary:
+        with tempfile.TemporaryDirectory(
+                prefix=f'{_HALF_MADE}{target.name}_', dir=self.directory) as temporary:
             folder = Path(temporary) / 'entry'
             folder.mkdir()
             facts = dict(make(folder))

@@ -41,6 +41,32 @@ def why_not(runtime: str) -> str | None:
     return None
 
 
+def is_named(runtime: str) -> bool:
+    """Return whether a certain runtime was asked for, here or by EOV_SEG_RUNTIME."""
+    return runtime != 'auto' or os.environ.get(VARIABLE, 'auto') != 'auto'
+
+
+def describe_auto(device_type: str, precision: str) -> str:
+    """Return which runtime `auto` is on this machine, and why not OpenVINO.
+
+    Args:
+        device_type: As for `choose_runtime`.
+        precision: As for `choose_runtime`.
+
+    Raises:
+        ValueError: As for `choose_runtime`.
+    """
+    chosen = choose_runtime('auto', device_type, precision)
+    if is_named('auto'):
+        return f'{chosen}, as {VARIABLE} says'
+    if chosen == 'openvino':
+        return f'openvino {version_of(chosen)}, and torch until its engine is ready'
+    reason = (f'the device is {device_type}' if device_type != 'cpu'
+              else f'the precision is {precision}' if precision != 'fp32'
+              else f'openvino is {why_not("openvino")}')
+    return f'torch, because {reason}'
+
+
 def choose_runtime(runtime: str, device_type: str, precision: str) -> str:
     """Turn the name of a runtime into `torch` or an engine that this machine has.
 

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The network in an engine, with PyTorch until the engine is ready, and where it is not usable.
 
-An engine is compiled for a size of images.  It is built in a thread when a size has come several
-times, or by `prepare`; frames never wait for it.
+An engine is compiled for a size of images.  It is loaded or built in a thread, for a size that
+came several times or by `prepare`; frames do not wait for it unless told to.  An engine that
+nobody named is built only where that pays: a short command takes what is in the cache.
 """
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter, defaultdict, OrderedDict
 from collections.abc import Callable
 import logging
 import threading
@@ -28,14 +29,18 @@ from eov_seg_core.network.model import NetworkOutput, Prediction
 
 _log = logging.getLogger(__name__)
 Finish = Callable[[NetworkOutput, VocabularyEmbedding], Prediction]
+Size = tuple[int, int]
 
-BUILD_AFTER = 3
-"""Frames of a size before an engine is built for it: a picture that comes once does not pay."""
+BEGIN_AFTER = 3
+"""Frames of a size before its engine is loaded: a picture that comes once does not pay."""
+BUILD_AFTER_S = 60.0
+"""Seconds that PyTorch spent on frames of a size before an engine that nobody named is built for
+it: about what building takes."""
 MAX_ENGINES = 4
-"""Sizes whose engines are kept, the latest ones."""
+"""Sizes whose engines are kept, the latest ones; where frames wait, the first ones."""
 _REPORT_EVERY_S = 10.0
 _LONGEST_END_S = 30.0
-_POLL_S = 0.1
+_POLL_S = 0.05
 
 
 class _Ended(Exception):  # noqa: N818  no failure
@@ -49,20 +54,30 @@ class EngineNetwork:
         network: PyTorch's.
         finish: What follows the engine.
         builder: Of the engines.
+        is_named: Whether somebody asked for this engine, so that it is built at once.
+        frames_wait: The first frame of a size waits for its engine, so that one runtime computes
+            all frames of the size: an engine that was named is built, one that was not is only
+            taken from the cache.
 
     Attributes:
         why_torch: Why PyTorch computes in spite of the engine; None as long as there is no reason.
         is_used: Whether the engine computed the last frame.
     """
 
-    def __init__(self, network: Network, finish: Finish, builder: EngineBuilder) -> None:
+    def __init__(self, network: Network, finish: Finish, builder: EngineBuilder, *,
+                 is_named: bool, frames_wait: bool) -> None:
         self.why_torch: str | None = None
         self.is_used = False
         self._network = network
         self._finish = finish
         self._builder = builder
-        self._engines: OrderedDict[tuple[int, int], Engine] = OrderedDict()
-        self._frames: Counter[tuple[int, int]] = Counter()
+        self._is_named = is_named
+        self._frames_wait = frames_wait
+        self._engines: OrderedDict[Size, Engine] = OrderedDict()
+        self._not_cached: set[Size] = set()
+        self._settled: set[Size] = set()
+        self._frames: Counter[Size] = Counter()
+        self._torch_s: defaultdict[Size, float] = defaultdict(float)
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -73,18 +88,23 @@ class EngineNetwork:
         """Which runtime it is, with version and precision."""
         return self._builder.name
 
+    @property
+    def is_preparing(self) -> bool:
+        """Whether an engine is being loaded or built."""
+        return any(thread.is_alive() for thread in self._threads)
+
     def __call__(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding) -> Prediction:
         """Predict masks and classes, as `EOVSeg.forward`."""
         engine = self._engine(pixels_BCHW, vocabulary)
         self.is_used = engine is not None
         if engine is None:
-            return self._network(pixels_BCHW, vocabulary)
+            return self._run_torch(pixels_BCHW, vocabulary)
         try:
             outputs = [engine(pixels_1CHW, vocabulary.guide_NE)
                        for pixels_1CHW in pixels_BCHW.split(1)]
         except RuntimeError as error:
             self._give_up(error)
-            return self._network(pixels_BCHW, vocabulary)
+            return self._run_torch(pixels_BCHW, vocabulary)
         return self._finish(NetworkOutput(*map(torch.cat, zip(*outputs))), vocabulary)
 
     def prepare(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding, *,
@@ -94,46 +114,87 @@ class EngineNetwork:
         It may not be possible: `why_torch`.
         """
         size = _size(pixels_BCHW)
-        while (self.why_torch is None and size not in self._engines
-               and _is_possible(size, vocabulary)):
-            self._build_in_thread(size, vocabulary)
-            if not wait:
-                break
-            time.sleep(_POLL_S)
+        if not self._is_possible(size, vocabulary):
+            return
+        if wait:
+            self._wait_for(size, vocabulary, build=True)
+        elif size not in self._engines:
+            self._begin(size, vocabulary, build=True)
+
+    def _run_torch(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding) -> Prediction:
+        start = time.perf_counter()
+        prediction = self._network(pixels_BCHW, vocabulary)
+        self._torch_s[_size(pixels_BCHW)] += time.perf_counter() - start
+        return prediction
 
     def _engine(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding) -> Engine | None:
         size = _size(pixels_BCHW)
-        if self.why_torch is not None or not _is_possible(size, vocabulary):
+        if not self._is_possible(size, vocabulary):
             return None
+        if self._frames_wait:
+            self._settle(size, vocabulary)
         with self._lock:
             engine = self._engines.get(size)
             if engine is not None:
                 self._engines.move_to_end(size)
-                return engine
-        self._frames[size] += 1
-        if self._frames[size] >= BUILD_AFTER:
-            self._build_in_thread(size, vocabulary)
-        return None
+        if engine is None and not self._frames_wait:
+            self._begin_if_it_pays(size, vocabulary)
+        return engine
 
-    def _build_in_thread(self, size: tuple[int, int], vocabulary: VocabularyEmbedding) -> None:
-        """Start to build, unless something is being built."""
-        if any(thread.is_alive() for thread in self._threads):
+    def _is_possible(self, size: Size, vocabulary: VocabularyEmbedding) -> bool:
+        return (self.why_torch is None and min(size) >= 2 * SIZE_DIVISOR and max(size) <= MAX_SIDE
+                and len(vocabulary.guide_NE) <= MAX_ROWS)
+
+    def _settle(self, size: Size, vocabulary: VocabularyEmbedding) -> None:
+        """Decide, for good, what computes images of a size."""
+        if size in self._settled:
             return
-        thread = threading.Thread(
-            target=self._build, args=(size, vocabulary), name='engine', daemon=True)
+        self._settled.add(size)
+        if len(self._engines) < MAX_ENGINES:
+            self._wait_for(size, vocabulary, build=self._is_named)
+        else:
+            _log.warning('there are engines for %d sizes of images already, so PyTorch computes '
+                         'inputs of %d x %d', MAX_ENGINES, *size)
+
+    def _wait_for(self, size: Size, vocabulary: VocabularyEmbedding, *, build: bool) -> None:
+        while (self.why_torch is None and size not in self._engines
+               and (build or size not in self._not_cached)):
+            self._begin(size, vocabulary, build=build)
+            time.sleep(_POLL_S)
+
+    def _begin_if_it_pays(self, size: Size, vocabulary: VocabularyEmbedding) -> None:
+        self._frames[size] += 1
+        if self._frames[size] < BEGIN_AFTER:
+            return
+        if self._is_named or self._torch_s[size] > BUILD_AFTER_S:
+            self._begin(size, vocabulary, build=True)
+        elif size not in self._not_cached:
+            self._begin(size, vocabulary, build=False)
+
+    def _begin(self, size: Size, vocabulary: VocabularyEmbedding, *, build: bool) -> None:
+        """Load or build in a thread, unless that is being done."""
+        if self.is_preparing:
+            return
+        thread = threading.Thread(target=self._prepare, args=(size, vocabulary, build),
+                                  name='engine', daemon=True)
         self._threads[:] = [thread]
         thread.start()
 
-    def _build(self, size: tuple[int, int], vocabulary: VocabularyEmbedding) -> None:
-        _log.info('preparing %s for inputs of %d x %d; PyTorch goes on meanwhile', self.name,
-                  *size)
-        start = time.monotonic()
+    def _prepare(self, size: Size, vocabulary: VocabularyEmbedding, build: bool) -> None:
+        start, engine = time.monotonic(), None
         try:
-            engine = self._builder.build(size, vocabulary, _Patience(self._ended))
+            engine = self._builder.find(size)
+            if engine is None and build:
+                _log.info('preparing %s for inputs of %d x %d; PyTorch goes on meanwhile',
+                          self.name, *size)
+                engine = self._builder.build(size, vocabulary, _Patience(self._ended))
         except _Ended:
             return
         except (RuntimeError, ValueError, OSError) as error:
             self._give_up(error)
+            return
+        if engine is None:
+            self._not_cached.add(size)
             return
         _log.info('%s computes inputs of %d x %d from now on; it took %.1f s', self.name, *size,
                   time.monotonic() - start)
@@ -170,10 +231,5 @@ def _end(ended: threading.Event, threads: list[threading.Thread]) -> None:
             thread.join(_LONGEST_END_S)
 
 
-def _size(pixels_BCHW: Tensor) -> tuple[int, int]:
+def _size(pixels_BCHW: Tensor) -> Size:
     return pixels_BCHW.shape[2], pixels_BCHW.shape[3]
-
-
-def _is_possible(size: tuple[int, int], vocabulary: VocabularyEmbedding) -> bool:
-    return (min(size) >= 2 * SIZE_DIVISOR and max(size) <= MAX_SIDE
-            and len(vocabulary.guide_NE) <= MAX_ROWS)

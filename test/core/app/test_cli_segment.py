@@ -333,7 +333,7 @@ def test_a_signal_ends_a_process_cleanly(checkpoint, tmp_path, number, status):
 
 @pytest.mark.parametrize('before', [signal.SIG_DFL, signal.SIG_IGN])
 def test_the_handler_of_sigterm_is_restored(checkpoint, pictures, tmp_path, monkeypatch, before):
-    def terminate(*_):
+    def terminate(*_, **__):
         signal.raise_signal(signal.SIGTERM)
 
     ours = signal.signal(signal.SIGTERM, before)

@@ -27,7 +27,8 @@ def predicting(model: EOVSeg, device: torch.device, vocabulary: Vocabulary,
     """
     try:
         # graphs would keep memory that the next training step needs
-        segmenter = Segmenter(model, device, 'fp32', input_size, cuda_graphs=False)
+        segmenter = Segmenter(model, device, 'fp32', input_size, cuda_graphs=False,
+                              runtime='torch')     # its weights change
         segmenter.set_vocabulary(vocabulary, training_names=vocabulary.synonyms)
         with torch.autocast(device.type, enabled=False):
             yield segmenter
