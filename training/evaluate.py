@@ -26,6 +26,7 @@ import torch
 
 from eov_seg_core.config import variant_config, VARIANTS
 from eov_seg_core.device.precision import resolve_device
+from eov_seg_core.inference.engines.choice import ENGINES
 from eov_seg_core.io.files import announce_large_files, replace_file
 from eov_seg_core.io.text import error_line
 from eov_seg_core.segmenter import Segmenter
@@ -94,10 +95,25 @@ class Setup:
         device = resolve_device(self.device)
         if device.type == 'cuda' and device.index is None:
             device = torch.device('cuda', rank % torch.cuda.device_count())
+        if self.without and self.options['runtime'] != 'torch':
+            raise ValueError('--without takes parts out of the network in PyTorch, and --runtime '
+                             f'is {self.options["runtime"]}; leave one of them out')
         segmenter = Segmenter.from_pretrained(
-            self.variant, self.checkpoint, device=device, **self.options)
+            self.variant, self.checkpoint, device=device, frames_wait=True, **self.options)
         ablate(segmenter.model, self.without)
         return segmenter
+
+    def prepare(self, segmenter: Segmenter, data: Data) -> None:
+        """Prepare the engine for the size of the first image, before any is judged.
+
+        Raises:
+            RuntimeError: It cannot be used: figures of another runtime would be of no use.
+        """
+        if self.options['runtime'] == 'torch':
+            return
+        segmenter.set_vocabulary(data.vocabulary)
+        segmenter.warm_up(*data[0].image_rgb.shape[:2])
+        _refuse_fallback(segmenter)
 
     def identity(self, segmenter: Segmenter, data: Data, tasks: Sequence[str],
                  is_fine_tuned: bool) -> dict[str, Any]:
@@ -136,6 +152,12 @@ class Settings:
     output: Path | None = None
 
 
+def _refuse_fallback(segmenter: Segmenter) -> None:
+    if segmenter.fallbacks:
+        raise RuntimeError('the runtime that was asked for cannot be used, so there are no '
+                           f'figures: {"; ".join(segmenter.fallbacks.values())}')
+
+
 def _digest(vocabulary: Vocabulary) -> str:
     return hashlib.sha256(repr(vocabulary.categories).encode()).hexdigest()
 
@@ -165,10 +187,14 @@ def _run_split(setup: Setup, settings: Settings) -> Scores:
     data = setup.open_data()
     tasks = choose_tasks(data, settings.tasks)
     segmenter = setup.segmenter(0)
-    names = data.vocabulary.synonyms if settings.fine_tuned else None
     processes = settings.processes or _default_processes(segmenter.device, setup.device)
-    if settings.threads is not None:
-        torch.set_num_threads(settings.threads)
+    threads = settings.threads
+    if threads is None and processes > 1:
+        threads = max(_cores() // processes, 1)
+    if threads is not None:     # now, because an engine is built for a number of threads
+        torch.set_num_threads(threads)
+    setup.prepare(segmenter, data)
+    names = data.vocabulary.synonyms if settings.fine_tuned else None
     folder = None if settings.output is None else RunFolder(
         settings.output, setup.identity(segmenter, data, tasks, settings.fine_tuned))
     with nullcontext() if folder is None else closing(folder):
@@ -179,7 +205,7 @@ def _run_split(setup: Setup, settings: Settings) -> Scores:
         segmenter.prepare_vocabulary(data.vocabulary, names)
         del segmenter
         work = Work(setup, tasks, names, None if folder is None else folder.png_folder,
-                    settings.threads or max(_cores() // processes, 1))
+                    threads)
         return collect_scores(lambda indices: evaluate_in_processes(work, indices, processes),
                               data, tasks, folder=folder, limit=settings.limit,
                               skip_broken=settings.skip_broken)
@@ -241,6 +267,9 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_inference(group: Any) -> None:
     group.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     group.add_argument('--precision', default='auto', help='auto, fp32, fp16 or bf16')
+    group.add_argument('--runtime', default='torch', choices=('torch', *ENGINES),
+                       help='what computes the network (torch); an engine is prepared before the '
+                            'first image, see docs/engines.md')
     group.add_argument('--processes', type=_positive, metavar='N',
                        help='work in N processes; otherwise one for each GPU, or one')
     group.add_argument('--threads', type=_positive, metavar='N',
@@ -261,7 +290,8 @@ def _setup(options: argparse.Namespace) -> Setup:
             else options.input_size)
     return Setup(options.data, options.root, split, rooms, options.seed, options.variant,
                  options.checkpoint, options.device, tuple(options.without), {
-                     'precision': options.precision, 'input_size': size or None,
+                     'precision': options.precision, 'runtime': options.runtime,
+                     'input_size': size or None,
                      'max_input_size': options.max_input_size,
                      'score_threshold': options.score_threshold,
                      'overlap_threshold': options.overlap_threshold})
@@ -288,7 +318,10 @@ def _run_walks(options: argparse.Namespace) -> WalkScores:
                      'precision': segmenter.precision, 'without': list(setup.without),
                      **setup.options}
     seeds = range(options.seed, options.seed + (options.rooms or _WALKS))
-    return evaluate_walks(seeds, segmenters, output=options.output, identity=identity)
+    scores = evaluate_walks(seeds, segmenters, output=options.output, identity=identity)
+    for segmenter in segmenters.values():
+        _refuse_fallback(segmenter)
+    return scores
 
 
 def _positive(text: str) -> int:
