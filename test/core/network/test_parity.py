@@ -17,8 +17,9 @@ from eov_seg_core.segmenter import Segmenter
 
 # Largest error relative to the largest value.  The published code at one and at two threads
 # already differs by up to 1.3e-6 up to `vas` and by 5e-6 after stage 2.  The text tower is deeper:
-# the golden text embeddings differ from float64 by 5.5e-5.
-TOLERANCE = {'text': 5e-5, 'features': 1e-5, 'early': 1e-4, 'late': 5e-4}
+# the golden text embeddings differ from float64 by 5.5e-5, and ours from the golden ones by 1.6e-5
+# (MKL's AVX2 kernels) to 9.7e-5 (its AVX-512 kernels).
+TOLERANCE = {'text': 2e-4, 'features': 1e-5, 'early': 1e-4, 'late': 5e-4}
 EARLY = ('init_mask', 's0_cls', 's0_mask', 's0_kernels', 's1_cls', 's1_mask', 's1_kernels')
 LATE = ('s2_cls', 's2_mask', 's2_kernels', 'pooled_clip', 'out_vocab_logits')
 

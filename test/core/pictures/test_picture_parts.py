@@ -175,14 +175,19 @@ def test_memory_does_not_grow_with_the_list(tmp_path) -> None:
     path = str(make_folder(tmp_path / 'in', 1) / 'p0000.png')
 
     def peak(count: int) -> int:
+        """Return the lower of two: a table of the interpreter may grow in one of them."""
+        return min(peak_once(count, tmp_path / f'{count}_{run}') for run in range(2))
+
+    def peak_once(count: int, output: Path) -> int:
         tracemalloc.start()
-        label([path] * count, tmp_path / str(count), part_size=25)
+        label([path] * count, output, part_size=25)
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         return most
 
-    peak(50)
-    assert peak(800) < 1.2 * peak(200)
+    peak_once(50, tmp_path / 'first')
+    # the entry of one picture in panoptic.json takes over 1000 bytes in memory
+    assert peak(800) - peak(200) < 300 * 600
 
 
 def test_pictures_are_read_while_the_network_computes() -> None:
