@@ -105,16 +105,20 @@ class Watcher:
         self.space = space
         self.truth_names: dict[int, str] = {}
         self.new_frame_s: float | None = None
+        self._early: list[Received] = []
         self._video = video
 
     def __call__(self, frame: Received) -> None:
-        """Take a frame.
+        """Take a frame; it waits if it has classes whose class map is still under way.
 
         Raises:
             RuntimeError: It has classes of both vocabularies.
         """
         panoptic = frame.pixels(f'{NODE}/panoptic')
         phase = self._phase_of(set(np.unique(panoptic >> 16).tolist()) - {0})
+        if phase is None:
+            self._early.append(frame)
+            return
         true_panoptic = frame.pixels('world_camera/truth/panoptic')
         truth = countable_truth(true_panoptic, self._true_classes(phase))
         phase.quality.add(panoptic_map(truth, 'the truth'), panoptic_map(panoptic, 'the result'))
@@ -135,18 +139,25 @@ class Watcher:
         return true_classes(self.truth_names, [*phase.things, *phase.stuff], phase.class_map)
 
     def take_class_map(self, class_map: Mapping[int, str]) -> None:
-        """Give a class map to the words that it belongs to."""
+        """Give a class map to the words that it belongs to, and take the frames that waited.
+
+        DDS keeps no order between two topics: a frame may be here before its class map.
+        """
         for phase in self.phases:
             if set(class_map.values()) - {UNLABELED} == {*phase.things, *phase.stuff}:
                 if not phase.class_map:
                     phase.quality = PanopticQuality(dict.fromkeys(class_map, True))
                 phase.class_map = class_map
+        early, self._early = self._early, []
+        for frame in early:
+            self(frame)
 
     def take_truth_names(self, message: LabelInfo) -> None:
         """Take the class map of the truth."""
         self.truth_names.update((entry.class_id, entry.class_name) for entry in message.class_map)
 
-    def _phase_of(self, class_ids: set[int]) -> Phase:
+    def _phase_of(self, class_ids: set[int]) -> Phase | None:
+        """Return the words of a frame; None if their class map is not known yet."""
         before, after = self.phases
         if after.class_map and class_ids <= after.class_map.keys():
             if self.new_frame_s is None:
@@ -154,6 +165,8 @@ class Watcher:
             return after
         if class_ids <= before.class_map.keys() and self.new_frame_s is None:
             return before
+        if not (before.class_map and after.class_map):
+            return None
         raise RuntimeError(f'a frame has the classes {sorted(class_ids)}, which belong to no '
                            'vocabulary, to both, or to the one before')
 

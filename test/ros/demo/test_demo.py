@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from unittest.mock import Mock
 
 import cv2
 import numpy as np
@@ -14,11 +15,14 @@ import pytest
 
 pytest.importorskip('rclpy', reason='rclpy is not installed: scripts/setup_env.sh')
 
+from sensor_msgs.msg import Image  # noqa: E402
+
 from eov_seg_core.world import generate_scene  # noqa: E402
 from eov_seg_ros.demo import __main__ as demo  # noqa: E402
 from eov_seg_ros.demo import files as demo_files  # noqa: E402
 from eov_seg_ros.demo import report as demo_report  # noqa: E402
 from eov_seg_ros.demo import world as demo_world  # noqa: E402
+from eov_seg_ros.demo.collector import NODE, Received  # noqa: E402
 
 
 @pytest.fixture
@@ -90,6 +94,35 @@ def test_a_class_map_that_comes_again_belongs_to_its_words():
     assert (phases[0].class_map, phases[1].class_map) == (maps[0], {})
     watcher.take_class_map(maps[1])
     assert phases[1].class_map == maps[1]
+
+
+def frame_of(class_id, stamp_ns):
+    """Return a frame that shows one class alone."""
+    label = Image(height=2, width=2, encoding='32SC1',
+                  data=np.full((2, 2), class_id << 16, np.int32).tobytes())
+    overlay = Image(height=2, width=2, encoding='rgb8', data=bytes(12))
+    return Received('', stamp_ns, 0, 0., {
+        f'{NODE}/panoptic': label, 'world_camera/truth/panoptic': label,
+        f'{NODE}/overlay': overlay})
+
+
+def test_a_frame_may_come_before_its_class_map():
+    phases = demo_world.phases_of(generate_scene(7))
+    space, video = Mock(), Mock()
+    space.take_frame.return_value = (np.zeros((2, 2, 3), np.uint8),) * 2
+    watcher = demo_world.Watcher(phases, video, space)
+    before, after = phases
+    maps = [{0: 'unlabeled', **dict(enumerate([*phase.things, *phase.stuff], first))}
+            for phase, first in ((before, 1), (after, 101))]
+    watcher.take_class_map(maps[0])
+    for class_id, stamp_ns in ((1, 10), (101, 20), (102, 30)):
+        watcher(frame_of(class_id, stamp_ns))
+    assert (before.stamps_s, after.stamps_s, watcher.new_frame_s) == ([1e-8], [], None)
+    watcher.take_class_map(maps[1])
+    assert (before.stamps_s, after.stamps_s) == ([1e-8], [2e-8, 3e-8])
+    assert watcher.new_frame_s is not None
+    with pytest.raises(RuntimeError, match=r'has the classes \[1\], which belong to no vocab'):
+        watcher(frame_of(1, 40))
 
 
 def test_video_lasts_as_long_as_its_frames(tmp_path):
