@@ -37,6 +37,15 @@ def read_text(path: Path) -> str:
     if len(content) > MAX_BYTES:
         raise ValueError(f'this file is larger than {MAX_BYTES >> 10} KiB, which no list of words '
                          'and no recipe needs; check that it is the file that you mean')
+    return decode_text(content)
+
+
+def decode_text(content: bytes) -> str:
+    """Return the text of a file's content, without a byte order mark.
+
+    Raises:
+        ValueError: It is no UTF-8.
+    """
     try:
         return content.decode('utf-8-sig')
     except UnicodeDecodeError as error:

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping
+import contextlib
 
 _STAMPS = {'zero_stamps': 'had no time stamp', 'no_clock_stamps': 'came while there was no time',
            'future_stamps': 'were stamped in the future', 'old_stamps': 'were older than an hour'}
@@ -41,7 +43,10 @@ def _network(values: Mapping[str, str]) -> str:
 def _not_used(values: Mapping[str, str]) -> str:
     """Return what was asked for and is replaced by something slower, and why."""
     text = values.get('fallbacks', 'none')
-    return '' if text == 'none' else text.strip('{}')
+    with contextlib.suppress(ValueError, SyntaxError):      # the node writes a dictionary
+        reasons: dict[str, str] = dict(ast.literal_eval(text))
+        return '; '.join(f'{name}: {reason}' for name, reason in reasons.items())
+    return '' if text == 'none' else text
 
 
 def _pictures(values: Mapping[str, str]) -> str:

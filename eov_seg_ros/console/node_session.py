@@ -25,7 +25,7 @@ from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_ros.console.assembly import ClassMap, found, same_names
 from eov_seg_ros.console.facts import in_sentences
 from eov_seg_ros.console.memory import NodeMemory
-from eov_seg_ros.console.outputs import OutputReader, Picture
+from eov_seg_ros.console.outputs import OutputReader, Picture, segmenters
 from eov_seg_ros.console.remote_parameters import RemoteParameters
 
 _KEPT_FRAMES = 32
@@ -119,10 +119,10 @@ class NodeSession(Session):
 
     @property
     def state(self) -> str:
-        """One of error, loading, paused, empty, late, busy, ready."""
+        """One of absent, loading, paused, empty, late, busy, ready."""
         status = '' if self._status is None else self._status.message
         is_late = time.monotonic() - self._seen_s > _STALE_S
-        states = ((not self._is_there, 'error'), (status.startswith('STARTING'), 'loading'),
+        states = ((not self._is_there, 'absent'), (status.startswith('STARTING'), 'loading'),
                   (self.is_paused, 'paused'), (self.frame is None, 'empty'), (is_late, 'late'),
                   (self._wanted is not None, 'busy'))
         return next((name for holds, name in states if holds), 'ready')
@@ -146,8 +146,10 @@ class NodeSession(Session):
             entry.key: entry.value for entry in self._status.values}
         rate = values.get('output_rate_hz')
         seconds = None if self.frame is None else self.frame.seconds
+        if self.state in ('absent', 'late'):
+            return f'came {time.monotonic() - self._seen_s:.0f}\u00a0s ago'
         return ' · '.join([*([f'{rate} frames a second'] if rate else []),
-                          *([] if seconds is None else [f'{seconds:.2f} s old'])])
+                          *([] if seconds is None else [f'{seconds:.2f}\u00a0s old'])])
 
     def choose(self, index: int) -> None:
         """Show one of the cameras."""
@@ -224,13 +226,21 @@ class NodeSession(Session):
 
     def _complaint(self, now_s: float) -> str:
         if not self._is_there:
-            return (f'There is no node {self._target}. Start it, for example with: ros2 launch '
-                    'eov_seg_ros segment.launch.py')
+            return self._absence()
         if now_s - self._heard_s > _SILENT_S and self.is_watched:
-            return f'The node {self._target} has said nothing for {now_s - self._heard_s:.0f} s.'
+            since = time.strftime('%H:%M:%S', time.localtime(time.time() - now_s + self._heard_s))
+            return f'The node {self._target} has said nothing since {since}.'
         if self._status is not None and self._status.level > DiagnosticStatus.OK:
             return f'The node says: {self._status.message}'
         return ''
+
+    def _absence(self) -> str:
+        """Say that the node is not there, and which ones are."""
+        others = segmenters(self._node)
+        advice = (f'Running: {", ".join(others)}; start the console with --node {others[0]}.'
+                  if others else 'Start it, for example with: ros2 launch eov_seg_ros '
+                  'segment.launch.py image:=/camera/image_raw')
+        return f'There is no node {self._target}. {advice}'
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         statuses = {status.name: status for status in message.status

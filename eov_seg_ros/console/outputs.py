@@ -19,6 +19,7 @@ _QOS = QoSProfile(depth=2)
 _LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 _PARTS = {'instance': CompressedImage, 'semantic': CompressedImage, 'confidence': CompressedImage,
           'detections': Detection2DArray}
+_OVERLAY = '/overlay/compressed'
 _KEPT_STAMPS = 8
 
 
@@ -35,6 +36,13 @@ class Picture:
     header: Header
     overlay: bytes
     parts: dict[str, Any]
+
+
+def segmenters(node: Node) -> list[str]:
+    """Return the full names of the nodes that publish an overlay, as far as they are known."""
+    topics = [name for name, _ in node.get_topic_names_and_types() if name.endswith(_OVERLAY)]
+    return sorted({f'{info.node_namespace.rstrip("/")}/{info.node_name}' for topic in topics
+                   for info in node.get_publishers_info_by_topic(topic)})
 
 
 class OutputReader:
@@ -70,7 +78,7 @@ class OutputReader:
             self._subscribe(kind, f'{name}/compressed' if kind is CompressedImage else name,
                             functools.partial(self._on_part, name))
         # the node publishes the overlay last, and the executor takes subscriptions in their order
-        self._subscribe(CompressedImage, 'overlay/compressed', self._on_overlay)
+        self._subscribe(CompressedImage, _OVERLAY[1:], self._on_overlay)
 
     def _subscribe(self, kind: type, name: str, callback: Callable[[Any], None],
                    qos: QoSProfile = _QOS) -> None:

@@ -175,6 +175,7 @@ def test_objects_are_seen_from_above_and_found(page, client) -> None:
 def test_a_killed_node_is_told_and_its_successor_is_followed(page, robot) -> None:
     robot.kill('node')
     wait_for(lambda: 'The node /eov_seg has said nothing' in page.text('.banner'), 'not told')
+    wait_for(lambda: 'stale' in page.element('.stage').get_attribute('class'), 'it looks live')
     page.save('no_node')
     page.type(THINGS, 'lamp')       # DDS believes for 20 s that the node is there
     wait_for(lambda: 'did not answer' in page.text(REASON), 'no reason')
@@ -196,6 +197,8 @@ def test_another_camera_is_chosen_and_without_a_page_nothing_is_subscribed_to(
         return set(map(client.node.count_subscribers, topics(camera)))
 
     client.wait_for(lambda: (subscribers('left'), subscribers('right')) == ({1}, {0}))
+    from eov_seg_ros.console.outputs import segmenters
+    client.wait_for(lambda: segmenters(client.node) == ['/eov_seg'])
     page.element('.view .q-select').click()
     wait_for(lambda: page.text('.q-menu') == 'left\nright', 'the cameras are not offered')
     page.script('document.querySelectorAll(".q-menu .q-item")[1].click()')
@@ -267,7 +270,7 @@ def test_what_the_node_says_about_itself_is_told_in_sentences(ros) -> None:
         'by the picture alone'))
     assert told['Network'] == ('variant t, computed by torch 2.14 on cpu in fp32 until its engine '
                                'is ready')
-    assert told['Not used'] == "'runtime': 'openvino is not installed'"
+    assert told['Not used'] == 'runtime: openvino is not installed'
     assert told['Depth'] == ('90 pictures had it, 1 had one that cannot be used, '
                              'for 4 the place of the camera was not known')
     assert told['Faults'] == '2 failed, 3 had no time stamp'

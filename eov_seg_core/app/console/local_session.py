@@ -27,6 +27,7 @@ from eov_seg_core.vocabulary import Vocabulary
 _log = logging.getLogger(__name__)
 _KEPT_FRAMES = 3
 """Of 4K each takes about 100 MB."""
+_MOST_NAMED = 4
 _FAILURES = (ValueError, RuntimeError, OSError, MemoryError, cv2.error)
 
 
@@ -224,13 +225,15 @@ class LocalSession(Session):
         vocabulary, rgb = wish.vocabulary, wish.rgb
         if vocabulary is not None and vocabulary != segmenter.vocabulary:
             segmenter.set_vocabulary(vocabulary)
+            self.note = _note(segmenter.unknown_words(vocabulary))
         if rgb is None:
             return None
-        start = time.monotonic()
-        result = PanopticResult(np.zeros(rgb.shape[:2], np.int32), []) if vocabulary is None else (
-            segmenter(rgb, score_threshold=wish.thresholds.score_threshold,
-                      overlap_threshold=wish.thresholds.overlap_threshold))
-        seconds = time.monotonic() - start
+        start, seconds = time.monotonic(), None
+        result = PanopticResult(np.zeros(rgb.shape[:2], np.int32), [])
+        if vocabulary is not None:
+            result = segmenter(rgb, score_threshold=wish.thresholds.score_threshold,
+                               overlap_threshold=wish.thresholds.overlap_threshold)
+            seconds = time.monotonic() - start
         number = 1 + (0 if self.frame is None else self.frame.number)
         return Frame(number, wish.name, jpeg(draw_overlay(rgb, result)), lambda: result,
                      vocabulary, seconds, jpeg(rgb), rgb)
@@ -240,3 +243,12 @@ class LocalSession(Session):
         self.error = ' '.join(str(error).split()) or 'there is not enough memory'
         self._is_busy = False
         self.revision += 1
+
+
+def _note(unknown: Sequence[str]) -> str:
+    """Say which words the network can only guess; '' if there are none."""
+    shown, more = unknown[:_MOST_NAMED], len(unknown) - _MOST_NAMED
+    return '' if not unknown else (
+        f'The network has not learned {", ".join(shown)}{f" and {more} more" if more > 0 else ""}:'
+        ' what it marks so is a guess. Variant t knows the words of the preset world_labels; the '
+        'published weights know far more.')

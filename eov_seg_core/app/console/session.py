@@ -37,6 +37,7 @@ class Session(ABC):
         revision: Grows with everything that a page has to show anew.
         error: What went wrong last, in a sentence; '' if nothing did.
         is_paused: Whether new pictures are left out.
+        note: What is to be known about the words in force; '' if nothing is.
         word_delay_s: From the last change of words to the first frame with them.
     """
 
@@ -46,6 +47,7 @@ class Session(ABC):
     def __init__(self, kept_frames: int) -> None:
         self.revision = 0
         self.error = ''
+        self.note = ''
         self.is_paused = False
         self.word_delay_s: float | None = None
         self._frames: deque[Frame] = deque(maxlen=kept_frames)
@@ -94,13 +96,13 @@ class Session(ABC):
     @property
     @abstractmethod
     def state(self) -> str:
-        """One of loading, error, paused, empty, late, busy, no words, ready."""
+        """One of absent, loading, error, paused, empty, late, busy, no words, ready."""
 
     @property
     def figures(self) -> str:
         """How fast it goes, for people; '' if that is not known."""
         seconds = None if self.frame is None else self.frame.seconds
-        return '' if seconds is None else f'{seconds:.2f} s'
+        return '' if seconds is None else f'segmented in {seconds:.2f}\u00a0s'
 
     @property
     def facts(self) -> Sequence[tuple[str, str]]:

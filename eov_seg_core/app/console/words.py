@@ -5,10 +5,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+import unicodedata
 
 import yaml
 
+from eov_seg_core.io.yaml_text import decode_text
 from eov_seg_core.vocabulary import Category, Vocabulary
+from eov_seg_core.vocabulary.canonical import canonical_form
 from eov_seg_core.vocabulary.category import split_synonyms
 from eov_seg_core.vocabulary.file import from_yaml
 
@@ -45,6 +48,11 @@ class Words:
         """
         return cls.of(Vocabulary.from_categories(from_yaml(text)))
 
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Words:
+        """Return the words of the content of a vocabulary file; as `from_yaml`."""
+        return cls.from_yaml(decode_text(data))
+
     def to_yaml(self) -> str:
         """Return the text of a vocabulary file with these words."""
         # one list, because 'things' and 'stuff' may not hold homonyms, and published presets do
@@ -58,8 +66,20 @@ class Words:
         return self.things if is_thing else self.stuff
 
     def added(self, text: str, is_thing: bool) -> Words:
-        """Add the entries of a text, one a line; empty lines are left out."""
+        """Add the entries of a text, one a line; empty lines are left out.
+
+        Raises:
+            ValueError: One holds control characters, or names only what is there already.
+        """
         lines = tuple(line.strip() for line in text.splitlines() if line.strip())
+        there = {canonical_form(name): entry for entry in self.entries(is_thing)
+                 for name in split_synonyms(entry)}
+        for line in lines:
+            if any(unicodedata.category(character) == 'Cc' for character in line):
+                raise ValueError(f'{line!r} holds a control character; type it anew')
+            homes = {there.get(canonical_form(name)) for name in split_synonyms(line)}
+            if len(homes) == 1 and None not in homes:
+                raise ValueError(f'{line!r} is there already, as {homes.pop()!r}')
         return self._with(is_thing, self.entries(is_thing) + lines)
 
     def removed(self, entry: str, is_thing: bool) -> Words:

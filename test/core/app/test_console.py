@@ -38,6 +38,9 @@ class TwoHalves:
     def set_vocabulary(self, vocabulary):
         self.vocabulary = vocabulary
 
+    def unknown_words(self, vocabulary):
+        return tuple(name for name in vocabulary.names if name.startswith('glorp'))
+
     def __call__(self, rgb, **thresholds):
         if rgb.shape[0] == 13:
             raise RuntimeError('13 rows are too\nunlucky')
@@ -82,6 +85,14 @@ def test_words_are_added_moved_renamed_and_removed() -> None:
     assert words.replaced('chair', ' stool ', is_thing=True).things == ('mug, cup', 'stool')
     assert words.removed('chair', is_thing=True).removed('chair', is_thing=True) == Words(
         ('mug, cup',))
+
+
+@pytest.mark.parametrize(('text', 'reason'), [
+    ('Mug', "'Mug' is there already, as 'mug, cup'"), ('cup, mug', 'is there already'),
+    ('tall\x00mug', 'control character')])
+def test_what_would_change_nothing_is_refused(text: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        Words(('mug, cup',), ('wall',)).added(text, is_thing=True)
 
 
 def test_two_edits_at_a_time_are_both_kept(session) -> None:
@@ -134,7 +145,18 @@ def test_every_preset_survives_chips_and_yaml(name: str) -> None:
 
 def test_a_file_that_is_no_vocabulary_is_refused() -> None:
     with pytest.raises(ValueError, match='things'):
-        Words.from_yaml('wheels: 4')
+        Words.from_bytes(b'wheels: 4')
+    with pytest.raises(ValueError, match='no UTF-8'):
+        Words.from_bytes('things: [café]'.encode('latin-1'))
+    assert Words.from_bytes(b'\xef\xbb\xbfthings: [mug]') == Words(('mug',))
+
+
+def test_words_that_the_network_never_learned_are_named(shown) -> None:
+    assert shown.note == ''
+    shown.edit_words(lambda _: Words((*(f'glorp {number}' for number in range(6)), 'mug')))
+    wait_for(lambda: 'not learned glorp 0, glorp 1, glorp 2, glorp 3 and 2 more' in shown.note)
+    shown.undo()
+    wait_for(lambda: shown.note == '')
 
 
 def ask(*headers, token=None, method='GET', kind='http', query=b''):
@@ -239,7 +261,7 @@ def test_wrong_words_change_nothing(shown) -> None:
 def test_without_words_nothing_is_looked_for(shown) -> None:
     shown.edit_words(lambda _: Words())
     wait_for(lambda: shown.state == 'no words' and shown.frame.vocabulary is None)
-    assert shown.frame.result.segments == []
+    assert (shown.frame.result.segments, shown.figures) == ([], '')
     with pytest.raises(ValueError, match='words'):
         archive(shown.frame)
 

@@ -23,13 +23,21 @@ from eov_seg_core.app.console.session import Session
 from eov_seg_core.results.merge import Thresholds
 
 _STATES = {
-    'loading': 'Loading the network...', 'error': 'Something went wrong', 'paused': 'Paused',
-    'empty': 'No picture yet', 'late': 'No new picture comes', 'busy': 'Working...',
-    'no words': 'No words yet: type one', 'ready': 'Ready'}
+    'absent': 'The node is not there', 'loading': 'Loading the network...',
+    'error': 'Something went wrong', 'paused': 'Paused', 'empty': 'No picture yet',
+    'late': 'No new picture comes', 'busy': 'Working...', 'no words': 'No words yet: type one',
+    'ready': 'Ready'}
+_STALE = {'absent': 'The node is not there. This picture is old.',
+          'late': 'No new picture comes. This one is old.',
+          'loading': 'The network is loaded. This picture is old.'}
 _WAITING = {
+    'absent': 'Waiting for the node',
     'loading': 'Loading the network. You can type words meanwhile.',
-    'empty': 'No picture has come yet.', 'busy': 'The first picture is being looked at.'}
+    'empty': 'Waiting for the first picture', 'late': 'Waiting for the first picture',
+    'busy': 'The first picture is being looked at.'}
 _REFRESH_S = 0.25
+_OTHER_PX = 130     # height of the bar above the picture and of the line below
+_SHOWN = 'return Number(document.querySelector(".stage .live").dataset.frame || 0)'
 
 
 class Page:
@@ -48,6 +56,7 @@ class Page:
         self._facts = FactsPanel(session)
         self._revision = -1
         self._shown: Frame | None = None
+        self._size = (0, 0)
         self._thresholds = session.thresholds
 
     def build(self) -> None:
@@ -55,7 +64,7 @@ class Page:
         ui.add_css(CSS)
         ui.colors(primary='#1d5fa8')
         self._build_header()
-        with ui.element('main').classes('console'):
+        with ui.element('main').classes('console') as self._main:
             with ui.element('section').classes('view').props('aria-label="Picture"'):
                 self._picture.build()
             self._memory.build()
@@ -70,7 +79,9 @@ class Page:
     def _build_header(self) -> None:
         with ui.element('header').classes('bar'):
             ui.label('EOV-Seg').classes('brand').props('role=heading aria-level=1')
-            self._status = ui.label().classes('status').props('role=status aria-live=polite')
+            with ui.element('div').classes('status'):
+                self._status = ui.label().props('role=status aria-live=polite')
+                self._figures = ui.label()      # they change too often to be read aloud
             with ui.row().classes('gap-1 no-wrap'):
                 self._pause = ui.button('Pause', on_click=self._toggle_pause).props('flat no-caps')
                 self._pause.set_visibility(self._session.can_pause)
@@ -93,16 +104,18 @@ class Page:
                 self._sliders[name] = slider
 
     async def _refresh(self) -> None:
+        self._words.refresh()
         if self._revision == self._session.revision:
             return
         self._revision, frame = self._session.revision, self._session.frame
         if frame is not None and frame is not self._shown:
             await run.io_bound(lambda: frame.result)    # a node's labels are decoded here
-        self._status.set_text(self._status_text(frame))
+        state = self._session.state
+        self._status.set_text(_STATES[state])
+        self._figures.set_text(self._figures_text(frame))
         self._error.set_text(self._session.error)
         self._error.set_visibility(bool(self._session.error))
         self._pause.set_text('Go on' if self._session.is_paused else 'Pause')
-        self._words.refresh()
         if self._thresholds != self._session.thresholds:    # else a user may be dragging
             self._thresholds = self._session.thresholds
             for name, slider in self._sliders.items():
@@ -110,21 +123,28 @@ class Page:
         self._facts.refresh()
         self._memory.refresh()
         self._picture.refresh()
-        self._picture.wait('' if frame else _WAITING.get(self._session.state, ' '))
+        self._picture.tell((_STALE if frame else _WAITING).get(state, ''),
+                           is_stale=frame is not None and state in _STALE)
         if frame is not self._shown:
             self._shown = frame
             self._segments.show(frame, self._distances_m())
             if frame is not None:
-                self._picture.fit(*frame.result.instance.shape)
+                self._fit(*frame.result.instance.shape)
 
-    def _status_text(self, frame: Frame | None) -> str:
-        parts = [_STATES[self._session.state]]
+    def _fit(self, height: int, width: int) -> None:
+        """Give the picture as much room as it fills without scrolling."""
+        if (height, width) != self._size:
+            self._size = height, width
+            self._main.style(f'--wide: calc((100vh - {_OTHER_PX}px) * {width / height:.4f})')
+
+    def _figures_text(self, frame: Frame | None) -> str:
+        parts = ['']
         if frame is not None:
             height, width = frame.result.instance.shape
             parts += [frame.name, f'{width} x {height}', self._session.figures]
-        if self._session.word_delay_s is not None:
-            parts.append(f'words applied in {self._session.word_delay_s:.2f} s')
-        return ' · '.join(part for part in parts if part)
+            if self._session.word_delay_s is not None and frame.vocabulary is not None:
+                parts.append(f'words applied in {self._session.word_delay_s:.2f}\u00a0s')
+        return ' · '.join(part for number, part in enumerate(parts) if part or not number)
 
     def _distances_m(self) -> dict[str, float]:
         memory = self._session.memory
@@ -144,10 +164,14 @@ class Page:
             self._session.set_paused(not self._session.is_paused)
 
     async def _save(self) -> None:
-        frame = self._session.frame
+        try:
+            shown = await ui.run_javascript(_SHOWN)     # a newer one may be on its way
+        except TimeoutError:
+            shown = 0
+        frame = self._session.frame_of(shown) or self._session.frame
         try:
             if frame is None:
-                raise ValueError('there is no picture yet; drop one on the page first')
+                raise ValueError('there is no picture yet')
             data = await run.io_bound(archive, frame)
         except (ValueError, OSError) as error:
             ui.notify(str(error), type='negative')

@@ -10,13 +10,14 @@ from typing import Any
 from nicegui import events, run, ui
 
 from eov_seg_core.app.console.frame import Frame, Pixel
+from eov_seg_core.app.console.page.file_button import file_button, FileKind
 from eov_seg_core.app.console.page.script import PLACE, SCRIPT
 from eov_seg_core.app.console.security import MAX_UPLOAD_BYTES
 from eov_seg_core.app.console.session import Session
 from eov_seg_core.io.media import load_picture, to_rgb
 from eov_seg_core.results.result import Segment
 
-_OTHER_PX = 130     # height of the bar above the picture and of the line below
+_FORM_BYTES = 10_000    # what a browser sends around the file
 
 
 class PicturePanel:
@@ -46,7 +47,10 @@ class PicturePanel:
             if self._session.takes_pictures:
                 ui.toggle({'overlay': 'Overlay', 'input': 'Picture'}, value='overlay',
                           on_change=self._on_view).props('no-caps dense unelevated')
-            self._pixel = ui.label('Click the picture to see what is there.').classes('hint')
+                file_button('Choose a picture', FileKind(
+                    '', MAX_UPLOAD_BYTES - _FORM_BYTES,
+                    f'a picture of at most {MAX_UPLOAD_BYTES >> 20} MB'), self._on_file)
+            self._pixel = ui.label('Click the picture to see what is there.').classes('hint pixel')
             self._pixel.props('role=status aria-live=polite')
         self._build_choice()
 
@@ -59,14 +63,16 @@ class PicturePanel:
         if self._choice.value != self._session.source:  # another page chose, or a picture came
             self._choice.set_value(self._session.source)
 
-    def wait(self, reason: str) -> None:
-        """Say in place of the first picture why there is none; '': there is one."""
-        self._waiting.set_text(reason)
-        self._waiting.set_visibility(bool(reason))
+    def tell(self, state: str, *, is_stale: bool) -> None:
+        """Say over the picture why there is none, or none any more; '': it is the newest.
 
-    def fit(self, height: int, width: int) -> None:
-        """Give the picture as much room as it fills without scrolling."""
-        self._stage.style(f'width: min(100%, (100vh - {_OTHER_PX}px) * {width / height:.4f})')
+        Args:
+            state: In a sentence.
+            is_stale: There is a picture, but it is no longer what the camera sees.
+        """
+        self._waiting.set_text(state)
+        self._waiting.set_visibility(bool(state))
+        self._stage.classes(add='stale' if is_stale else '', remove='' if is_stale else 'stale')
 
     def outline(self, number: int, segment_id: int) -> None:
         """Outline a segment of a frame; (0, 0): none."""
@@ -78,13 +84,6 @@ class PicturePanel:
         self._choice = ui.select({}, label='Picture or camera', on_change=self._on_choice)
         self._choice.classes('w-full')
         self.refresh()
-        if self._session.takes_pictures:
-            ui.upload(label='Drop a picture here, or choose one with +', auto_upload=True,
-                      max_file_size=MAX_UPLOAD_BYTES - 10_000, on_upload=self._on_upload,
-                      on_rejected=lambda: ui.notify(
-                          f'This file is larger than {MAX_UPLOAD_BYTES >> 20} MB.',
-                          type='negative')
-                      ).props('flat bordered aria-label="Choose a picture"').classes('w-full drop')
 
     def _on_click(self, event: events.GenericEventArguments) -> None:
         number, right, down = event.args
@@ -108,14 +107,11 @@ class PicturePanel:
         except ValueError as error:
             ui.notify(str(error), type='negative')
 
-    async def _on_upload(self, event: events.UploadEventArguments) -> None:
-        name = event.file.name[:80]
-        event.sender.reset()    # type: ignore[attr-defined]
+    async def _on_file(self, name: str, data: bytes) -> None:
         try:
-            data = await event.file.read()
             rgb = await run.io_bound(lambda: to_rgb(load_picture(data, name), name))
         except ValueError as error:
-            ui.notify(str(error), type='negative', multi_line=True, timeout=8000)
+            ui.notify(str(error), type='negative', multi_line=True, timeout=10_000)
             return
         if rgb is not None:     # None: the program ends
             self._session.show(name, rgb)

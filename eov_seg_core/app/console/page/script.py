@@ -3,7 +3,8 @@
 """What the browser does by itself: show the newest frame, and know which one it shows.
 
 A frame is asked for when the one before is shown, so that none waits in a buffer; a page that is
-hidden asks for none.
+hidden asks for none.  Files that are dropped anywhere or pasted are given to the field of their
+kind, as if they were chosen there; without this, the browser would leave the page to show them.
 """
 
 SCRIPT = """
@@ -40,6 +41,29 @@ const eovSeg = {
   },
 };
 eovSeg.follow();
+const carriesFiles = (event) => event.dataTransfer?.types.includes('Files');
+const mark = (isOver) => document.body.classList.toggle('dropping', isOver);
+function take(files) {
+  const kind = /[.]ya?ml$/i.test(files[0].name) ? '.side' : '.view';
+  const field = document.querySelector(`${kind} .chooser input`), list = new DataTransfer();
+  if (!field) return;
+  list.items.add(files[0]);
+  field.files = list.files;
+  field.dispatchEvent(new Event('change', {bubbles: true}));
+}
+addEventListener('dragover', (event) => {
+  if (carriesFiles(event)) { event.preventDefault(); mark(true); }
+});
+addEventListener('dragleave', (event) => { if (!event.relatedTarget) mark(false); });
+addEventListener('drop', (event) => {
+  if (!carriesFiles(event)) return;
+  event.preventDefault(); mark(false);
+  if (event.dataTransfer.files.length) take(event.dataTransfer.files);
+});
+addEventListener('paste', (event) => {
+  const files = event.clipboardData.files;
+  if (files.length) { event.preventDefault(); take(files); }
+});
 """
 PLACE = ('(e) => { const box = e.target.getBoundingClientRect(); '
          'emit(Number(e.target.dataset.frame || 0), (e.clientX - box.left) / box.width, '

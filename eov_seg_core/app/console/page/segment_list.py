@@ -29,6 +29,7 @@ class SegmentList:
         self._on_outline = on_outline
         self._frame: Frame | None = None
         self._rows: list[_Row] = []
+        self._titles: dict[str, ui.label] = {}
         self._selected: Segment | None = None
         self._followed = ''
 
@@ -37,8 +38,12 @@ class SegmentList:
         with ui.row().classes('items-baseline gap-2'):
             ui.label('Segments').classes('title').props('role=heading aria-level=2')
             self._count = ui.label().classes('hint')
-        self._empty = ui.label(
-            'Nothing found yet. Other words, or lower thresholds, may find more.').classes('hint')
+        self._empty = ui.label().classes('hint')
+        with ui.element('div').classes('head').props('aria-hidden=true') as self._head:
+            for text, style in (('', 'dot'), ('id', 'number'), ('name', 'name'),
+                                ('score', 'figure'), ('away', 'figure'), ('area', 'figure')):
+                self._titles[text] = ui.label(text).classes(style)
+        self._head.set_visibility(False)
         self._list = ui.element('div').classes('segments').props('role=list')
 
     def show(self, frame: Frame | None, distances_m: Mapping[str, float]) -> None:
@@ -51,7 +56,12 @@ class SegmentList:
         self._frame = frame
         segments = [] if frame is None else sorted(
             frame.result.segments, key=lambda segment: (-segment.area, segment.id))
+        self._empty.set_text('' if frame is None else 'Type a word to look for.' if (
+            frame.vocabulary is None) else
+            'Nothing found. Other words, or lower thresholds, may find more.')
         self._empty.set_visibility(not segments)
+        self._head.set_visibility(bool(segments))
+        self._titles['away'].set_visibility(bool(distances_m))
         more = max(len(segments) - _MOST_ROWS, 0)
         self._count.set_text(f'{len(segments)}' + (f', the largest {_MOST_ROWS}' if more else ''))
         for segment, number in zip(segments[:_MOST_ROWS], range(_MOST_ROWS)):
@@ -59,7 +69,7 @@ class SegmentList:
                 with self._list:
                     self._rows.append(_Row(self.select))
             self._rows[number].show(segment, frame.result.instance.size,  # type: ignore[union-attr]
-                                    distances_m.get(str(segment.id)))
+                                    distances_m)
         for row in self._rows[len(segments):]:
             row.hide()
         if self._followed:
@@ -105,7 +115,8 @@ class _Row:
             self._distance = ui.label().classes('figure').props('title="From the camera"')
             self._area = ui.label().classes('figure').props('title="Share of the picture"')
 
-    def show(self, segment: Segment, pixels: int, distance_m: float | None) -> None:
+    def show(self, segment: Segment, pixels: int, distances_m: Mapping[str, float]) -> None:
+        distance_m = distances_m.get(str(segment.id))
         if self._segment is None or self._segment.name != segment.name:
             red, green, blue = class_color(segment.name)
             self._dot.style(f'background: rgb({red}, {green}, {blue})')
@@ -115,7 +126,7 @@ class _Row:
         self._kind.set_text('thing' if segment.is_thing else 'stuff')
         self._score.set_text(f'{segment.score:.2f}')
         self._distance.set_text('' if distance_m is None else f'{distance_m:.1f} m')
-        self._distance.set_visibility(distance_m is not None)
+        self._distance.set_visibility(bool(distances_m))    # else a column would stay empty
         self._area.set_text(f'{segment.area / pixels:.1%}')
         self._button.set_visibility(True)
 

@@ -12,54 +12,72 @@ body.body--dark { --line: #3a4350; --panel: #1b2129; --ground: #12161c; --ink: #
        background: var(--panel); border-bottom: 1px solid var(--line); flex-wrap: wrap; }
 .brand { font-weight: 700; font-size: 18px; }
 .status { flex: 1; color: var(--soft); overflow-wrap: anywhere; }
-.body--dark .q-btn--flat { --q-primary: #8dbdf5; }
-.console { display: grid; grid-template: auto 1fr / minmax(0, 1fr) 380px; gap: 16px;
-       padding: 16px; box-sizing: border-box; width: 100%; max-width: 1800px; margin: 0 auto; }
+.status > * { display: inline; }
+.status > :first-child { color: var(--ink); font-weight: 500; }
+.body--dark :is(.q-btn--flat, .q-field, .q-slider, .q-menu) { --q-primary: #8dbdf5; }
+.body--dark .q-slider__text { color: #12161c; }
+.console { --wide: calc((100vh - 130px) * 4 / 3); display: grid; gap: 16px; padding: 16px;
+       grid-template: auto 1fr / minmax(0, var(--wide)) minmax(380px, 1fr);
+       box-sizing: border-box; width: 100%; max-width: 2200px; margin: 0 auto; }
 .view, .side { display: flex; flex-direction: column; gap: 10px; min-width: 0; }
+.view { min-width: min(100%, 480px); }
 .side { grid-row: 1 / span 2; grid-column: 2; background: var(--panel); padding: 14px;
-       border: 1px solid var(--line); border-radius: 10px; }
+       border: 1px solid var(--line); border-radius: 10px; max-width: 640px; }
 .stage { position: relative; background: #000; border-radius: 10px; overflow: hidden;
-       min-height: 200px; line-height: 0; }
+       min-height: 80px; line-height: 0; width: min(100%, var(--wide)); }
+.stage:has(.live:not([src])) { aspect-ratio: 4 / 3; }
 .stage img { display: block; width: 100%; height: auto; cursor: crosshair; }
 .stage .live:not([src]) { visibility: hidden; }
+.stage.stale .live { filter: grayscale(1) brightness(.45); }
+.stage.lost .waiting { display: none; }
 .stage.lost .live { filter: grayscale(1) brightness(.45); }
 .stage.lost::after { content: 'No answer from the server; trying again'; position: absolute;
        inset: 0; display: grid; place-items: center; color: #fff; line-height: 1.4; }
 .waiting { position: absolute; inset: 0; display: grid; place-items: center; padding: 20px;
        color: #e8ecf1; text-align: center; line-height: 1.4; }
 .key { font-family: monospace; min-width: 64px; font-weight: 600; }
-.stage .outline { position: absolute; inset: 0; height: 100%; pointer-events: none; }
+.stage .outline { position: absolute; inset: 0 0 auto; pointer-events: none; }
+.dropping .stage::before { content: 'Drop a picture, or words as YAML'; position: absolute;
+       inset: 0; z-index: 3; display: grid; place-items: center; line-height: 1.4;
+       font-size: 20px; color: #fff; background: rgb(18 22 28 / .8);
+       outline: 3px dashed #8dbdf5; outline-offset: -10px; border-radius: 10px; }
 .title { font-size: 16px; font-weight: 600; }
 .hint { color: var(--soft); font-size: 13px; overflow-wrap: anywhere; }
 .problem { color: var(--bad); }
 .banner { padding: 10px 16px; background: var(--panel); border-bottom: 1px solid var(--line);
-       overflow-wrap: anywhere; }
+       overflow-wrap: anywhere; font-variant-ligatures: none; }
 .kind-title { font-weight: 600; }
 .kind { border: 1px solid var(--line); border-radius: 8px; padding: 8px 10px;
        background: var(--field); }
-.chips { display: flex; flex-wrap: wrap; gap: 6px; max-height: 190px; overflow-y: auto;
-       padding: 4px 0; }
+.chips { display: flex; flex-wrap: wrap; gap: 6px; padding: 4px; margin: 0 -4px;
+       max-height: clamp(150px, 22vh, 400px); overflow-y: auto; }
 .chip { display: inline-flex; border: 2px solid; border-radius: 18px; max-width: 100%;
        background: var(--panel); cursor: grab; }
-.chip button { padding: 4px 4px 4px 10px; min-height: 32px; max-width: 270px; overflow: hidden; }
-.chip button > * { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
-.chip .remove { padding: 0 10px 0 4px; color: var(--soft); }
-button:focus-visible { outline: 3px solid #2f81d6; outline-offset: 1px; border-radius: 8px; }
-.preset { width: 150px; }
+.chip button { padding: 4px 4px 4px 10px; min-height: 32px; max-width: 270px; overflow: hidden;
+       text-overflow: ellipsis; white-space: nowrap; }
+.chip .remove { padding: 0 10px 0 4px; min-width: 28px; color: var(--soft); flex: none; }
+/* a shadow, because Quasar takes the outline of its buttons away */
+:is(button, .q-item, .q-slider__track-container):focus-visible {
+       box-shadow: 0 0 0 3px #2f81d6 !important; border-radius: 8px; outline: 0; z-index: 1; }
+.note { font-size: 14px; padding: 6px 10px; border-left: 4px solid #c98a00;
+       overflow-wrap: anywhere; background: var(--field); }
+.chooser { display: none; }
+.preset { flex: 1; min-width: 130px; }
+.pixel { flex: 1 1 200px; }
 .under .q-btn-group .q-btn { padding: 4px 12px; border: 1px solid var(--line); }
 .kind .q-field { margin-top: 6px; }
-.drop { box-shadow: none; }
-.drop .q-uploader__list { display: none; }
-.drop .q-uploader__header { background: var(--field); color: var(--ink); }
 .segments, .objects { display: flex; flex-direction: column; }
-.segments { max-height: 420px; overflow-y: auto; }
-.segment { display: flex; align-items: center; gap: 8px; padding: 4px 6px; min-height: 36px;
+.segments { max-height: 420px; overflow-y: auto; margin-top: -10px; }
+.segment, .head { display: flex; align-items: center; gap: 8px; padding: 4px 6px;
        text-align: left; border-bottom: 1px solid var(--line); }
+.segment { min-height: 36px; }
 .segment:hover { background: var(--field); }
-.segment .dot { width: 14px; height: 14px; border-radius: 4px; flex: none; }
-.segment .number { width: 24px; color: var(--soft); }
-.segment .name { flex: 1; overflow-wrap: anywhere; }
-.segment .figure { width: 48px; text-align: right; font-variant-numeric: tabular-nums; }
+.head { font-size: 13px; color: var(--soft); }
+:is(.segment, .head) .dot { width: 14px; height: 14px; border-radius: 4px; flex: none; }
+:is(.segment, .head) .number { min-width: 32px; color: var(--soft); }
+:is(.segment, .head) .name { flex: 1; overflow-wrap: anywhere; }
+:is(.segment, .head) .figure { width: 48px; text-align: right; }
+.segment .figure { font-variant-numeric: tabular-nums; }
 .room { display: grid; grid-template-columns: minmax(0, 3fr) minmax(260px, 2fr); gap: 16px;
        background: var(--panel); border: 1px solid var(--line); border-radius: 10px;
        padding: 14px; align-self: start; }
@@ -88,18 +106,22 @@ button:focus-visible { outline: 3px solid #2f81d6; outline-offset: 1px; border-r
 .objects { max-height: 340px; overflow-y: auto; }
 .segment.selected { background: var(--field); font-weight: 600; outline: 2px solid var(--soft);
        outline-offset: -2px; }
-.q-field__messages { line-height: 1.3; }
+.q-field__messages { line-height: 1.3; font-size: 13px; }
+.q-field:not(.q-field--error) .q-field__messages { color: var(--soft); }
 .kind .q-field--with-bottom { padding-bottom: 0; }
 .kind .q-field__bottom { position: static; transform: none; padding-top: 4px; min-height: 0; }
-.drop .q-uploader__subtitle { display: none; }
 .q-field--error { --q-negative: var(--bad); }
+@media (pointer: coarse) {
+  .chip button, .segment { min-height: 44px; }
+  .chip .remove { min-width: 40px; }
+}
 @media (max-width: 800px) {
   .status { order: 1; flex-basis: 100%; padding-bottom: 4px; }
   .bar { justify-content: space-between; column-gap: 4px; }
   .under { flex-wrap: wrap; }
   .console { grid-template: none / minmax(0, 1fr); padding: 8px; }
   .view { order: -2; }
-  .side { order: -1; grid-area: auto; }
+  .side { order: -1; grid-area: auto; max-width: none; }
   .segments { max-height: none; }
   .segment .kind-hint { display: none; }
   .room { grid-template-columns: minmax(0, 1fr); padding: 10px; }

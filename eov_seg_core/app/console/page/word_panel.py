@@ -8,12 +8,16 @@ from collections.abc import Callable
 
 from nicegui import events, run, ui
 
+from eov_seg_core.app.console.page.chip_box import ChipBox
+from eov_seg_core.app.console.page.file_button import file_button, FileKind
 from eov_seg_core.app.console.session import Session
 from eov_seg_core.app.console.words import Words
-from eov_seg_core.visualization import class_color
+from eov_seg_core.io.yaml_text import MAX_BYTES
 from eov_seg_core.vocabulary import presets
+from eov_seg_core.vocabulary.category import split_synonyms
 
-_MAX_FILE_BYTES = 1 << 20
+_FILES = FileKind('.yaml,.yml', MAX_BYTES, 'a YAML file, as "Save words" makes it, of at most '
+                  f'{MAX_BYTES >> 10} KiB')
 _KINDS = {True: ('Things', 'countable: told apart'), False: ('Stuff', 'the rest: floor, sky')}
 
 
@@ -27,7 +31,7 @@ class WordPanel:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._shown: Words | None = None
-        self._chips: dict[bool, ui.element] = {}
+        self._boxes: dict[bool, ChipBox] = {}
         self._fields: dict[bool, ui.input] = {}
         self._dragged: tuple[str, bool] | None = None
 
@@ -36,26 +40,26 @@ class WordPanel:
         ui.label('Words').classes('title').props('role=heading aria-level=2')
         for is_thing in (True, False):
             self._build_kind(is_thing)
-        with ui.row().classes('items-center gap-1'):
-            ui.button('Undo', on_click=self.undo).props('flat dense no-caps')
+        self._note = ui.label().classes('note').props('role=status aria-live=polite')
+        self._note.set_visibility(False)
+        with ui.row().classes('items-center gap-1 tools'):
+            ui.button('Undo', on_click=self.undo).props('flat dense no-caps').tooltip(
+                'Take back the last change of words (Ctrl+Z)')
             ui.button('Save words', on_click=self._save).props('flat dense no-caps')
+            file_button('Load words', _FILES, self._on_file)
             ui.select(list(presets()), label='Preset', on_change=self._on_preset).props(
-                'dense clearable').classes('preset')
-        ui.upload(label='Load words (YAML)', auto_upload=True, max_file_size=_MAX_FILE_BYTES,
-                  on_upload=self._on_file).props('flat bordered accept=".yaml,.yml"').classes(
-                      'w-full drop')
+                'dense outlined options-dense').classes('preset')
         self.refresh()
 
     def refresh(self) -> None:
         """Show the session's words, which another page may have changed."""
-        if self._shown == self._session.words:
-            return
-        self._shown = self._session.words
-        for is_thing, chips in self._chips.items():
-            chips.clear()
-            with chips:
-                for entry in self._shown.entries(is_thing):
-                    self._build_chip(entry, is_thing)
+        if self._shown != self._session.words:
+            words = self._session.words
+            is_shown = [box.show(words.entries(is_thing)) for is_thing, box in self._boxes.items()]
+            self._shown = words if all(is_shown) else None
+        if self._note.text != self._session.note:
+            self._note.set_text(self._session.note)
+            self._note.set_visibility(bool(self._session.note))
 
     def focus(self) -> None:
         """Let the user type a thing."""
@@ -70,39 +74,26 @@ class WordPanel:
             with ui.row().classes('items-baseline gap-2'):
                 ui.label(title).classes('kind-title')
                 ui.label(hint).classes('hint')
-            self._chips[is_thing] = ui.element('div').classes('chips')
+            self._boxes[is_thing] = chips = ChipBox(
+                lambda entry: self._edit(entry, is_thing),
+                lambda entry: self._remove(entry, is_thing),
+                lambda entry: self._drag(entry, is_thing))
+            chips.build()
             field = ui.input(placeholder='name, synonym, ... and Enter').classes('w-full')
             field.props(f'dense outlined aria-label="Add {title.lower()}"')
             field.on('keydown.enter', lambda _: self._add(is_thing))
             self._fields[is_thing] = field
-
-    def _build_chip(self, entry: str, is_thing: bool) -> None:
-        name, *synonyms = (part.strip() for part in entry.split(','))
-        red, green, blue = class_color(name)
-        chip = ui.element('span').classes('chip').props('draggable=true')
-        chip.style(f'border-color: rgb({red}, {green}, {blue})')
-        chip.on('dragstart', lambda _: self._drag(entry, is_thing))
-        with chip:
-            edit = ui.element('button').props('type=button')
-            edit.on('click', lambda _: self._edit(entry, is_thing))
-            edit.props['title'] = f'{entry}: change, or move between things and stuff'
-            with edit:
-                ui.label(name + (f' +{len(synonyms)}' if synonyms else ''))
-            remove = ui.element('button').props('type=button').classes('remove')
-            remove.on('click', lambda _: self._change(
-                lambda words: words.removed(entry, is_thing), is_thing))
-            remove.props['aria-label'] = f'Remove {name}'
-            with remove:
-                ui.label('×')
 
     async def _add(self, is_thing: bool) -> None:
         field = self._fields[is_thing]
         text = str(field.value or '')
         if not text.strip() or self._is_asking(is_thing):   # Enter was pressed twice
             return
-        if await self._change(lambda words: words.added(text, is_thing), is_thing
-                              ) and field.value == text:
-            field.set_value('')
+        if await self._change(lambda words: words.added(text, is_thing), is_thing):
+            if field.value == text:
+                field.set_value('')
+            field.props['hint'] = explained(text)
+            self._boxes[is_thing].reveal_last()
 
     def _is_asking(self, is_thing: bool) -> bool:
         return bool(self._fields[is_thing].props.get('loading'))
@@ -114,6 +105,7 @@ class WordPanel:
         """Change words; what is wrong with them is said under the field of their kind."""
         field = self._fields[is_thing]
         field.props('loading')
+        field.props['hint'] = ''
         try:
             await run.io_bound(change)      # a node may take its time, or be gone
         except ValueError as error:
@@ -124,6 +116,11 @@ class WordPanel:
         field.error = None
         self.refresh()
         return True
+
+    async def _remove(self, entry: str, is_thing: bool) -> None:
+        if await self._change(lambda words: words.removed(entry, is_thing), is_thing
+                              ) and not self._session.words.entries(is_thing):
+            self._fields[is_thing].run_method('focus')      # no chip can take it
 
     def _edit(self, entry: str, is_thing: bool) -> None:
         def close_if(is_done: bool) -> None:
@@ -174,11 +171,25 @@ class WordPanel:
         if event.value in presets():
             await self._attempt(lambda: self._session.use_preset(str(event.value)), True)
 
-    async def _on_file(self, event: events.UploadEventArguments) -> None:
-        event.sender.reset()    # type: ignore[attr-defined]
+    async def _on_file(self, name: str, data: bytes) -> None:
         try:
-            words = Words.from_yaml((await event.file.read()).decode('utf-8'))
+            words = await run.io_bound(Words.from_bytes, data)
         except ValueError as error:
-            ui.notify(f'{event.file.name[:80]}: {error}', type='negative', multi_line=True)
+            ui.notify(f'{name}: {error}', type='negative', multi_line=True, timeout=10_000)
             return
-        await self._change(lambda _: words, True)
+        if words is not None:       # None: the program ends
+            await self._change(lambda _: words, True)
+
+
+def explained(text: str) -> str:
+    """Say what the commas of an entry did, which may not be what was meant; '': there are none.
+
+    >>> explained('mug, cup')
+    'One word with 2 names: mug, cup. Press Enter after each word to get several.'
+    >>> explained('mug')
+    ''
+    """
+    names = [name.strip() for name in split_synonyms(text)]
+    return '' if len(names) < 2 or '\n' in text else (
+        f'One word with {len(names)} names: {", ".join(names)}. '
+        'Press Enter after each word to get several.')
