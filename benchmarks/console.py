@@ -129,7 +129,7 @@ def measure_browser(page: object) -> None:
 
 
 def _delay(status: str) -> str:
-    found = re.search(r'applied in ([\d.]+) s', status)
+    found = re.search(r'applied in ([\d.]+)\s', status)
     return '' if found is None else found[1]
 
 

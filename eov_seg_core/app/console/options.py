@@ -8,8 +8,11 @@ import argparse
 from dataclasses import dataclass
 import re
 import secrets
+import socket
 
 from eov_seg_core.app.console.security import LOOPBACK
+
+_ALL = ('0.0.0.0', '::')    # addresses to listen at that no browser can open
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,8 @@ class ServerAddress:
     @property
     def url(self) -> str:
         """What to type into a browser."""
-        host = f'[{self.host}]' if ':' in self.host else self.host
+        name = socket.gethostname() if self.host in _ALL else self.host
+        host = f'[{name}]' if ':' in name else name
         return f'http://{host}:{self.port}/' + (f'?token={self.token}' if self.token else '')
 
 

@@ -18,6 +18,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 MAX_UPLOAD_BYTES = 50 << 20
 LOOPBACK = frozenset({'127.0.0.1', 'localhost', '::1'})
 _COOKIE = 'eov_seg_console'
+_CLOSED = ((b'x-frame-options', b'SAMEORIGIN'), (b'x-content-type-options', b'nosniff'),
+           (b'cross-origin-resource-policy', b'same-origin'), (b'referrer-policy', b'no-referrer'))
 
 
 class Guard:
@@ -27,6 +29,7 @@ class Guard:
       somebody else whose name was pointed to 127.0.0.1 (DNS rebinding) is refused.
     - A request, also for a websocket, that carries an `Origin` must come from the page itself.
     - With a token, `?token=...` gives a cookie once; without either nothing is shown.
+    - Other sites can neither frame the page nor load its pictures.
     - What is sent must say its length, at most `MAX_UPLOAD_BYTES`.
 
     Args:
@@ -49,7 +52,7 @@ class Guard:
         if refusal is not None:
             await _refuse(scope, send, *refusal)
         elif self._is_known(headers):
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _closed(send))
         elif scope.get('method') == 'GET' and self._is_right(_given(scope)):
             await _open(scope, send, _given(scope))
         else:
@@ -101,6 +104,15 @@ def _refused_length(headers: dict[str, str]) -> tuple[int, str] | None:
 def _given(scope: Scope) -> str:
     query = parse_qs(scope.get('query_string', b'').decode('latin-1'))
     return str(query.get('token', [''])[0])
+
+
+def _closed(send: Send) -> Send:
+    """Let no other site show what is sent, in a frame of its page or as an image."""
+    async def send_closed(message: MutableMapping[str, Any]) -> None:
+        if message['type'] == 'http.response.start':
+            message['headers'] = [*message.get('headers', ()), *_CLOSED]
+        await send(message)
+    return send_closed
 
 
 async def _open(scope: Scope, send: Send, token: str) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import socket
 import threading
 import time
 import zipfile
@@ -19,6 +20,7 @@ from eov_seg_core.app.console.files import archive, outline
 from eov_seg_core.app.console.frame import Frame, jpeg, MAX_SHOWN_PX
 from eov_seg_core.app.console.local_session import LocalSession
 from eov_seg_core.app.console.memory import Extent, KnownObject, TopView, Viewer
+from eov_seg_core.app.console.options import ServerAddress
 from eov_seg_core.app.console.security import Guard, MAX_UPLOAD_BYTES
 from eov_seg_core.app.console.words import Words
 from eov_seg_core.io.coco.ids import rgb_to_ids
@@ -159,12 +161,18 @@ def test_words_that_the_network_never_learned_are_named(shown) -> None:
     wait_for(lambda: shown.note == '')
 
 
+def test_a_browser_elsewhere_can_open_the_address_that_is_printed() -> None:
+    assert ServerAddress('0.0.0.0', 81, 'secret-1').url == (
+        f'http://{socket.gethostname()}:81/?token=secret-1')
+    assert ServerAddress('::1', 81).url == 'http://[::1]:81/'
+
+
 def ask(*headers, token=None, method='GET', kind='http', query=b''):
     """Return the status and headers that the guard answers, (200, {}) where it lets through."""
     sent = []
 
     async def app(scope, receive, send):
-        sent.append({'status': 200, 'headers': []})
+        await send({'type': 'http.response.start', 'status': 200, 'headers': []})
 
     async def send(message):
         sent.append(message)
@@ -178,7 +186,9 @@ def ask(*headers, token=None, method='GET', kind='http', query=b''):
 
 @pytest.mark.parametrize('host', [b'127.0.0.1:8080', b'localhost', b'[::1]:8080', b'LocalHost:1'])
 def test_this_machine_is_let_in(host: bytes) -> None:
-    assert ask((b'host', host))[0] == 200
+    status, headers = ask((b'host', host))
+    assert (status, headers[b'x-frame-options']) == (200, b'SAMEORIGIN')
+    assert headers[b'cross-origin-resource-policy'] == b'same-origin'
 
 
 @pytest.mark.parametrize('host', [
