@@ -57,6 +57,7 @@ class NodeSession(Session):
         self._header: Header | None = None
         self._cameras: tuple[str, ...] = ('',)
         self._camera = 0
+        self._names: dict[int, str] = {}
         self._classes = ClassMap({}, None)
         self._wanted: tuple[Words, float] | None = None
         self._is_announced = False
@@ -255,9 +256,12 @@ class NodeSession(Session):
 
     def _on_parameters(self) -> None:
         self._cameras = tuple(self._parameters.values.get('camera_names') or ('',))
+        if same_names(self.words, list(self._names.values())):  # they may have come before
+            self._classes = ClassMap.of(self._names, self.words)
         self.revision += 1
 
     def _on_class_names(self, names: dict[int, str]) -> None:
+        self._names = names
         wanted = None if self._wanted is None else self._wanted[0]
         self._is_announced = wanted is not None and same_names(wanted, list(names.values()))
         words = wanted if wanted is not None and self._is_announced else self.words

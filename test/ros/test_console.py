@@ -260,6 +260,20 @@ def test_what_has_not_come_is_not_known(ros) -> None:
     assert (nothing.instance.shape, nothing.segments) == ((2, 3), [])
 
 
+def test_what_is_a_thing_is_known_in_whatever_order_the_messages_come(ros) -> None:
+    import rclpy
+
+    from eov_seg_ros.console.node_session import NodeSession
+    node = rclpy.create_node('console_order')
+    session = NodeSession(node, '/nobody')
+    session._on_class_names({7: 'mug', 9: 'wall'})
+    session._parameters.values = {'vocabulary.things': ['mug'], 'vocabulary.stuff': ['wall']}
+    session._on_parameters()
+    assert [each.is_thing for each in session._classes.vocabulary.categories] == [True, False]
+    session.stop()
+    node.destroy_node()
+
+
 def test_what_the_node_says_about_itself_is_told_in_sentences(ros) -> None:
     from eov_seg_ros.console.facts import in_sentences
     told = dict(in_sentences({

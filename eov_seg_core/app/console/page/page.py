@@ -126,6 +126,9 @@ class Page:
         self._picture.tell((_STALE if frame else _WAITING).get(state, ''),
                            is_stale=frame is not None and state in _STALE)
         if frame is not self._shown:
+            if self._shown is not None and frame is not None and (
+                    (frame.name, frame.vocabulary) != (self._shown.name, self._shown.vocabulary)):
+                self._picture.forget_pixel()
             self._shown = frame
             self._segments.show(frame, self._distances_m())
             if frame is not None:

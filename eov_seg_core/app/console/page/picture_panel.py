@@ -17,6 +17,7 @@ from eov_seg_core.app.console.session import Session
 from eov_seg_core.io.media import load_picture, to_rgb
 from eov_seg_core.results.result import Segment
 
+_ADVICE = 'Click the picture to see what is there.'
 _FORM_BYTES = 10_000    # what a browser sends around the file
 
 
@@ -50,7 +51,7 @@ class PicturePanel:
                 file_button('Choose a picture', FileKind(
                     '', MAX_UPLOAD_BYTES - _FORM_BYTES,
                     f'a picture of at most {MAX_UPLOAD_BYTES >> 20} MB'), self._on_file)
-            self._pixel = ui.label('Click the picture to see what is there.').classes('hint pixel')
+            self._pixel = ui.label(_ADVICE).classes('hint pixel')
             self._pixel.props('role=status aria-live=polite')
         self._build_choice()
 
@@ -73,6 +74,10 @@ class PicturePanel:
         self._waiting.set_text(state)
         self._waiting.set_visibility(bool(state))
         self._stage.classes(add='stale' if is_stale else '', remove='' if is_stale else 'stale')
+
+    def forget_pixel(self) -> None:
+        """Say nothing about a pixel, as another picture or other words have come."""
+        self._pixel.set_text(_ADVICE)
 
     def outline(self, number: int, segment_id: int) -> None:
         """Outline a segment of a frame; (0, 0): none."""
@@ -123,6 +128,7 @@ def describe(pixel: Pixel) -> str:
     if pixel.segment is None:
         return place + 'no segment.'
     segment = pixel.segment
-    others = ', '.join(f'{name} {probability:.2f}' for name, probability in pixel.others)
+    others = ', '.join(f'{name} ' + (f'{share:.2f}' if share >= 0.005 else 'under 0.01')
+                       for name, share in pixel.others)
     return (f'{place}{segment.name} #{segment.id}, score {segment.score:.2f}'
             + (f'; next: {others}' if others else ''))

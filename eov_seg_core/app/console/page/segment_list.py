@@ -41,7 +41,7 @@ class SegmentList:
         self._empty = ui.label().classes('hint')
         with ui.element('div').classes('head').props('aria-hidden=true') as self._head:
             for text, style in (('', 'dot'), ('id', 'number'), ('name', 'name'),
-                                ('score', 'figure'), ('away', 'figure'), ('area', 'figure')):
+                                ('score', 'figure'), ('distance', 'figure'), ('area', 'figure')):
                 self._titles[text] = ui.label(text).classes(style)
         self._head.set_visibility(False)
         self._list = ui.element('div').classes('segments').props('role=list')
@@ -61,7 +61,7 @@ class SegmentList:
             'Nothing found. Other words, or lower thresholds, may find more.')
         self._empty.set_visibility(not segments)
         self._head.set_visibility(bool(segments))
-        self._titles['away'].set_visibility(bool(distances_m))
+        self._titles['distance'].set_visibility(bool(distances_m))
         more = max(len(segments) - _MOST_ROWS, 0)
         self._count.set_text(f'{len(segments)}' + (f', the largest {_MOST_ROWS}' if more else ''))
         for segment, number in zip(segments[:_MOST_ROWS], range(_MOST_ROWS)):

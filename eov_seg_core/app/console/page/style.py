@@ -59,6 +59,7 @@ body.body--dark { --line: #3a4350; --panel: #1b2129; --ground: #12161c; --ink: #
 /* a shadow, because Quasar takes the outline of its buttons away */
 :is(button, .q-item, .q-slider__track-container):focus-visible {
        box-shadow: 0 0 0 3px #2f81d6 !important; border-radius: 8px; outline: 0; z-index: 1; }
+.segment:focus-visible { box-shadow: inset 0 0 0 3px #2f81d6 !important; }
 .note { font-size: 14px; padding: 6px 10px; border-left: 4px solid #c98a00;
        overflow-wrap: anywhere; background: var(--field); }
 .chooser { display: none; }
@@ -76,7 +77,7 @@ body.body--dark { --line: #3a4350; --panel: #1b2129; --ground: #12161c; --ink: #
 :is(.segment, .head) .dot { width: 14px; height: 14px; border-radius: 4px; flex: none; }
 :is(.segment, .head) .number { min-width: 32px; color: var(--soft); }
 :is(.segment, .head) .name { flex: 1; overflow-wrap: anywhere; }
-:is(.segment, .head) .figure { width: 48px; text-align: right; }
+:is(.segment, .head) .figure { width: 56px; text-align: right; }
 .segment .figure { font-variant-numeric: tabular-nums; }
 .room { display: grid; grid-template-columns: minmax(0, 3fr) minmax(260px, 2fr); gap: 16px;
        background: var(--panel); border: 1px solid var(--line); border-radius: 10px;

@@ -47,8 +47,8 @@ class WordPanel:
                 'Take back the last change of words (Ctrl+Z)')
             ui.button('Save words', on_click=self._save).props('flat dense no-caps')
             file_button('Load words', _FILES, self._on_file)
-            ui.select(list(presets()), label='Preset', on_change=self._on_preset).props(
-                'dense outlined options-dense').classes('preset')
+            self._presets = ui.select(list(presets()), label='Preset', on_change=self._on_preset)
+            self._presets.props('dense outlined options-dense').classes('preset')
         self.refresh()
 
     def refresh(self) -> None:
@@ -168,8 +168,10 @@ class WordPanel:
         ui.download.content(self._session.words.to_yaml(), 'words.yaml', 'application/yaml')
 
     async def _on_preset(self, event: events.ValueChangeEventArguments[str | None]) -> None:
-        if event.value in presets():
-            await self._attempt(lambda: self._session.use_preset(str(event.value)), True)
+        name = event.value
+        if name is not None:
+            self._presets.set_value(None)   # the words may change; chosen again, it acts again
+            await self._attempt(lambda: self._session.use_preset(name), True)
 
     async def _on_file(self, name: str, data: bytes) -> None:
         try:
