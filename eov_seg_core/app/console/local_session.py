@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 _KEPT_FRAMES = 3
 """Of 4K each takes about 100 MB."""
 _MOST_NAMED = 4
+_RETRY_S = 5.0      # until a camera that could not be opened is tried again
 _FAILURES = (ValueError, RuntimeError, OSError, MemoryError, cv2.error)
 
 
@@ -71,6 +72,7 @@ class LocalSession(Session):
         self._is_stopped = False
         self._is_wanted = threading.Condition()
         self._camera: threading.Event | None = None
+        self._lost = ''     # why the camera gives nothing
         self._thread = threading.Thread(target=self._run, name='console', daemon=True)
 
     def start(self) -> None:
@@ -172,19 +174,30 @@ class LocalSession(Session):
         if self._camera is not None:
             self._camera.set()
             self._camera = None
+        self._lost = ''
         self.is_paused = False
 
     def _watch(self, source: Source, is_over: threading.Event) -> None:
-        """Hand over the newest frame of a camera until another picture is chosen."""
-        try:
-            for picture in source.pictures():
-                if is_over.is_set():
-                    return
-                if not self.is_paused:
-                    self._change(name=source.path, rgb=picture.rgb)
-            self._fail(MediaError(f'{source.path} gives no more frames; is it still there?'))
-        except _FAILURES as error:
-            self._fail(error)
+        """Hand over the newest frame of a camera until another picture is chosen.
+
+        A camera that is not there is tried again, and the page says so meanwhile.
+        """
+        while not is_over.is_set():
+            try:
+                for picture in source.pictures():
+                    if is_over.is_set():
+                        return
+                    self._lost = ''
+                    if not self.is_paused:
+                        self._change(name=source.path, rgb=picture.rgb)
+                reason: Exception = MediaError(
+                    f'{source.path} gives no more frames; is it still there?')
+            except _FAILURES as error:
+                reason = error
+            if not (self._lost or is_over.is_set()):
+                self._fail(reason)
+                self._lost = self.error
+            is_over.wait(_RETRY_S)
 
     def _run(self) -> None:
         try:
@@ -216,7 +229,7 @@ class LocalSession(Session):
             if frame is not None and changed_at is not None and changed_at == self._changed_at:
                 self.word_delay_s = time.monotonic() - changed_at
                 self._changed_at = None
-            self.error = ''
+            self.error = self._lost
             self._is_busy = self._wish is not wish and self._wish.rgb is not None
         if frame is not None:
             self._add_frame(frame)

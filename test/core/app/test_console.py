@@ -10,11 +10,13 @@ import json
 import socket
 import threading
 import time
+from types import SimpleNamespace
 import zipfile
 
 import numpy as np
 import pytest
 
+from eov_seg_core.app.console import local_session
 from eov_seg_core.app.console.command import usable_sources
 from eov_seg_core.app.console.files import archive, outline
 from eov_seg_core.app.console.frame import Frame, jpeg, MAX_SHOWN_PX
@@ -24,7 +26,7 @@ from eov_seg_core.app.console.options import ServerAddress
 from eov_seg_core.app.console.security import Guard, MAX_UPLOAD_BYTES
 from eov_seg_core.app.console.words import Words
 from eov_seg_core.io.coco.ids import rgb_to_ids
-from eov_seg_core.io.media import load_picture, to_rgb
+from eov_seg_core.io.media import load_picture, MediaError, to_rgb
 from eov_seg_core.results.merge import Thresholds
 from eov_seg_core.results.result import PanopticResult, RawResult, Segment
 from eov_seg_core.vocabulary import presets, Vocabulary
@@ -306,6 +308,35 @@ def test_a_source_is_chosen_by_number_only(tmp_path, shown) -> None:
     for index in (-1, 1):
         with pytest.raises(ValueError, match='1 pictures'):
             session.choose(index)
+
+
+class LateCamera:
+    """A camera that is plugged in after it was asked for a picture."""
+
+    path, is_image, is_live = 'camera:3', False, True
+    is_there = False
+
+    def pictures(self):
+        if not self.is_there:
+            raise MediaError('camera:3 cannot be opened')
+        yield SimpleNamespace(rgb=np.zeros((20, 40, 3), np.uint8))
+
+
+def test_a_camera_that_is_not_there_is_told_until_it_comes(monkeypatch) -> None:
+    monkeypatch.setattr(local_session, '_RETRY_S', 0.01)
+    camera = LateCamera()
+    segmenter = TwoHalves()
+    session = LocalSession(lambda: segmenter, Words(('mug',)), [camera])
+    session.choose(0)
+    wait_for(lambda: session.error == 'camera:3 cannot be opened')
+    session.start()
+    session.edit_words(lambda _: Words(('lamp',)))      # which succeeds, and changes nothing here
+    wait_for(lambda: segmenter.vocabulary == Vocabulary(['lamp']))
+    time.sleep(0.05)
+    assert (session.state, session.error) == ('error', 'camera:3 cannot be opened')
+    camera.is_there = True
+    wait_for(lambda: session.frame is not None)
+    session.stop()
 
 
 def test_videos_and_missing_files_are_refused(tmp_path) -> None:

@@ -34,7 +34,7 @@ _WAITING = {
     'absent': 'Waiting for the node',
     'loading': 'Loading the network. You can type words meanwhile.',
     'empty': 'Waiting for the first picture', 'late': 'Waiting for the first picture',
-    'busy': 'The first picture is being looked at.'}
+    'busy': 'The first picture is being looked at.', 'error': 'There is no picture yet.'}
 _REFRESH_S = 0.25
 _OTHER_PX = 130     # height of the bar above the picture and of the line below
 _SHOWN = 'return Number(document.querySelector(".stage .live").dataset.frame || 0)'
