@@ -71,7 +71,8 @@ def _delay(values: Mapping[str, str]) -> str:
 
 def _depth(values: Mapping[str, str]) -> str:
     if 'depth_matched' not in values:
-        return 'the node runs without' if 'variant' in values else ''
+        return ('the node runs without; with depth:=true and transforms it knows where objects are'
+                if 'variant' in values else '')
     said = [f'{values["depth_matched"]} pictures had it', _counted(values, _DEPTH)]
     if values.get('no_pose', '0') != '0':
         said.append(f'for {values["no_pose"]} the place of the camera was not known')

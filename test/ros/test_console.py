@@ -290,3 +290,4 @@ def test_what_the_node_says_about_itself_is_told_in_sentences(ros) -> None:
     assert told['Faults'] == '2 failed, 3 had no time stamp'
     assert told['Ids'] == 'by the picture alone'
     assert in_sentences({}, '') == []
+    assert 'with depth:=true' in dict(in_sentences({'variant': 't'}, ''))['Depth']

@@ -134,6 +134,7 @@ def test_a_click_tells_the_pixel_and_outlines_its_segment(page) -> None:
 
 def test_a_row_of_the_list_outlines_its_segment_by_keyboard(page) -> None:
     row = page.element('.segment')
+    assert row.aria_role == 'button'        # not an item of a list, which nobody would press
     page.script('arguments[0].focus()', row)
     wait_for(lambda: page.count_colour((255, 255, 255), '.stage .outline') > 500, 'no outline')
 

@@ -45,7 +45,7 @@ class MemoryPanel:
             with ui.element('div'):
                 self._build_search()
                 self._empty = ui.label('No object has a place yet.').classes('hint')
-                self._list = ui.element('div').classes('objects').props('role=list')
+                self._list = ui.element('div').classes('objects')
         if self._session.memory is not None:    # what was asked before this page was opened
             self._answered = self._session.memory.search
         self.refresh()
@@ -124,7 +124,7 @@ class MemoryPanel:
 class _Row:
     def __init__(self, on_select: Callable[[str], None]) -> None:
         self._item: KnownObject | None = None
-        self._button = ui.element('button').classes('segment').props('type=button role=listitem')
+        self._button = ui.element('button').classes('segment').props('type=button')
         self._button.on('click', lambda _: None if self._item is None else on_select(
             self._item.id))
         with self._button:

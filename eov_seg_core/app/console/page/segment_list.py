@@ -44,7 +44,7 @@ class SegmentList:
                                 ('score', 'figure'), ('distance', 'figure'), ('area', 'figure')):
                 self._titles[text] = ui.label(text).classes(style)
         self._head.set_visibility(False)
-        self._list = ui.element('div').classes('segments').props('role=list')
+        self._list = ui.element('div').classes('segments')
 
     def show(self, frame: Frame | None, distances_m: Mapping[str, float]) -> None:
         """Show the segments of a frame; a selected one is looked for again in it.
@@ -101,7 +101,7 @@ class SegmentList:
 class _Row:
     def __init__(self, on_select: Callable[[Segment | None], None]) -> None:
         self._segment: Segment | None = None
-        self._button = ui.element('button').classes('segment').props('type=button role=listitem')
+        self._button = ui.element('button').classes('segment').props('type=button')
         for event in ('mouseenter', 'focus', 'click'):
             self._button.on(event, lambda _: on_select(self._segment))
         for event in ('mouseleave', 'blur'):
