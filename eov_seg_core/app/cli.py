@@ -157,7 +157,10 @@ def _add_benchmark(commands: Any) -> None:
     options.add_argument('--against', nargs='+', metavar='NAME=VALUE',
                          help='measure a second setting in turns with the first, for example '
                               'precision=fp32; or input_size, vocabulary, threads, '
-                              'compile, cuda_graphs')
+                              'compile, cuda_graphs, runtime')
+    options.add_argument('--busy', type=positive, default=0, metavar='N',
+                         help='measure each round once more beside N processes that keep a core '
+                              'busy (none)')
     parser.add_argument('--json', metavar='FILE', help='write all figures to this file, too')
     parser.set_defaults(run=_benchmark)
 
@@ -256,7 +259,8 @@ def _benchmark(arguments: argparse.Namespace) -> int:
     report = benchmark(BenchmarkJob(
         model=model, image=arguments.image, size=tuple(arguments.size),
         vocabulary=arguments.vocabulary, threads=arguments.threads, rounds=arguments.rounds,
-        warm_up=arguments.warm_up, against=tuple(arguments.against or ())))
+        warm_up=arguments.warm_up, against=tuple(arguments.against or ()),
+        busy=arguments.busy))
     print(report_tables(report))
     if target is not None:
         with replacing(target) as temporary:

@@ -9,9 +9,9 @@ turns in one run, so that what else the machine does cancels in their ratio.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 import time
 from typing import Any
@@ -21,16 +21,18 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
+from eov_seg_core.app.benchmark.busy import BusyProcesses
 from eov_seg_core.app.benchmark.parts import (
     cnn_trunk,
     part_operations,
     part_parameters,
     part_times,
 )
+from eov_seg_core.app.benchmark.setting import Setting
 from eov_seg_core.app.benchmark.timing import peak_resident_mib, ratio, Sample, summary, timed
 from eov_seg_core.app.commands import build_segmenter, describe_machine, ModelOptions
 from eov_seg_core.app.words import choose_vocabulary
-from eov_seg_core.device.precision import resolve_precision
+from eov_seg_core.inference.engines.choice import choose_runtime
 from eov_seg_core.inference.preprocess import ImageBatch, preprocess
 from eov_seg_core.inference.words import PreparedVocabulary
 from eov_seg_core.io.media import MediaError, read_image
@@ -43,64 +45,6 @@ TRUNK = 'CNN trunk alone'
 _PART_ROUNDS = 10
 
 Image = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Setting:
-    """What two measurements of one run may differ in.
-
-    Attributes:
-        precision: `fp32`, `fp16` or `bf16`.
-        input_size: Short side of the network's input in pixels.
-        vocabulary: A preset or a file.
-        threads: Of PyTorch on the CPU.
-        compile: With `torch.compile`.
-        cuda_graphs: On CUDA, as CUDA graphs.
-        runtime: As for `Segmenter`.
-    """
-
-    precision: str
-    input_size: int
-    vocabulary: str
-    threads: int
-    compile: bool = False
-    cuda_graphs: bool = True
-    runtime: str = 'auto'
-
-    def changed(self, changes: Sequence[str], device: torch.device) -> Setting:
-        """Return this setting with entries 'name=value' applied.
-
-        Raises:
-            ValueError: There is no such name, or no such value.
-        """
-        values: dict[str, Any] = {}
-        for change in changes:
-            name, _, text = change.partition('=')
-            name = name.replace('-', '_')
-            if name not in asdict(self) or not text:
-                raise ValueError(f'--against {change} is no change of a setting; expected '
-                                 f'NAME=VALUE with a NAME of {", ".join(asdict(self))}')
-            values[name] = _READERS[name](change, text) if name in _READERS else text
-        if 'precision' in values:
-            values['precision'] = resolve_precision(values['precision'], device)
-        return replace(self, **values)
-
-
-def _whole(change: str, text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f'--against {change} needs a whole number of at least 1')
-    return int(text)
-
-
-def _flag(change: str, text: str) -> bool:
-    if text not in ('true', 'false'):
-        raise ValueError(f'--against {change} needs true or false')
-    return text == 'true'
-
-
-_READERS: dict[str, Callable[[str, str], Any]] = {
-    'input_size': _whole, 'threads': _whole, 'compile': _flag, 'cuda_graphs': _flag}
-"""How the values of a setting are read that are no strings."""
 
 
 class Measurement:
@@ -118,6 +62,7 @@ class Measurement:
         calls: Name of a level -> what is timed for it; those of `LEVELS` return a result or
             a prediction, `TRUNK` is the yardstick.
         samples: The same names -> what was measured.
+        busy_samples: The same beside busy processes.
         start_up_s: What comes before the first frame that counts -> seconds.
         device_memory_mib: Largest memory of tensors on the GPU during a frame; 0 on the CPU.
     """
@@ -149,6 +94,7 @@ class Measurement:
             TRUNK: torch.inference_mode()(partial(cnn_trunk(model), self.batch.pixels_BCHW))}
         self._image = image
         self.samples: dict[str, list[Sample]] = {name: [] for name in self.calls}
+        self.busy_samples: dict[str, list[Sample]] = {name: [] for name in self.calls}
         self.device_memory_mib = 0.0
         self._reference = self._reference_ids(model)
         self._ids = self._reference
@@ -163,8 +109,14 @@ class Measurement:
             prediction = model(self.batch.pixels_BCHW, self.prepared.embedding)
         return self.segmenter.merge(prediction, self.batch, 0, self.prepared.vocabulary).instance
 
-    def run(self, *, keep: bool) -> None:
-        """Call each level once; keep what was measured unless it is for warming up."""
+    def run(self, *, keep: bool, is_busy: bool = False) -> None:
+        """Call each level once.
+
+        Args:
+            keep: What was measured; else it is for warming up.
+            is_busy: Other processes are at work.
+        """
+        kept = self.busy_samples if is_busy else self.samples
         torch.set_num_threads(self.setting.threads)
         device = self.segmenter.device
         if device.type == 'cuda':
@@ -174,7 +126,7 @@ class Measurement:
             if name == 'host to host':
                 self._ids = result.instance
             if keep:
-                self.samples[name].append(sample)
+                kept[name].append(sample)
         if device.type == 'cuda':
             self.device_memory_mib = torch.cuda.max_memory_allocated(device) / 2 ** 20
 
@@ -203,9 +155,18 @@ class Measurement:
                                'equal_pixels': parity['equal_pixels']} for level in LEVELS},
             'yardstick': {**summary(self.samples[TRUNK]), 'host_to_host_over_trunk': ratio(
                 self.samples['host to host'], self.samples[TRUNK])},
+            **self._beside_busy(),
             'parts': {part: {**clocks, 'gflop': operations[part]}
                       for part, clocks in times.items()},
             'device_memory_mib': self.device_memory_mib}
+
+    def _beside_busy(self) -> dict[str, Any]:
+        """Return the speeds beside busy processes, and over those without, if there were any."""
+        if not self.busy_samples[LEVELS[0]]:
+            return {}
+        return {'busy_speeds': {level: summary(self.busy_samples[level]) for level in LEVELS},
+                'busy_over_idle': {level: ratio(self.busy_samples[level], self.samples[level])
+                                   for level in LEVELS}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,6 +182,7 @@ class BenchmarkJob:
         rounds: Times that each call is measured.
         warm_up: Rounds before that.
         against: Changes 'name=value' that make the second setting; empty: measure one alone.
+        busy: Processes that keep a core busy in every other round; 0: none.
     """
 
     model: ModelOptions
@@ -231,6 +193,7 @@ class BenchmarkJob:
     rounds: int = 20
     warm_up: int = 3
     against: tuple[str, ...] = ()
+    busy: int = 0
 
 
 def benchmark(job: BenchmarkJob) -> dict[str, Any]:
@@ -244,6 +207,8 @@ def benchmark(job: BenchmarkJob) -> dict[str, Any]:
 
     Raises:
         ValueError: An option is wrong, or weights, vocabulary or image cannot be used.
+        OSError: A busy process cannot be started.
+        RuntimeError: A busy process was ended by somebody else.
     """
     image, start = _image(job), time.perf_counter()
     segmenter = build_segmenter(job.model)
@@ -251,15 +216,13 @@ def benchmark(job: BenchmarkJob) -> dict[str, Any]:
     model, device = segmenter.model.requires_grad_(False), segmenter.device
     setting = Setting(segmenter.precision, segmenter.input_size or min(image.shape[:2]),
                       job.vocabulary, job.threads or torch.get_num_threads(),
-                      runtime=job.model.runtime)
+                      runtime=choose_runtime(job.model.runtime, device.type, segmenter.precision))
     settings = [setting]
     if job.against:
         settings.append(setting.changed(job.against, device))
     with _threads_restored():
         measurements = [Measurement(model, setting, image, device) for setting in settings]
-        for step in tqdm(range(-job.warm_up, job.rounds), unit='round', disable=None):
-            for measurement in measurements:
-                measurement.run(keep=step >= 0)
+        _run_rounds(job, measurements)
         # loading is over, and counting operations must not look like a frame's memory
         peak_mib = peak_resident_mib()
         reports = [measurement.report(min(job.rounds, _PART_ROUNDS))
@@ -268,7 +231,7 @@ def benchmark(job: BenchmarkJob) -> dict[str, Any]:
         'variant': model.config.variant,
         'weights': model.weights_digest or ' or '.join(job.model.sources),
         'image': {'source': job.image or 'built-in world', 'size': list(image.shape[:2])},
-        'rounds': job.rounds, 'warm_up': job.warm_up,
+        'rounds': job.rounds, 'warm_up': job.warm_up, 'busy_processes': job.busy,
         'machine': describe_machine(device), 'peak_process_mib': peak_mib, 'load_s': load_s,
         'parameters': part_parameters(model), 'settings': reports}
     if len(measurements) == 2:
@@ -276,6 +239,18 @@ def benchmark(job: BenchmarkJob) -> dict[str, Any]:
             level: ratio(*(measurement.samples[level] for measurement in measurements))
             for level in LEVELS}
     return report
+
+
+def _run_rounds(job: BenchmarkJob, measurements: list[Measurement]) -> None:
+    """Measure in turns: one setting after the other, and each round without and with load."""
+    with BusyProcesses(job.busy) as others:
+        for step in tqdm(range(-job.warm_up, job.rounds), unit='round', disable=None):
+            for measurement in measurements:
+                measurement.run(keep=step >= 0)
+            if job.busy:
+                with others.at_work():
+                    for measurement in measurements:
+                        measurement.run(keep=step >= 0, is_busy=True)
 
 
 def _image(job: BenchmarkJob) -> Image:

@@ -13,6 +13,8 @@ _CLOCKS = {'cpu_ms': 'CPU ms', 'device_ms': 'GPU ms'}
 def report_tables(report: dict[str, Any]) -> str:
     """Return the tables of a report of `benchmark`."""
     return '\n\n'.join([_heading(report), *(_speeds(entry) for entry in report['settings']),
+                        *(_busy(entry, report['busy_processes']) for entry in report['settings']
+                          if report['busy_processes']),
                         *(_parts(entry, report['parameters']) for entry in report['settings']),
                         *_ratio(report)])
 
@@ -60,6 +62,18 @@ def _speeds(entry: dict[str, Any]) -> str:
         notes.append('So few segments say little about parity: use trained weights.')
     header = ['', 'p50 ms', 'p95', 'p99', f'{_CLOCKS[clock]} p50', 'frames/s', 'equal pixels']
     return '\n\n'.join([_title(entry), _table(header, rows), ' '.join(notes)])
+
+
+def _busy(entry: dict[str, Any], processes: int) -> str:
+    rows = []
+    for level, speed in entry['busy_speeds'].items():
+        wall, over = speed['wall_ms'], entry['busy_over_idle'][level]['wall']
+        rows.append([level, *(f'{wall[name]:.1f}' for name in ('p50', 'p95', 'p99')),
+                     f'{speed["frames_per_second"]:.2f}',
+                     f'{over["p50"]:.2f} ({over["p25"]:.2f} to {over["p75"]:.2f})'])
+    header = ['', 'p50 ms', 'p95', 'p99', 'frames/s', 'over idle, in turns']
+    return '\n\n'.join([f'Beside {processes} busy processes, {_title(entry)}',
+                        _table(header, rows)])
 
 
 def _second_clock(speed: dict[str, Any]) -> str:

@@ -20,7 +20,7 @@ from torchvision.ops import deform_conv2d
 
 from eov_seg_core import Segmenter, Vocabulary
 from eov_seg_core.app.benchmark import parts as benchmark_parts
-from eov_seg_core.app.benchmark.measure import LEVELS, Measurement, Setting
+from eov_seg_core.app.benchmark.measure import LEVELS, Measurement
 from eov_seg_core.app.benchmark.parts import (
     cnn_trunk,
     part_operations,
@@ -29,6 +29,7 @@ from eov_seg_core.app.benchmark.parts import (
     PartMeter,
     PARTS,
 )
+from eov_seg_core.app.benchmark.setting import Setting
 from eov_seg_core.app.benchmark.timing import ratio, Sample, summary, timed
 from eov_seg_core.app.cli import main
 from eov_seg_core.inference.compiled import CompiledNetwork
@@ -59,7 +60,7 @@ def test_a_run_reports_every_speed_beside_its_parity(checkpoint, tmp_path, capsy
     target = tmp_path / 'report.json'
     threads = torch.get_num_threads()
     assert main(['benchmark', '--checkpoint', checkpoint, *TINY, '--against', 'precision=bf16',
-                 'threads=1', '--json', str(target)]) == 0
+                 'threads=1', '--busy', '1', '--json', str(target)]) == 0
     report = json.loads(target.read_text())
     assert torch.get_num_threads() == threads
     first, second = report['settings']
@@ -78,6 +79,8 @@ def test_a_run_reports_every_speed_beside_its_parity(checkpoint, tmp_path, capsy
         assert set(entry['parts']) == set(PARTS)
         assert entry['parts']['CNN']['gflop'] > 0
         assert entry['yardstick']['host_to_host_over_trunk']['wall']['p50'] > 0
+        assert set(entry['busy_speeds']) == set(entry['busy_over_idle']) == set(LEVELS)
+        assert entry['busy_over_idle']['network']['wall']['p50'] > 0
     assert set(report['first_over_second']) == set(LEVELS)
     assert report['peak_process_mib'] > 50
     assert len(report['weights']) == 64
@@ -85,6 +88,7 @@ def test_a_run_reports_every_speed_beside_its_parity(checkpoint, tmp_path, capsy
     assert 'equal pixels' in printed
     assert 'bf16' in printed
     assert '100.000 %' in printed
+    assert 'Beside 1 busy processes' in printed
 
 
 def test_one_setting_has_no_ratio(tmp_path, capsys):
