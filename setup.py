@@ -39,14 +39,14 @@ EXTRAS_REQUIRE = {
     'ros': ROS_WHEELS,
     'training': ['lightning>=2.4,<3', 'tensorboard>=2.14', 'torchmetrics>=1.4,<2',
                  'pycocotools>=2.0.8'],
-    'bags': ['rosbags>=0.11,<0.12'],
+    'bags': ['rosbags>=0.11,<0.12', 'mcap>=1.1,<2'],
     'ray': ['ray>=2.40,<3'],
     'console': ['nicegui>=3.14,<4'],
     'onnx': ['onnx>=1.19', 'onnxscript>=0.5',
              'onnxruntime>=1.25; python_version >= "3.11"'],
     'openvino': ['openvino>=2026.4'],
     'demo': ['scikit-image>=0.22'],  # photographs that a wheel ships
-    'test': ['pytest>=7', 'pytest-xdist>=3.5', 'hypothesis>=6', 'catkin_pkg>=1.0', 'mcap>=1.1',
+    'test': ['pytest>=7', 'pytest-xdist>=3.5', 'hypothesis>=6', 'catkin_pkg>=1.0',
              'selenium>=4.15'],
     'dev': ['ruff>=0.6', 'mypy>=1.11', 'pre-commit>=3', 'codespell>=2.2'],
 }

@@ -35,6 +35,7 @@ class WorkReport:
         skipped: Left out.
         new: Labelled by this run.
         missing_parts: That another process has still to finish.
+        notes: Sentences on what is wrong with the input as a whole.
     """
 
     frames: int
@@ -43,6 +44,7 @@ class WorkReport:
     skipped: int = 0
     new: int = 0
     missing_parts: int = 0
+    notes: tuple[str, ...] = ()
 
 
 class PartWork(ABC):

@@ -17,6 +17,7 @@ from eov_seg_core.io.coco.parts import is_whole, merge_parts, PartWriter
 from eov_seg_core.io.files import held
 from eov_seg_core.parts.claim import claim, WORK
 from eov_seg_core.recordings.options import PictureOptions
+from eov_seg_core.recordings.source import time_ns_of
 
 if TYPE_CHECKING:
     from eov_seg_core.recordings.space.session import LabelledFrame
@@ -112,7 +113,7 @@ class PartPictures:
         most = self._options.max_score
         if most is not None and mean_confidence(result) >= most:
             return
-        tick = self._tick_of(stamp)
+        tick = self._tick_of(time_ns_of(frame.header, log_ns))
         if tick is not None and tick == self._tick:
             return
         thumbnail = self._thumbnail_of(image_rgb)
@@ -125,9 +126,9 @@ class PartPictures:
         self._writer.add(result, image_rgb, name, track_ids=frame.ids, **self._notes, stamp={
             'sec': int(stamp.sec), 'nanosec': int(stamp.nanosec)})
 
-    def _tick_of(self, stamp: Any) -> int | None:
+    def _tick_of(self, time_ns: int) -> int | None:
         period_s = self._options.period_s
-        return None if period_s is None else int((stamp.sec + stamp.nanosec / 1e9) / period_s)
+        return None if period_s is None else int(time_ns / 1e9 / period_s)
 
     def _thumbnail_of(self, image_rgb: RGB) -> npt.NDArray[np.float32] | None:
         """Return a small grey image, 0..1, if motion counts."""

@@ -47,6 +47,7 @@ class BagLabeller(PartWork):
         settings: What else the labels depend on, ready for JSON: the weights, for example.
         data_set: That gets the images which `options.pictures` says; None: no data set.
         shard: (i, n): make the parts i, i + n, ... only; the first one is drawn from the name.
+        is_strict: A frame that fails ends the work, and its part is not kept.
 
     Raises:
         ValueError: The folder holds something else, or labels of another recording, other words
@@ -56,10 +57,12 @@ class BagLabeller(PartWork):
 
     def __init__(self, source: Source, output: Path, segmenter: Segmenter,
                  options: LabelOptions, settings: Mapping[str, Any],
-                 data_set: DataSet | None = None, shard: tuple[int, int] = (0, 1)) -> None:
+                 data_set: DataSet | None = None, shard: tuple[int, int] = (0, 1),
+                 is_strict: bool = False) -> None:
         self._source = source
         self._segmenter = segmenter
         self._options = options
+        self._is_strict = is_strict
         self._messages = MessageWriter()
         if segmenter.vocabulary is None:
             raise ValueError('the segmenter has no vocabulary; call set_vocabulary first')
@@ -86,6 +89,12 @@ class BagLabeller(PartWork):
     def frames(self) -> int:
         """How many images there are."""
         return self._source.count
+
+    def finish(self) -> WorkReport:
+        """Count, as for all work, and tell what is wrong with the files of the recording."""
+        report = super().finish()
+        report.notes = self._source.notes
+        return report
 
     def _is_whole(self, part: str, manifest: Manifest) -> bool:
         """Say whether the file of a part is there, and its pictures, where there is a data set."""
@@ -119,6 +128,10 @@ class BagLabeller(PartWork):
             maker = LabelledPart(writer, self._source, self._messages, self._segmenter,
                                  self._options, self._session, self._chosen(pictures))
             self._fill(maker, start_ns, progress)
+        if self._is_strict:
+            for (topic, reason), count in maker.failures.items():
+                raise ValueError(f'{topic}, {part}: {count} frames failed: {reason}; '
+                                 '"--on-error skip" labels the others')
         manifest: Manifest = maker.counts()
         manifest['messages'] = sum(writer.counts.values())
         for (topic, reason), count in maker.failures.items():

@@ -16,7 +16,7 @@ from eov_seg_core.io.image_messages.layouts import RGB
 from eov_seg_core.recordings.messages import LATCHED, MessageWriter, TOPICS
 from eov_seg_core.recordings.options import LabelOptions
 from eov_seg_core.recordings.quality_of_service import node_qos
-from eov_seg_core.recordings.source import Source
+from eov_seg_core.recordings.source import Source, time_ns_of
 from eov_seg_core.recordings.space.feed import NoViewError, WAIT_NS
 from eov_seg_core.recordings.space.session import LabelledFrame, SpaceSession
 
@@ -117,9 +117,10 @@ class LabelledPart:
         return {topic: self._connections[name] for topic, name in topics.items()}
 
     def _copy_of(self, connection: Connection) -> Connection:
+        definition, digest = self._source.definition_of(connection)
         return self._writer.add_connection(
-            connection.topic, connection.msgtype, msgdef=connection.msgdef.data,
-            rihs01=connection.digest, offered_qos_profiles=self._source.qos_of(connection))
+            connection.topic, connection.msgtype, msgdef=definition, rihs01=digest,
+            offered_qos_profiles=self._source.qos_of(connection))
 
     def copy(self, connection: Connection, log_ns: int, data: bytes) -> None:
         """Take a message over as it is, if its topic is copied."""
@@ -136,7 +137,7 @@ class LabelledPart:
                 camera.skipped += 1
                 return
             message = self._source.message(connection.msgtype, data)
-            if self._is_too_soon(camera, message.header.stamp):
+            if self._is_too_soon(camera, message.header, log_ns):
                 camera.skipped += 1
                 return
             image_rgb = self._source.decode(message, self._options.max_megapixels)
@@ -212,11 +213,11 @@ class LabelledPart:
         camera.done += 1
         self._last = camera, log_ns, frame
 
-    def _is_too_soon(self, camera: _Camera, stamp: Any) -> bool:
+    def _is_too_soon(self, camera: _Camera, header: Any, log_ns: int) -> bool:
         """Say whether the rate leaves an image out; if not, it is the one of its period."""
         if self._options.rate_hz is None:
             return False
-        tick = int((stamp.sec + stamp.nanosec / 1e9) * self._options.rate_hz)
+        tick = int(time_ns_of(header, log_ns) / 1e9 * self._options.rate_hz)
         before, camera.tick = camera.tick, tick
         return tick == before
 

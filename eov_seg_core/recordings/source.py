@@ -5,19 +5,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 import difflib
 from pathlib import Path
 import re
 from typing import Any
 
 from rosbags.interfaces import Connection, Qos, QosDurability
-from rosbags.rosbag2 import Reader
-from rosbags.typesys import get_typestore, Stores
+from rosbags.typesys import get_types_from_idl, get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
 
 from eov_seg_core.io.image_messages.decoding import decode_compressed, decode_raw
 from eov_seg_core.io.image_messages.layouts import RGB
+from eov_seg_core.recordings.files.opening import damaged, Recording
 from eov_seg_core.recordings.quality_of_service import node_qos
 
 IMAGE = 'sensor_msgs/msg/Image'
@@ -27,6 +26,10 @@ TRANSFORMS = 'tf2_msgs/msg/TFMessage'
 TF, TF_STATIC = '/tf', '/tf_static'
 _NO_COLORS = ('16UC1', '32FC1', '32SC1')
 """Encodings of depth and labels, which no camera gives to pictures."""
+_IDL = '=' * 80 + '\nIDL: '     # as recorders begin
+_MOST_NAMED = 20
+_NO_HASH = 'RIHS00_' + 64 * '0'
+"""For a type that is not described; version 00 means that no hash was set."""
 
 
 def image_typestore() -> Typestore:
@@ -38,7 +41,7 @@ class Source:
     """The image topics of a recording, and what is copied with them.
 
     Args:
-        reader: An open reader.
+        recording: Open.
         topics: With images; none: the only one with images, beside depth.
         copy: Pattern of the topics that are copied, as a whole; None: none.
 
@@ -54,36 +57,48 @@ class Source:
         end_ns: After that of the last one.
     """
 
-    def __init__(self, reader: Reader, topics: Sequence[str] = (),
+    def __init__(self, recording: Recording, topics: Sequence[str] = (),
                  copy: str | None = None) -> None:
-        self._reader = reader
+        self._recording = recording
         self._types = image_typestore()
         self.cameras = camera_names(self._chosen(topics))
-        self._connections = [entry for entry in reader.connections
+        self._connections = [entry for entry in recording.connections
                              if entry.topic in self.cameras]
         self.copied = [] if copy is None else [
-            entry for entry in reader.connections if _matches(copy, entry.topic)]
+            entry for entry in recording.connections if _matches(copy, entry.topic)]
+        if copy is not None and not self.copied:
+            raise ValueError(f'--copy {copy!r} matches no whole topic of {self.path}; they are '
+                             f'{self._all_topics()}')
         self.count: int = sum(entry.msgcount for entry in self._connections)
         for topic in self.cameras:
             if not any(entry.msgcount for entry in self._connections if entry.topic == topic):
-                raise ValueError(f'{reader.path}: {topic} has no message')
-        self.start_ns: int = reader.start_time
-        self.end_ns: int = reader.end_time
+                raise ValueError(f'{recording.path}: {topic} has no message')
+        self.start_ns: int = recording.start_time
+        self.end_ns: int = recording.end_time
 
     def _chosen(self, topics: Sequence[str]) -> list[str]:
-        images = sorted({entry.topic for entry in self._reader.connections
+        images = sorted({entry.topic for entry in self._recording.connections
                          if entry.msgtype in (IMAGE, COMPRESSED)})
-        found = f'its image topics are {", ".join(images)}' if images else 'it has no images'
         for topic in topics:
             if topic not in images:
                 raise ValueError(self.no_such_topic(topic, 'image', images))
         if topics:
             return sorted(set(topics))
+        if not images:
+            raise ValueError(f'{self.path} has no {IMAGE} and no {COMPRESSED}; its topics are '
+                             f'{self._all_topics() or "none"}')
         pictures = [topic for topic in images if not self._is_depth(topic)] if images[1:] else (
             images)
         if len(pictures) != 1:
-            raise ValueError(f'{self._reader.path}: {found}; choose with --image-topic')
+            raise ValueError(f'{self.path}: its image topics are {", ".join(images)}; choose with '
+                             '--image-topic')
         return pictures
+
+    def _all_topics(self) -> str:
+        topics = sorted({f'{entry.topic} ({entry.msgtype})'
+                         for entry in self._recording.connections})
+        rest = f' and {len(topics) - _MOST_NAMED} more' if topics[_MOST_NAMED:] else ''
+        return ', '.join(topics[:_MOST_NAMED]) + rest
 
     def _is_depth(self, topic: str) -> bool:
         """Say whether the first message of a topic is of depth or labels."""
@@ -102,16 +117,21 @@ class Source:
     @property
     def path(self) -> Path:
         """Of the recording."""
-        return Path(str(self._reader.path))
+        return self._recording.path
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what is wrong with the files."""
+        return self._recording.notes
 
     def topics_of(self, message_type: str) -> list[str]:
         """Return the topics of a type, in order."""
-        return sorted({entry.topic for entry in self._reader.connections
+        return sorted({entry.topic for entry in self._recording.connections
                        if entry.msgtype == message_type})
 
     def connections_of(self, topic: str) -> list[Connection]:
         """Return what was recorded of a topic, one entry for each publisher."""
-        return [entry for entry in self._reader.connections if entry.topic == topic]
+        return [entry for entry in self._recording.connections if entry.topic == topic]
 
     def first(self, topic: str) -> Any:
         """Return the first message of a topic; None where there is none that can be read."""
@@ -137,7 +157,7 @@ class Source:
     def fingerprint(self) -> dict[str, Any]:
         """What tells this recording and topic from others, ready for JSON."""
         return {'topics': list(self.cameras), 'frames': self.count, 'start_ns': self.start_ns,
-                'end_ns': self.end_ns, 'messages': self._reader.message_count}
+                'end_ns': self.end_ns, 'messages': self._recording.message_count}
 
     def messages(self, start_ns: int, stop_ns: int, others: Iterable[Connection] = ()
                  ) -> Iterator[tuple[Connection, int, bytes]]:
@@ -161,9 +181,9 @@ class Source:
         if not wanted:      # which the reader takes for all
             return
         try:
-            yield from self._reader.messages(wanted, start_ns, stop_ns)
+            yield from self._recording.messages(wanted, start_ns, stop_ns)
         except Exception as error:  # noqa: BLE001  a damaged file fails in many ways
-            raise _damaged(self._reader.path, error) from error
+            raise damaged(self._recording.path, error) from error
 
     def latched(self, stop_ns: int) -> list[tuple[Connection, bytes]]:
         """Return the messages before a time that a late subscriber would still get.
@@ -189,6 +209,16 @@ class Source:
         """Return the recorded QoS; that of its purpose for /tf_static without one."""
         as_meant = [node_qos(is_latched=True)] if _is_latched(connection) else []
         return _profiles(connection) or as_meant
+
+    def definition_of(self, connection: Connection) -> tuple[str, str]:
+        """Return the text that defines the type of a topic, and its hash.
+
+        Recordings before Jazzy have neither, and .mcap files no hash.
+        """
+        kind, text = connection.msgtype, connection.msgdef.data
+        if not text and kind in self._types.fielddefs:
+            text = self._types.generate_msgdef(kind, ros_version=2)[0]
+        return text, connection.digest or _hash_of(text, kind)
 
     def message(self, message_type: str, data: bytes) -> Any:
         """Return a message of the typestore's type, with the fields of `message_type`.
@@ -232,11 +262,34 @@ def camera_names(topics: Sequence[str]) -> dict[str, str]:
     return dict(zip(topics, names))
 
 
+def stamp_ns_of(header: Any) -> int:
+    """Return the stamp of a header, nanoseconds."""
+    return int(header.stamp.sec) * 10**9 + int(header.stamp.nanosec)
+
+
+def time_ns_of(header: Any, log_ns: int) -> int:
+    """Return the stamp of a header; the time of the log for drivers that set none."""
+    return stamp_ns_of(header) or log_ns
+
+
 def _matches(pattern: str, topic: str) -> bool:
     try:
         return re.fullmatch(pattern, topic) is not None
     except re.error as error:
         raise ValueError(f'--copy {pattern!r} is no regular expression: {error}') from error
+
+
+def _hash_of(definition: str, kind: str) -> str:
+    """Return the hash of a type; that of none where its definition cannot be understood."""
+    if not definition:
+        return _NO_HASH
+    types = get_typestore(Stores.EMPTY)
+    try:
+        types.register(get_types_from_idl(definition) if definition.startswith(_IDL)
+                       else get_types_from_msg(definition, kind))
+        return types.hash_rihs01(kind)
+    except Exception:  # noqa: BLE001  a wrong definition fails in many ways; it is copied as it is
+        return _NO_HASH
 
 
 def _is_latched(connection: Connection) -> bool:
@@ -248,34 +301,3 @@ def _is_latched(connection: Connection) -> bool:
 def _profiles(connection: Connection) -> list[Qos]:
     """Return the recorded QoS, one for each publisher; some recorders note none."""
     return list(getattr(connection.ext, 'offered_qos_profiles', ()))
-
-
-@contextmanager
-def open_recording(path: Path) -> Iterator[Reader]:
-    """Open a bag: a folder with metadata.yaml, an .mcap or a .db3 file.
-
-    Raises:
-        ValueError: It is no bag, or is damaged; says how to repair it.
-        OSError: It cannot be read.
-    """
-    if not path.exists():
-        raise FileNotFoundError(f'{path} does not exist; check the path')
-    if path.is_dir() and not (path / 'metadata.yaml').is_file():
-        raise ValueError(f'{path} has no metadata.yaml, so it is no bag; name the folder of one '
-                         'recording, or make the file with "ros2 bag reindex"')
-    try:
-        reader = Reader(path)
-        reader.open()
-    except OSError:
-        raise
-    except Exception as error:  # noqa: BLE001  a damaged file fails in many ways
-        raise _damaged(path, error) from error
-    try:
-        yield reader
-    finally:
-        reader.close()
-
-
-def _damaged(path: Any, error: Exception) -> ValueError:
-    return ValueError(f'{path} cannot be read as a bag ({error or repr(error)}); a recording that '
-                      'was cut off is repaired with "mcap recover" or "ros2 bag reindex"')

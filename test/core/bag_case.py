@@ -20,10 +20,11 @@ from rosbags.rosbag2.enums import StoragePlugin
 from rosbags.typesys import get_typestore, Stores
 
 from eov_seg_core.recordings.dataset import DataSet
+from eov_seg_core.recordings.files.opening import open_recording
 from eov_seg_core.recordings.labelling import BagLabeller
 from eov_seg_core.recordings.messages import MessageWriter
 from eov_seg_core.recordings.options import LabelOptions, PictureOptions
-from eov_seg_core.recordings.source import COMPRESSED, IMAGE, open_recording, Source
+from eov_seg_core.recordings.source import COMPRESSED, IMAGE, Source
 from eov_seg_core.results.result import PanopticResult, Segment
 from eov_seg_core.vocabulary import Vocabulary
 

@@ -72,12 +72,16 @@ def _label_here(job: BagJob, report_problem: Callable[[str], None]
                 reports[path] = labeller.run(bar.update, report_problem)
         except (ValueError, OSError) as error:
             report_problem(str(error))
+            if job.is_strict:
+                break
     return reports
 
 
 def _tell(path: Path, report: WorkReport, job: BagJob, report_problem: Callable[[str], None],
           say: Callable[[str], None]) -> int:
     """Say what came of a recording, and return the exit status."""
+    for note in report.notes:
+        report_problem(note)
     rest = (f'; {report.missing_parts} parts are left to other processes'
             if report.missing_parts else '')
     say(f'{output_of(job, path)}: {report.frames} frames = {report.done} done + {report.failed} '

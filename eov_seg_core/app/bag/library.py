@@ -6,10 +6,12 @@ import importlib.util
 
 
 def require_rosbags() -> None:
-    """Raise RuntimeError, which says what to install, if there is no rosbags."""
-    if importlib.util.find_spec('rosbags') is None:
-        raise RuntimeError("recordings are read with rosbags, which is not installed; pip install "
-                           "'eov_seg_ros[bags]', or pip install rosbags")
+    """Raise RuntimeError, which says what to install, if a library for recordings is missing."""
+    missing = [name for name in ('rosbags', 'mcap') if importlib.util.find_spec(name) is None]
+    if missing:
+        names = ' and '.join(missing)
+        raise RuntimeError(f'recordings are read with {names}, which is not installed: pip '
+                           f"install 'eov_seg_ros[bags]', or pip install {' '.join(missing)}")
 
 
 def require_ray() -> None:

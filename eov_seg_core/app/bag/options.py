@@ -33,7 +33,7 @@ def add_parser(commands: Any) -> None:
                     'label_info, panoptic, detections. What is there is kept: the same command '
                     'again goes on. See docs/recordings.md.')
     parser.add_argument('inputs', nargs='+', metavar='INPUT',
-                        help='a bag: a folder with metadata.yaml, an .mcap or a .db3 file')
+                        help='a bag: a folder, an .mcap or a .db3 file')
     parser.add_argument('-o', '--output', required=True, metavar='DIR',
                         help='folder of the labelled bags')
     parser.add_argument('--image-topic', action='append', default=[], metavar='TOPIC',
@@ -65,6 +65,9 @@ def add_parser(commands: Any) -> None:
                         help='ray: on the cluster of RAY_ADDRESS, or on this machine (local)')
     parser.add_argument('--workers', type=positive, metavar='N',
                         help='of Ray (one for each GPU; one without GPUs)')
+    parser.add_argument('--on-error', choices=('skip', 'stop'), default='skip',
+                        help='what to do about a frame or a recording that cannot be used: go on '
+                             'with the others, or end the run (skip)')
     parser.add_argument('--max-error-rate', type=_share, default=0.01, metavar='0..1',
                         help='exit status 3 if a larger share of the frames failed (0.01)')
     _add_space(parser)
@@ -151,6 +154,8 @@ def _bag(arguments: argparse.Namespace) -> int:
         raise ValueError('--workers is for --engine ray; start the command several times instead')
     if arguments.engine == 'ray' and arguments.shard != (0, 1):
         raise ValueError('--shard is for --engine local; Ray shares the parts itself')
+    if arguments.engine == 'ray' and arguments.on_error == 'stop':
+        raise ValueError('--on-error stop is for --engine local; the workers of Ray go on')
     require_rosbags()
     from eov_seg_core.app.bag.command import label_bags
     from eov_seg_core.app.bag.runner import BagJob
@@ -159,7 +164,8 @@ def _bag(arguments: argparse.Namespace) -> int:
     return label_bags(BagJob(
         inputs=arguments.inputs, output=arguments.output, model=model, vocabulary=vocabulary,
         labels=labels, image_topics=arguments.image_topic, coco=arguments.coco,
-        shard=arguments.shard, max_error_rate=arguments.max_error_rate,
+        shard=arguments.shard, is_strict=arguments.on_error == 'stop',
+        max_error_rate=arguments.max_error_rate,
         workers=(arguments.workers or 0) if arguments.engine == 'ray' else None,
         instances=arguments.format == 'coco-instances'),
         report_problem, lambda line: print(printable(line)))

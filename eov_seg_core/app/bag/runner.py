@@ -12,9 +12,10 @@ from pathlib import Path
 from eov_seg_core.app.commands import ModelOptions
 from eov_seg_core.app.settings import build_labeller
 from eov_seg_core.recordings.dataset import DataSet
+from eov_seg_core.recordings.files.opening import open_recording
 from eov_seg_core.recordings.labelling import BagLabeller
 from eov_seg_core.recordings.options import LabelOptions
-from eov_seg_core.recordings.source import open_recording, Source
+from eov_seg_core.recordings.source import Source
 from eov_seg_core.vocabulary import Vocabulary
 
 
@@ -32,6 +33,7 @@ class BagJob:
         coco: Folder of a data set that gets the images which `labels.pictures` says.
         instances: Write COCO instances files of the data set as well.
         shard: (i, n): do what is the i-th of n processes' share, counted from 0.
+        is_strict: The first frame or recording that cannot be used ends the run.
         max_error_rate: More failed frames than this part of a recording, 0..1, are too many.
         workers: Of Ray; None: no Ray; 0: one for each GPU of the cluster, one without GPUs.
     """
@@ -45,6 +47,7 @@ class BagJob:
     coco: str | None = None
     instances: bool = False
     shard: tuple[int, int] = (0, 1)
+    is_strict: bool = False
     max_error_rate: float = 0.01
     workers: int | None = None
 
@@ -73,10 +76,11 @@ class JobRunner:
             ValueError: It cannot be used, or the output holds something else.
             OSError: It cannot be read, or the output not be written.
         """
-        with open_recording(path) as reader:
-            source = Source(reader, self._job.image_topics, self._job.labels.copy)
+        with open_recording(path) as recording:
+            source = Source(recording, self._job.image_topics, self._job.labels.copy)
             yield BagLabeller(source, output_of(self._job, path), self._segmenter,
-                              self._job.labels, self._settings, self._data_set, self._job.shard)
+                              self._job.labels, self._settings, self._data_set, self._job.shard,
+                              self._job.is_strict)
 
 
 def absolute(job: BagJob) -> BagJob:

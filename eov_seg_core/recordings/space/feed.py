@@ -13,7 +13,7 @@ from rosbags.interfaces import Connection
 
 from eov_seg_core.geometry import NoTransformError, space_view, SpaceView, TransformBuffer
 from eov_seg_core.recordings.options import SpaceOptions
-from eov_seg_core.recordings.source import Source, TF, TF_STATIC, TRANSFORMS
+from eov_seg_core.recordings.source import Source, stamp_ns_of, TF, TF_STATIC, TRANSFORMS
 from eov_seg_core.recordings.space.topics import DepthTopics
 
 LEAD_NS = 10 * 10**9
@@ -48,11 +48,6 @@ class NoViewError(Exception):
 class _Depth(NamedTuple):
     stamp_ns: int
     message: Any
-
-
-def stamp_ns_of(header: Any) -> int:
-    """Return the stamp of a header, nanoseconds."""
-    return int(header.stamp.sec) * 10**9 + int(header.stamp.nanosec)
 
 
 class SpaceFeed:

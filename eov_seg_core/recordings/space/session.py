@@ -12,8 +12,8 @@ from typing import Any, TYPE_CHECKING
 from eov_seg_core.geometry import Box, boxes_of, SpaceView
 from eov_seg_core.io.image_messages.layouts import RGB
 from eov_seg_core.recordings.options import LabelOptions
-from eov_seg_core.recordings.source import Source
-from eov_seg_core.recordings.space.feed import SpaceFeed, stamp_ns_of
+from eov_seg_core.recordings.source import Source, time_ns_of
+from eov_seg_core.recordings.space.feed import SpaceFeed
 from eov_seg_core.recordings.space.topics import depth_topics
 from eov_seg_core.tracking import Identities, RememberedObject
 from eov_seg_core.tracking.storage.state import load_identities, save_identities
@@ -116,7 +116,7 @@ class SpaceSession:
         if self._identities is None:
             boxes = boxes_of(result, view) if view is not None and is_placed else None
             return LabelledFrame(header, image_rgb, result, None, self._world_frame, view, boxes)
-        stamp_s = (stamp_ns_of(header) or log_ns) / 1e9
+        stamp_s = time_ns_of(header, log_ns) / 1e9
         named = self._identities.update(topic, result, stamp_s, view if self._in_space else None)
         boxes = named.boxes
         if boxes is None and view is not None and is_placed:

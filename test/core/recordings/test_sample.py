@@ -12,8 +12,9 @@ from rosbags.rosbag2 import Reader
 
 from eov_seg_core.app.cli import main
 from eov_seg_core.geometry.pose import as_matrix
+from eov_seg_core.recordings.files.opening import open_recording
 from eov_seg_core.recordings.sample import write_sample
-from eov_seg_core.recordings.source import image_typestore, open_recording, Source
+from eov_seg_core.recordings.source import image_typestore, Source
 from eov_seg_core.world import camera_path, generate_scene, render
 
 

@@ -13,9 +13,10 @@ import pytest
 
 from eov_seg_core.geometry import CLOUD_DTYPE, depth_in_metres, SpaceView
 from eov_seg_core.io.files import held
+from eov_seg_core.recordings.files.opening import open_recording
 from eov_seg_core.recordings.options import IN_SPACE, LabelOptions, SpaceOptions
 from eov_seg_core.recordings.sample import write_sample
-from eov_seg_core.recordings.source import open_recording, Source
+from eov_seg_core.recordings.source import Source
 from eov_seg_core.recordings.space.session import SpaceSession
 from eov_seg_core.recordings.space.topics import depth_topics
 from eov_seg_core.tracking import Identities
