@@ -28,7 +28,7 @@ USED_WITHOUT_IMPORT = {
     'rviz2',  # the launch file starts it
 }
 # Of an extra: the command that needs it says what to install where it is missing.
-EXTRAS = {'rosbags', 'ray', 'nicegui', 'fastapi'}    # nicegui requires fastapi
+EXTRAS = {'rosbags', 'mcap', 'ray', 'nicegui', 'fastapi'}    # nicegui requires fastapi
 # pip only: package.xml cannot name them, because Ubuntu's are too old or there are none.
 PIP_ONLY = {'torch', 'torchvision', 'open_clip', 'timm', 'safetensors', 'ftfy', 'regex'}
 
