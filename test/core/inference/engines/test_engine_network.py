@@ -8,8 +8,6 @@ import logging
 import threading
 import time
 
-from engine_case import small_network
-from network_case import random_vocabulary
 import pytest
 import torch
 
@@ -21,16 +19,6 @@ from eov_seg_core.inference.engines.network import (
     MAX_ENGINES,
 )
 from eov_seg_core.network.model import NetworkOutput
-
-
-@pytest.fixture(scope='module')
-def model():
-    return small_network()
-
-
-@pytest.fixture(scope='module')
-def words(model):
-    return random_vocabulary(model.embed_dim, 6)
 
 
 class FakeBuilder:

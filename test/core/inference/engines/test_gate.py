@@ -6,24 +6,12 @@ from __future__ import annotations
 
 import copy
 
-from engine_case import small_network
-from network_case import random_vocabulary
 import pytest
 import torch
 
 from eov_seg_core.inference.engines.gate import compare, FACTS, fault
 
 SIZE = (96, 128)
-
-
-@pytest.fixture(scope='module')
-def model():
-    return small_network()
-
-
-@pytest.fixture(scope='module')
-def words(model):
-    return random_vocabulary(model.embed_dim, 6)
 
 
 def run(model, pixels, guide):

@@ -30,16 +30,6 @@ def wait(_seconds):
 
 
 @pytest.fixture(scope='module')
-def model():
-    return small_network()
-
-
-@pytest.fixture(scope='module')
-def words(model):
-    return random_vocabulary(model.embed_dim, 6)
-
-
-@pytest.fixture(scope='module')
 def cache(tmp_path_factory):
     """Return a cache that is filled by the tests of this module."""
     return EngineCache(tmp_path_factory.mktemp('engines'))
