@@ -14,8 +14,13 @@ from rosbags.interfaces import Connection, Qos, QosDurability
 from rosbags.typesys import get_types_from_idl, get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
 
-from eov_seg_core.io.image_messages.decoding import decode_compressed, decode_raw
+from eov_seg_core.io.image_messages.decoding import (
+    decode_compressed,
+    decode_raw,
+    DEPTH_ENCODINGS,
+)
 from eov_seg_core.io.image_messages.layouts import RGB
+from eov_seg_core.io.image_messages.stamps import stamp_ns_of
 from eov_seg_core.recordings.files.opening import damaged, Recording
 from eov_seg_core.recordings.quality_of_service import node_qos
 
@@ -24,7 +29,7 @@ COMPRESSED = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 TRANSFORMS = 'tf2_msgs/msg/TFMessage'
 TF, TF_STATIC = '/tf', '/tf_static'
-_NO_COLORS = ('16UC1', '32FC1', '32SC1')
+_NO_COLORS = (*DEPTH_ENCODINGS, '32SC1')
 """Encodings of depth and labels, which no camera gives to pictures."""
 _IDL = '=' * 80 + '\nIDL: '     # as recorders begin
 _MOST_NAMED = 20
@@ -260,11 +265,6 @@ def camera_names(topics: Sequence[str]) -> dict[str, str]:
     if len(set(names)) < len(topics):   # an image, and its compressed twin
         names = [topic.strip('/') for topic in topics]
     return dict(zip(topics, names))
-
-
-def stamp_ns_of(header: Any) -> int:
-    """Return the stamp of a header, nanoseconds."""
-    return int(header.stamp.sec) * 10**9 + int(header.stamp.nanosec)
 
 
 def time_ns_of(header: Any, log_ns: int) -> int:

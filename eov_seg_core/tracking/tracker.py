@@ -75,7 +75,15 @@ class TrackedFrame:
 
 @dataclass(eq=False)
 class Track:
-    """A thing that is looked for in the image."""
+    """A thing that is looked for in the image.
+
+    Attributes:
+        id: 1..65535.
+        votes: Which class it is.
+        bbox_xyxy: Where it was seen last: left, top, right, bottom in pixels.
+        seen_s: When, by the stamp of the image, seconds.
+        hits: In how many images it was seen.
+    """
 
     id: int
     votes: ClassVotes
@@ -268,7 +276,7 @@ class Tracker:
             track = self._tracks.get(number)
             if track is None:
                 track = Track(number, ClassVotes(self._options.class_memory_s), item.bbox_xyxy,
-                               stamp_s, hits=0)
+                              stamp_s, hits=0)
                 self._tracks[number] = track
             track.votes.add(item.name, max(item.score, 1e-3), stamp_s)
             track.bbox_xyxy, track.seen_s, track.hits = item.bbox_xyxy, stamp_s, track.hits + 1

@@ -21,6 +21,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray, LabelInfo, VisionInfo
 
+from eov_seg_core.io.image_messages.stamps import stamp_ns_of
+
 NODE = 'eov_seg'
 UNTRAINED = ('UNTRAINED WEIGHTS: the segments in the pictures show nothing, or there are none. '
              'Give the demo a checkpoint: --checkpoint FILE')
@@ -178,7 +180,7 @@ class Collector:
 
     def _on_message(self, topic: str, message: Any, info: Mapping[str, Any]) -> None:
         self.counts[topic] += 1
-        stamp_ns = message.header.stamp.sec * 10**9 + message.header.stamp.nanosec
+        stamp_ns = stamp_ns_of(message.header)
         messages = self._partial.setdefault(stamp_ns, {})
         messages[topic] = message
         if len(messages) == len(self._topics):

@@ -14,9 +14,9 @@ from rclpy.clock import Clock
 from rclpy.clock_type import ClockType
 from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from std_msgs.msg import Header
 
 from eov_seg_core.geometry import NoTransformError
+from eov_seg_core.io.image_messages.stamps import stamp_ns_of
 from eov_seg_core.io.text import printable
 from eov_seg_ros.log_bridge import kind_of, Repeats
 from eov_seg_ros.middleware.qos import input_qos, QOS_OVERRIDES
@@ -123,7 +123,7 @@ class DepthInput:
     def image_came(self, image: Image | CompressedImage) -> None:
         """Take an image that needs its depth."""
         self._image_frame = image.header.frame_id
-        self._pass_on(self._pairing.image_came(_stamp_ns(image.header), image, time.monotonic()))
+        self._pass_on(self._pairing.image_came(stamp_ns_of(image.header), image, time.monotonic()))
         if self._pairing.is_waiting and self._timer is not None and self._timer.is_canceled():
             self._timer.reset()
 
@@ -223,7 +223,7 @@ class DepthInput:
 
     def _depth_came(self, depth: Image) -> None:
         self._arrived['depth image'] = True
-        self._pass_on(self._pairing.depth_came(_stamp_ns(depth.header), depth, time.monotonic()))
+        self._pass_on(self._pairing.depth_came(stamp_ns_of(depth.header), depth, time.monotonic()))
 
     def _info_came(self, info: CameraInfo) -> None:
         self._arrived['camera_info'] = True
@@ -238,8 +238,3 @@ class DepthInput:
         if pair is None:
             return
         self._hand_on(Shot(pair.image, None if self._info is None else pair.depth, self._info))
-
-
-def _stamp_ns(header: Header) -> int:
-    stamp_ns: int = header.stamp.sec * 10**9 + header.stamp.nanosec
-    return stamp_ns

@@ -16,6 +16,7 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import LabelInfo, VisionInfo
 
+from eov_seg_core.io.image_messages.stamps import stamp_ns_of
 from eov_seg_core.io.text import printable
 from eov_seg_ros.class_ids import LabelSpace
 from eov_seg_ros.conversions import label_info
@@ -39,12 +40,12 @@ _RATE_S = 1.0
 
 def stamp_fault(node: LifecycleNode, header: Header) -> StampFault | None:
     """Return what is wrong with a header's stamp by the node's clock."""
-    return judge_stamp(_stamp_ns(header), node.get_clock().now().nanoseconds)
+    return judge_stamp(stamp_ns_of(header), node.get_clock().now().nanoseconds)
 
 
 def age_ms(node: LifecycleNode, header: Header) -> float | None:
     """Return the milliseconds from a header's stamp until now; None if the stamp is faulty."""
-    stamp_ns, now_ns = _stamp_ns(header), node.get_clock().now().nanoseconds
+    stamp_ns, now_ns = stamp_ns_of(header), node.get_clock().now().nanoseconds
     return None if judge_stamp(stamp_ns, now_ns) else (now_ns - stamp_ns) / 1e6
 
 
@@ -53,12 +54,7 @@ def stamp_s(header: Header) -> float:
 
     The node's clock stands still where simulated time has not begun.
     """
-    return (_stamp_ns(header) or time.monotonic_ns()) / 1e9
-
-
-def _stamp_ns(header: Header) -> int:
-    stamp_ns: int = header.stamp.sec * 10**9 + header.stamp.nanosec
-    return stamp_ns
+    return (stamp_ns_of(header) or time.monotonic_ns()) / 1e9
 
 
 def _description(message: Message) -> str:

@@ -15,6 +15,7 @@ from std_msgs.msg import Header
 
 from eov_seg_core.geometry import LEVEL_CAMERA, NoTransformError, TransformBuffer
 from eov_seg_core.geometry.pose import from_roll_pitch_yaw, Matrix
+from eov_seg_core.io.image_messages.stamps import stamp_ns_of
 from eov_seg_core.io.text import printable
 from eov_seg_ros.log_bridge import Repeats
 from eov_seg_ros.space.tf2 import IS_INSTALLED, Tf2Buffer
@@ -95,7 +96,7 @@ class PoseInput:
         Raises:
             NoTransformError: It is not known; says why.
         """
-        stamp_ns = header.stamp.sec * 10**9 + header.stamp.nanosec
+        stamp_ns = stamp_ns_of(header)
         if not stamp_ns:
             raise NoTransformError('stamp', 'the image has no stamp: when was the camera there?')
         if self._tf2 is not None:
@@ -134,7 +135,7 @@ class PoseInput:
              ) -> None:
         try:
             self._buffer.add(
-                header.frame_id, child, header.stamp.sec * 10**9 + header.stamp.nanosec,
+                header.frame_id, child, stamp_ns_of(header),
                 (place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w),
                 is_static=is_static)
         except ValueError as error:

@@ -9,9 +9,9 @@ def require_rosbags() -> None:
     """Raise RuntimeError, which says what to install, if a library for recordings is missing."""
     missing = [name for name in ('rosbags', 'mcap') if importlib.util.find_spec(name) is None]
     if missing:
-        names = ' and '.join(missing)
-        raise RuntimeError(f'recordings are read with {names}, which is not installed: pip '
-                           f"install 'eov_seg_ros[bags]', or pip install {' '.join(missing)}")
+        raise RuntimeError('recordings are read with rosbags and mcap, and there is no '
+                           f"{' and no '.join(missing)}; pip install 'eov_seg_ros[bags]', or "
+                           f"pip install {' '.join(missing)}")
 
 
 def require_ray() -> None:

@@ -72,7 +72,7 @@ def _busy(entry: dict[str, Any], processes: int) -> str:
                      f'{speed["frames_per_second"]:.2f}',
                      f'{over["p50"]:.2f} ({over["p25"]:.2f} to {over["p75"]:.2f})'])
     header = ['', 'p50 ms', 'p95', 'p99', 'frames/s', 'over idle, in turns']
-    return '\n\n'.join([f'Beside {processes} busy processes, {_title(entry)}',
+    return '\n\n'.join([f'Busy processes beside it: {processes}. {_title(entry)}',
                         _table(header, rows)])
 
 

@@ -30,6 +30,8 @@ ENCODINGS = tuple(LAYOUTS)
 """The encodings of images that are taken."""
 _DEPTH_DTYPES: dict[str, np.dtype[Any]] = {
     '16UC1': np.dtype(np.uint16), '32FC1': np.dtype(np.float32)}
+DEPTH_ENCODINGS = tuple(_DEPTH_DTYPES)
+"""The encodings of depth that are taken."""
 
 
 class RawImage(Protocol):

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from rosbags.interfaces import Connection
 
 from eov_seg_core.geometry import NoTransformError, space_view, SpaceView, TransformBuffer
+from eov_seg_core.io.image_messages.stamps import stamp_ns_of
 from eov_seg_core.recordings.options import SpaceOptions
-from eov_seg_core.recordings.source import Source, stamp_ns_of, TF, TF_STATIC, TRANSFORMS
+from eov_seg_core.recordings.source import Source, TF, TF_STATIC, TRANSFORMS
 from eov_seg_core.recordings.space.topics import DepthTopics
 
 LEAD_NS = 10 * 10**9

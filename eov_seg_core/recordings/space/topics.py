@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import NamedTuple
 
+from eov_seg_core.io.image_messages.decoding import DEPTH_ENCODINGS
 from eov_seg_core.recordings.options import LabelOptions
 from eov_seg_core.recordings.source import CAMERA_INFO, COMPRESSED, IMAGE, Source
-
-DEPTH = ('16UC1', '32FC1')
 
 
 class DepthTopics(NamedTuple):
@@ -58,7 +57,7 @@ def _candidates(source: Source, what: str) -> list[str]:
     if what == 'info':
         return source.topics_of(CAMERA_INFO)
     return [topic for topic in source.topics_of(IMAGE)
-            if (first := source.first(topic)) is not None and first.encoding in DEPTH]
+            if (first := source.first(topic)) is not None and first.encoding in DEPTH_ENCODINGS]
 
 
 def _chosen(source: Source, image: str, what: str, given: Sequence[str]) -> str | None:
@@ -90,7 +89,7 @@ def _why_none(source: Source) -> str:
     if not depth:
         packed = [topic for topic in source.topics_of(COMPRESSED)
                   if (first := source.first(topic)) is not None
-                  and first.format.startswith(DEPTH)]
+                  and first.format.startswith(DEPTH_ENCODINGS)]
         rest = (f'; {", ".join(packed)} is compressed depth, which is not read: record it raw'
                 if packed else '')
         return f'no topic has raw images of 16UC1 or 32FC1{rest}'

@@ -73,13 +73,13 @@ class _Encoder:
 
     def encode(self, value: Any) -> Any:
         """Return a value as JSON: a list that begins with its kind, or the value itself."""
+        if isinstance(value, np.generic):
+            return value.item()
         if value is None or isinstance(value, (bool, int, float, str)):
-            return value.item() if isinstance(value, np.generic) else value
+            return value
         if isinstance(value, np.ndarray):
             self.arrays.append(value)
             return ['array', len(self.arrays) - 1]
-        if isinstance(value, np.generic):
-            return value.item()
         if isinstance(value, Mapping):
             return ['dict', [[self.encode(key), self.encode(item)] for key, item in value.items()]]
         if isinstance(value, (list, tuple)):

@@ -88,7 +88,7 @@ def test_a_run_reports_every_speed_beside_its_parity(checkpoint, tmp_path, capsy
     assert 'equal pixels' in printed
     assert 'bf16' in printed
     assert '100.000 %' in printed
-    assert 'Beside 1 busy processes' in printed
+    assert 'Busy processes beside it: 1.' in printed
 
 
 def test_one_setting_has_no_ratio(tmp_path, capsys):
