@@ -1,6 +1,6 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What labels, and what labels depend on besides the words, so that they are never mixed."""
+"""The segmenter of long work, and what its labels depend on besides the words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from eov_seg_core.segmenter import Segmenter
 
 
 def build_labeller(options: ModelOptions) -> tuple[Segmenter, dict[str, Any]]:
-    """Return what labels, and weights, options and version, ready for JSON.
+    """Return the segmenter, and weights, options and version, ready for JSON.
 
     `auto` is PyTorch here: a part that is made again must not depend on what a cache holds.
 

@@ -263,5 +263,5 @@ def _note(unknown: Sequence[str]) -> str:
     shown, more = unknown[:_MOST_NAMED], len(unknown) - _MOST_NAMED
     return '' if not unknown else (
         f'The network has not learned {", ".join(shown)}{f" and {more} more" if more > 0 else ""}:'
-        ' what it marks so is a guess. Variant t knows the words of the preset world_labels; the '
-        'published weights know far more.')
+        ' segments with these names are guesses. Variant t knows the words of the preset '
+        'world_labels; the published weights know far more.')

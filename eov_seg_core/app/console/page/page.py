@@ -29,7 +29,7 @@ _STATES = {
     'ready': 'Ready'}
 _STALE = {'absent': 'The node is not there. This picture is old.',
           'late': 'No new picture comes. This one is old.',
-          'loading': 'The network is loaded. This picture is old.'}
+          'loading': 'The network is being loaded. This picture is old.'}
 _WAITING = {
     'absent': 'Waiting for the node',
     'loading': 'Loading the network. You can type words meanwhile.',
