@@ -28,7 +28,9 @@ check mypy
 check codespell
 # Two processes of one thread each: many tests wait for DDS, and two cores are what the smallest machine has.
 export OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
-check python -m pytest --numprocesses "${EOV_SEG_TEST_PROCESSES:-2}" --dist loadfile "$@"
+# A process that crashes fails its test, and the other one goes on.  A new one in its place would wait for ever
+# (pytest-xdist with --dist loadfile).
+check python -m pytest --numprocesses "${EOV_SEG_TEST_PROCESSES:-2}" --dist loadfile --max-worker-restart 0 "$@"
 
 if [ ${#failed[@]} -gt 0 ]; then
   echo "FAILED: ${failed[*]}"
