@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import subprocess
+import sys
 
 import cv2
 import numpy as np
@@ -53,3 +55,13 @@ def read(path):
 
 def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
+
+
+def run_apart(*arguments):
+    """Run `eov-seg` in a process of its own, and return what it printed and its exit status.
+
+    Ray needs one: it removes the handlers of SIGSEGV and SIGABRT, also Python's fault handler, so
+    that a later crash of the tests would say nothing.
+    """
+    return subprocess.run([sys.executable, '-m', 'eov_seg_core.app.cli', *map(str, arguments)],
+                          capture_output=True, text=True, timeout=300, check=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import os
 
 from bag_case import visible_below
-from cli_case import names_in, read, WORDS
+from cli_case import names_in, read, run_apart, WORDS
 import pytest
 
 from eov_seg_core.app.cli import main
@@ -18,9 +18,13 @@ def own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
 
 
+def command(checkpoint, output, *arguments):
+    return ['segment', *map(str, arguments), '-o', str(output), '--checkpoint', checkpoint,
+            '--input-size', '32', '--device', 'cpu', *WORDS]
+
+
 def segment(checkpoint, output, *arguments):
-    return main(['segment', *map(str, arguments), '-o', str(output), '--checkpoint', checkpoint,
-                 '--input-size', '32', '--device', 'cpu', *WORDS])
+    return main(command(checkpoint, output, *arguments))
 
 
 def test_parts_with_the_network(checkpoint, pictures, tmp_path, monkeypatch, capsys):
@@ -93,5 +97,6 @@ def test_ray_writes_what_one_process_writes(checkpoint, pictures, tmp_path):
     pytest.importorskip('ray', reason='Ray is not installed: the extra ray')
     options = (pictures, '--parts', '--part-pictures', '1')
     assert segment(checkpoint, tmp_path / 'local', *options) == 0
-    assert segment(checkpoint, tmp_path / 'ray', *options, '--engine', 'ray') == 0
+    done = run_apart(*command(checkpoint, tmp_path / 'ray', *options, '--engine', 'ray'))
+    assert done.returncode == 0, done.stderr
     assert visible_below(tmp_path / 'ray') == visible_below(tmp_path / 'local')

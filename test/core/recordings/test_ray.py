@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 
 from bag_case import make_bag, visible
+from cli_case import run_apart
 import pytest
 
 from eov_seg_core.app.cli import main
@@ -20,15 +21,16 @@ def run(*arguments) -> int:
 
 
 @pytest.mark.slow
-def test_the_labels_are_those_of_one_process(tmp_path, capsys) -> None:
+def test_the_labels_are_those_of_one_process(tmp_path) -> None:
     pytest.importorskip('ray', reason='Ray is not installed: the extra ray')
     good = make_bag(tmp_path / 'good', 25, broken=[24])
     (tmp_path / 'bad.mcap').write_bytes(b'no bag')
     assert run(good, '-o', tmp_path / 'local') == 3
-    assert run(tmp_path / 'bad.mcap', good, '-o', tmp_path / 'ray', '--engine', 'ray') == 3
-    output = capsys.readouterr()
-    assert 'good: 25 frames = 24 done + 1 failed + 0 skipped (24 done now)' in output.out
-    assert 'bad.mcap cannot be read as a bag' in output.err
+    done = run_apart('bag', tmp_path / 'bad.mcap', good, '-o', tmp_path / 'ray', *WORDS,
+                     '--engine', 'ray')
+    assert done.returncode == 3, done.stderr
+    assert 'good: 25 frames = 24 done + 1 failed + 0 skipped (24 done now)' in done.stdout
+    assert 'bad.mcap cannot be read as a bag' in done.stderr
     assert visible(tmp_path / 'local' / 'good') == visible(tmp_path / 'ray' / 'good')
 
 
