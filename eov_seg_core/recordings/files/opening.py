@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 import re
 from typing import Any
 
+from mcap.reader import make_reader
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import Reader
 import yaml
@@ -22,6 +23,7 @@ _MESSAGE = tuple[Connection, int, bytes]
 _JOURNALS = {'-wal': b'\x37\x7f\x06', '-journal': b'\xd9\xd5\x05\xf9'}
 """SQLite's files beside a database, and how they begin where they hold something."""
 _SUFFIXES = ('.mcap', '.db3')
+_ROS_1 = b'#ROSBAG V'
 
 
 class Recording:
@@ -180,8 +182,25 @@ def _opened(path: Path, notes: list[str]) -> Reader:
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001  a damaged file fails in many ways
-        raise damaged(path, error) from error
+        raise _foreign(path) or damaged(path, error) from error
     return reader
+
+
+def _foreign(path: Path) -> ValueError | None:
+    """Return what is wrong with a recording that is none of ROS 2; None for other files."""
+    if path.is_dir():
+        return None
+    if _begins_with(path, _ROS_1):
+        return ValueError(f'{path} is a recording of ROS 1; convert it with "rosbags-convert '
+                          f'--src {path} --dst FOLDER", and label the folder')
+    try:
+        with path.open('rb') as file:
+            profile = make_reader(file).get_header().profile
+    except Exception:   # noqa: BLE001  a damaged file fails in many ways
+        return None
+    return None if profile == 'ros2' else ValueError(
+        f'{path} is no recording of ROS 2: the profile of this MCAP file is {profile!r}, expected '
+        "'ros2'")
 
 
 def _refuse_pending(path: Path) -> None:

@@ -166,11 +166,21 @@ def test_folders_that_hold_something_else(tmp_path) -> None:
 @pytest.mark.parametrize(('name', 'content', 'sentence'), [
     ('a.mcap', b'', 'a.mcap is empty; the recorder'), ('a.db3', b'', 'a.db3 is empty; the rec'),
     ('a.mcap', b'hello', 'magic is invalid.*"mcap recover"'),
-    ('a.bag', b'#ROSBAG', 'Unrecognized storage format')])
+    ('a.bag', b'#ROSBAG V2.0\n', 'a.bag is a recording of ROS 1; convert it with "rosbags-conv'),
+    ('a.png', b'no bag', "Unrecognized storage format '.png'")])
 def test_files_that_are_no_recording(tmp_path, name, content, sentence) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(ValueError, match=sentence):
         label(tmp_path / name, tmp_path / 'out')
+
+
+def test_files_of_mcap_that_are_not_of_ros_2(tmp_path) -> None:
+    with (tmp_path / 'a.mcap').open('wb') as file:
+        writer = McapWriter(file)
+        writer.start('ros1')
+        writer.finish()
+    with pytest.raises(ValueError, match="no recording of ROS 2: .* is 'ros1', expected 'ros2'"):
+        label(tmp_path / 'a.mcap', tmp_path / 'out')
 
 
 def test_bytes_that_were_changed_in_the_middle(tmp_path) -> None:
