@@ -69,11 +69,11 @@ class Segmenter:
             which then takes minutes.
         cuda_graphs: On CUDA, launch the network as a whole: captured by `warm_up`, or after some
             frames of one size.
-        runtime: What computes the network (docs/engines.md): `torch`, `openvino` or `onnxruntime`,
-            or `auto`: OpenVINO in `fp32` on a CPU where it is installed, else PyTorch.  PyTorch
-            computes until the engine is ready, and an engine is used only if it computes what
-            PyTorch does; `fallbacks` says if not.  A named engine is built by `warm_up` or in a
-            thread after some frames of one size; one that `auto` chose is taken from the cache,
+        runtime: What computes the network (docs/engines.md): `torch`, `openvino`, `onnxruntime`,
+            `tensorrt`, or `auto`: OpenVINO in `fp32` on a CPU where it is installed, else PyTorch.
+            PyTorch computes until the engine is ready, and an engine is used only if it computes
+            what PyTorch does; `fallbacks` says if not.  A named engine is built by `warm_up` or in
+            a thread after some frames of one size; one that `auto` chose is taken from the cache,
             and built by `warm_up` or when PyTorch has spent a minute on frames of one size.
         frames_wait: The first image of a size waits for its engine, so that one runtime computes
             all images of the size: for pictures in files, not for a camera.  An engine that `auto`

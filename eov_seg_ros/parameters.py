@@ -98,9 +98,9 @@ class Parameters(SpaceParameters):
         'auto', '`auto` is fp16 on CUDA and fp32 on the CPU.', read_only=True,
         choices=('auto', 'fp32', 'fp16', 'bf16'))
     runtime: str = parameter(
-        'auto', 'What computes the network: PyTorch, or an engine on the CPU, which is prepared '
-        'while PyTorch computes frames. `auto` is OpenVINO in fp32 on a CPU where it is '
-        'installed, else PyTorch.',
+        'auto', 'What computes the network: PyTorch, or an engine, which is prepared while '
+        'PyTorch computes frames: `openvino` and `onnxruntime` on the CPU, `tensorrt` on CUDA. '
+        '`auto` is OpenVINO in fp32 on a CPU where it is installed, else PyTorch.',
         read_only=True, choices=RUNTIMES)
     input_size: int = parameter(
         0, "Short side of the network's input in pixels, 32 or more; 0: what the variant is meant "

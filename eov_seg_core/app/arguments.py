@@ -11,6 +11,7 @@ import textwrap
 from typing import Any, TYPE_CHECKING
 
 from eov_seg_core.config import VARIANTS
+from eov_seg_core.inference.engines.choice import RUNTIMES
 from eov_seg_core.inference.options import MAX_INPUT_SIZE, MIN_INPUT_SIZE
 from eov_seg_core.io.text import error_line
 
@@ -59,7 +60,7 @@ def add_inference(parser: argparse.ArgumentParser) -> Any:
     options.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
     options.add_argument('--precision', default='auto', help='auto, fp32, fp16 or bf16')
     options.add_argument('--runtime', default='auto', metavar='NAME',
-                         help='auto, torch, openvino or onnxruntime (auto); see docs/engines.md')
+                         help=f'{", ".join(RUNTIMES)} (auto); see docs/engines.md')
     options.add_argument('--input-size', type=input_size, metavar='PX',
                          help='short side of the network input (640; 288 for variant t)')
     return options

@@ -3,9 +3,9 @@
 """How inference runs the network: in which precision, and with which shortcuts.
 
 CLIP's ResNet runs with its batch norms folded into its convolutions.  The part that does not
-depend on the vocabulary can be compiled.  On CUDA the whole network runs as a CUDA graph, on a CPU
-it can run in an engine, which is another runtime than PyTorch.  A shortcut that fails on this
-machine is left out, and the log and `fallbacks` give the reason.
+depend on the vocabulary can be compiled.  On CUDA the whole network runs as a CUDA graph.  It can
+run in an engine, which is another runtime than PyTorch.  A shortcut that fails on this machine is
+left out, and the log and `fallbacks` give the reason.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ class InferenceNetwork:
                           if compile else None)
         network: Network = self._compiled or self._run_model
         self._graphs = CUDAGraphs(network) if cuda_graphs and device.type == 'cuda' else None
-        self._engines = _engines(network, model, runtime, device, precision,
+        self._engines = _engines(self._graphs or network, model, runtime, device, precision,
                                  frames_wait=frames_wait)
-        self._network: Network = self._graphs or self._engines or network
+        self._network: Network = self._engines or self._graphs or network
 
     @property
     def fallbacks(self) -> dict[str, str]:

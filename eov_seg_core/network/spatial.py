@@ -49,8 +49,10 @@ class SpatialUpscaler(nn.Module):
             (B, C, 4h, 4w) in the tokens' dtype, so sums over many pixels do not lose precision.
         """
         with half_precision(tokens_BChw.device, half_dtype):
-            pixels_BhwC = self.norm(self.upscale1(tokens_BChw).permute(0, 2, 3, 1))
-            pixels_BChw = F.gelu(pixels_BhwC).permute(0, 3, 1, 2)
+            pixels_BhwC = self.upscale1(tokens_BChw).permute(0, 2, 3, 1)
+            if torch.compiler.is_exporting():   # as CUDA's autocast: a layer has one type
+                pixels_BhwC = pixels_BhwC.float()
+            pixels_BChw = F.gelu(self.norm(pixels_BhwC)).permute(0, 3, 1, 2)
             pixels_BChw = F.gelu(self.upscale2(pixels_BChw))
         return pixels_BChw.to(tokens_BChw.dtype)
 

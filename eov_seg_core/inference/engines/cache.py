@@ -104,6 +104,12 @@ class EngineCache:
                 entry = self.find(key)
         return entry
 
+    def remove(self, key: Mapping[str, str]) -> None:
+        """Remove what is kept under a key, unless another process is making it again."""
+        with held(self._folder(key).with_suffix(_LOCK)) as is_mine:
+            if is_mine:
+                shutil.rmtree(self._folder(key), ignore_errors=True)
+
     def remove_leftovers(self) -> None:
         """Remove what processes that were killed left half-made.
 

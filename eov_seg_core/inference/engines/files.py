@@ -1,71 +1,71 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""The exported network as a file: ONNX or OpenVINO IR."""
+"""The exported network as a file: ONNX, OpenVINO IR, or a TensorRT engine."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
 import logging
-import os
 from pathlib import Path
-import sys
 import tempfile
-from types import ModuleType
 
 import torch
 from torch.export import ExportedProgram
 
+from eov_seg_core.inference.engines.choice import needed
 from eov_seg_core.inference.engines.graph import describe, export_program, INPUTS, OUTPUTS
-from eov_seg_core.io.files import replacing
+from eov_seg_core.inference.engines.runtimes.tensorrt import build_plan
+from eov_seg_core.io.files import replacing, save_json
 from eov_seg_core.network.model import EOVSeg
 
 OPSET = 20
 """Of the ONNX file; the first with Gelu, which comes after DeformConv."""
-SUFFIXES = ('.onnx', '.xml')
 METADATA = 'eov_seg'
-"""Before the names of the metadata in both formats."""
+"""Before the names of the metadata in ONNX and OpenVINO IR."""
 
 
 def save_network(model: EOVSeg, path: Path, size: tuple[int, int] | None = None,
-                 extra: Mapping[str, str] | None = None) -> None:
+                 extra: Mapping[str, str] | None = None, precision: str = 'fp32') -> None:
     """Export the network to a file, which appears complete or not at all.
 
     Args:
         model: In evaluation mode, on the CPU.
-        path: Ends in `.onnx`, or in `.xml` for OpenVINO IR, whose weights lie in a `.bin` beside.
-        size: (H, W) of the input, multiples of 32; None: free.
+        path: Ends in `.onnx`; in `.xml` for OpenVINO IR, whose weights lie in a `.bin` beside; or
+            in `.engine` for TensorRT on this machine's GPU, whose metadata lie in a `.json`.
+        size: (H, W) of the input, multiples of 32; None: free, but not for TensorRT.
         extra: Entries of the metadata, besides those of `describe`.
+        precision: As for `export_program`; OpenVINO IR is in `fp32`.
 
     Raises:
-        ValueError: The ending is unknown, the size cannot be, or a library is missing.
+        ValueError: The ending is unknown, the size or the precision cannot be, or a library is
+            missing.
+        RuntimeError: TensorRT cannot build it.
         OSError: The file cannot be written.
     """
-    save = {'.onnx': _save_onnx, '.xml': _save_openvino}.get(path.suffix)
+    save = {'.onnx': _save_onnx, '.xml': _save_openvino,
+            '.engine': _save_tensorrt}.get(path.suffix)
     if save is None:
-        raise ValueError(f'{path} must end in .onnx, or in .xml for OpenVINO IR')
-    save(export_program(model, size), path, {**describe(model), **(extra or {})})
+        raise ValueError(f'{path} must end in .onnx, in .xml for OpenVINO IR, or in .engine for '
+                         'TensorRT')
+    if path.suffix == '.xml' and precision != 'fp32':
+        raise ValueError(f'an .xml is written in fp32, got precision {precision!r}; OpenVINO is '
+                         'told the precision when it compiles')
+    if path.suffix == '.engine':
+        needed('tensorrt')      # before a minute of other work
+        if size is None:
+            raise ValueError('a TensorRT engine is for one size of images: give the size')
+    save(export_program(model, size, precision), path, {**describe(model), **(extra or {})})
 
 
-def needed(module: str, extra: str) -> ModuleType:
-    """Import a library of an extra, without what reports its use over the network.
-
-    Raises:
-        ValueError: It is missing; says how to install it.
-    """
-    # OpenVINO's converter reports unless this cannot be imported; ONNX Runtime has its own client
-    sys.modules.setdefault('openvino_telemetry', None)  # type: ignore[arg-type]
-    os.environ.setdefault('ORT_DISABLE_TELEMETRY', '1')
-    try:
-        return import_module(module)
-    except ImportError as error:
-        raise ValueError(f'the library {module} is needed and cannot be imported ({error}); '
-                         f"install it: pip install 'eov_seg_ros[{extra}]'") from error
+def companions(path: Path) -> list[Path]:
+    """Return the files that `save_network` writes beside the one that it is asked for."""
+    beside = {'.xml': '.bin', '.engine': '.json'}.get(path.suffix)
+    return [] if beside is None else [path.with_suffix(beside)]
 
 
 def _save_onnx(program: ExportedProgram, path: Path, metadata: Mapping[str, str]) -> None:
-    needed('onnxscript', 'onnx')
-    onnx = needed('onnx', 'onnx')
+    needed('onnxscript')
+    onnx = needed('onnx')
     log = logging.getLogger('onnxscript.optimizer')
     level = log.level
     log.setLevel(logging.WARNING)       # it names each node that it leaves as it is
@@ -78,6 +78,8 @@ def _save_onnx(program: ExportedProgram, path: Path, metadata: Mapping[str, str]
     if exported is None:
         raise ValueError('torch.onnx gave no model; PyTorch 2.9 or newer is needed')
     proto = exported.model_proto
+    for part in (proto.graph, *proto.graph.node, *proto.graph.value_info):
+        part.ClearField('metadata_props')       # traces of the stack, with paths of this machine
     for name, value in metadata.items():
         proto.metadata_props.add(key=f'{METADATA}.{name}', value=value)
     with replacing(path) as temporary:
@@ -85,7 +87,7 @@ def _save_onnx(program: ExportedProgram, path: Path, metadata: Mapping[str, str]
 
 
 def _save_openvino(program: ExportedProgram, path: Path, metadata: Mapping[str, str]) -> None:
-    openvino = needed('openvino', 'openvino')
+    openvino = needed('openvino')
     model = openvino.convert_model(program)
     for ports, names in ((model.inputs, INPUTS), (model.outputs, OUTPUTS)):
         for port, name in zip(ports, names, strict=True):
@@ -101,3 +103,12 @@ def _save_openvino(program: ExportedProgram, path: Path, metadata: Mapping[str, 
         openvino.serialize(model, *map(str, written))
         written[0].replace(new_path)
         written[1].replace(new_weights)
+
+
+def _save_tensorrt(program: ExportedProgram, path: Path, metadata: Mapping[str, str]) -> None:
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        network = Path(folder) / 'network.onnx'
+        _save_onnx(program, network, metadata)
+        with replacing(path) as temporary:
+            temporary.write_bytes(build_plan(network))
+    save_json(path.with_suffix('.json'), metadata)

@@ -10,18 +10,16 @@ pixels are reported beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor
 import torch.nn.functional as F
 
 from eov_seg_core.inference.engines.example import room_pixels
+from eov_seg_core.inference.engines.runtimes.interface import Engine
 from eov_seg_core.network.classification import VocabularyEmbedding
 from eov_seg_core.network.model import EOVSeg, NetworkOutput, Prediction
-
-Engine = Callable[[Tensor, Tensor], NetworkOutput]
-"""Normalised pixels (1, 3, H, W) and guide rows (N, E) -> masks and embeddings."""
 
 MEASURE = '3'
 """Raised when what is measured changes."""
@@ -64,8 +62,8 @@ def compare(model: EOVSeg, engine: Engine, vocabulary: VocabularyEmbedding,
 
     Args:
         model: On the CPU.
-        engine: For that size.
-        vocabulary: The names to look for.
+        engine: For that size; on any device.
+        vocabulary: The names to look for, on the CPU.
         size: (H, W) of the network's input.
 
     Returns:
@@ -77,7 +75,8 @@ def compare(model: EOVSeg, engine: Engine, vocabulary: VocabularyEmbedding,
     found = []
     for seed in _ROOMS:
         pixels_BCHW = room_pixels(size, seed)
-        output = engine(pixels_BCHW, vocabulary.guide_NE)
+        output = NetworkOutput(*(
+            tensor.cpu() for tensor in engine(pixels_BCHW, vocabulary.guide_NE)))
         expected = model.embed(model.extract_features(pixels_BCHW), vocabulary.guide_NE)
         same = (_winners(model.finish(output, vocabulary))
                 == _winners(model.finish(expected, vocabulary)))

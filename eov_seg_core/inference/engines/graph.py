@@ -15,6 +15,8 @@ import torch
 from torch import nn, Tensor
 from torch.export import Dim, export, ExportedProgram
 
+from eov_seg_core.device.precision import half_dtype
+from eov_seg_core.inference.engines.choice import EXPORT_PRECISIONS
 from eov_seg_core.inference.folded_resnet import inference_cnn
 from eov_seg_core.inference.preprocess import PIXEL_MEAN, PIXEL_STD, SIZE_DIVISOR
 from eov_seg_core.network.classification import MAX_LOGIT_SCALE
@@ -37,20 +39,24 @@ class Graph(nn.Module):
 
     Args:
         model: In evaluation mode, on the CPU.
+        precision: As for `export_program`.
     """
 
-    def __init__(self, model: EOVSeg) -> None:
+    def __init__(self, model: EOVSeg, precision: str) -> None:
         super().__init__()
         self._model = model
+        self._half_dtype = half_dtype(precision)
         self._cnn = inference_cnn(model.cnn, torch.device('cpu'))
 
     def forward(self, pixels_BCHW: Tensor, guide_NE: Tensor) -> NetworkOutput:
         """Compute masks and embeddings as `EOVSeg.extract_features` and `embed` do."""
-        features = self._model.extract_features(pixels_BCHW, cnn=self._cnn)
-        return self._model.embed(features, guide_NE)
+        features = self._model.extract_features(
+            pixels_BCHW, cnn=self._cnn, half_dtype=self._half_dtype)
+        return self._model.embed(features, guide_NE, self._half_dtype)
 
 
-def export_program(model: EOVSeg, size: tuple[int, int] | None = None) -> ExportedProgram:
+def export_program(model: EOVSeg, size: tuple[int, int] | None = None,
+                   precision: str = 'fp32') -> ExportedProgram:
     """Trace the network with a free number of guide rows, for single images.
 
     While it runs, PyTorch says to all threads of the process that it is exporting; nothing else
@@ -59,10 +65,14 @@ def export_program(model: EOVSeg, size: tuple[int, int] | None = None) -> Export
     Args:
         model: In evaluation mode, on the CPU.
         size: (H, W) of the input, multiples of 32; None: free.
+        precision: `fp32`, or `fp16`: the spatial branch in float16, as `EOVSeg.forward` on CUDA.
 
     Raises:
-        ValueError: The size is not of that kind.
+        ValueError: The size or the precision is not of that kind.
     """
+    if precision not in EXPORT_PRECISIONS:
+        raise ValueError(f'the precision of an export is {" or ".join(EXPORT_PRECISIONS)}, got '
+                         f'{precision!r}')
     if size is not None:
         check_size(*size)
     height, width = size or (288, 384)
@@ -72,7 +82,7 @@ def export_program(model: EOVSeg, size: tuple[int, int] | None = None) -> Export
     # any number but 0, 1 and other sizes of the network, which export may take for the same
     example = torch.zeros(1, 3, height, width), torch.zeros(77, model.embed_dim)
     with torch.no_grad():
-        return export(Graph(model).eval(), example, strict=False,
+        return export(Graph(model, precision).eval(), example, strict=False,
                       dynamic_shapes=(sides, {0: Dim('rows', min=2, max=MAX_ROWS)}))
 
 

@@ -20,9 +20,9 @@ import torch
 from torch import Tensor
 
 from eov_seg_core.inference.cuda_graphs import Network
-from eov_seg_core.inference.engines.build import EngineBuilder
-from eov_seg_core.inference.engines.gate import Engine
-from eov_seg_core.inference.engines.graph import MAX_ROWS, MAX_SIDE
+from eov_seg_core.inference.engines.build import EngineBuilder, LoadError
+from eov_seg_core.inference.engines.graph import MAX_SIDE
+from eov_seg_core.inference.engines.runtimes.interface import Engine
 from eov_seg_core.inference.preprocess import SIZE_DIVISOR
 from eov_seg_core.network.classification import VocabularyEmbedding
 from eov_seg_core.network.model import NetworkOutput, Prediction
@@ -48,7 +48,7 @@ class _Ended(Exception):  # noqa: N818  no failure
 
 
 class EngineNetwork:
-    """Stands in for a network on the CPU; calls must come from one thread at a time.
+    """Stands in for a network; calls must come from one thread at a time.
 
     Args:
         network: PyTorch's.
@@ -60,7 +60,8 @@ class EngineNetwork:
             taken from the cache.
 
     Attributes:
-        why_torch: Why PyTorch computes in spite of the engine; None as long as there is no reason.
+        why_torch: Why PyTorch computes in spite of the engine: for good, or until an engine that
+            could not be loaded is made again; None as long as there is no reason.
         is_used: Whether the engine computed the last frame.
     """
 
@@ -74,6 +75,7 @@ class EngineNetwork:
         self._is_named = is_named
         self._frames_wait = frames_wait
         self._engines: OrderedDict[Size, Engine] = OrderedDict()
+        self._has_given_up = False
         self._not_cached: set[Size] = set()
         self._settled: set[Size] = set()
         self._frames: Counter[Size] = Counter()
@@ -142,8 +144,9 @@ class EngineNetwork:
         return engine
 
     def _is_possible(self, size: Size, vocabulary: VocabularyEmbedding) -> bool:
-        return (self.why_torch is None and min(size) >= 2 * SIZE_DIVISOR and max(size) <= MAX_SIDE
-                and len(vocabulary.guide_NE) <= MAX_ROWS)
+        return (not self._has_given_up
+                and min(size) >= 2 * SIZE_DIVISOR and max(size) <= MAX_SIDE
+                and len(vocabulary.guide_NE) <= self._builder.max_rows)
 
     def _settle(self, size: Size, vocabulary: VocabularyEmbedding) -> None:
         """Decide, for good, what computes images of a size."""
@@ -157,7 +160,7 @@ class EngineNetwork:
                          'inputs of %d x %d', MAX_ENGINES, *size)
 
     def _wait_for(self, size: Size, vocabulary: VocabularyEmbedding, *, build: bool) -> None:
-        while (self.why_torch is None and size not in self._engines
+        while (not self._has_given_up and size not in self._engines
                and (build or size not in self._not_cached)):
             self._begin(size, vocabulary, build=build)
             time.sleep(_POLL_S)
@@ -183,7 +186,7 @@ class EngineNetwork:
     def _prepare(self, size: Size, vocabulary: VocabularyEmbedding, build: bool) -> None:
         start, engine = time.monotonic(), None
         try:
-            engine = self._builder.find(size)
+            engine = self._find(size)
             if engine is None and build:
                 _log.info('preparing %s for inputs of %d x %d; PyTorch goes on meanwhile',
                           self.name, *size)
@@ -196,6 +199,7 @@ class EngineNetwork:
         if engine is None:
             self._not_cached.add(size)
             return
+        self.why_torch = None
         _log.info('%s computes inputs of %d x %d from now on; it took %.1f s', self.name, *size,
                   time.monotonic() - start)
         with self._lock:
@@ -203,8 +207,20 @@ class EngineNetwork:
             if len(self._engines) > MAX_ENGINES:
                 self._engines.popitem(last=False)
 
+    def _find(self, size: Size) -> Engine | None:
+        try:
+            return self._builder.find(size)
+        except LoadError as error:
+            self._say(error, 'until it is made again')
+            return None
+
     def _give_up(self, error: Exception) -> None:
-        self.why_torch = f'{self.name}: {" ".join(str(error).split())}; PyTorch computes instead'
+        self._has_given_up = True
+        self._say(error, 'instead')
+
+    def _say(self, error: Exception, how_long: str) -> None:
+        self.why_torch = (f'{self.name}: {" ".join(str(error).split())}; PyTorch computes '
+                          f'{how_long}')
         _log.warning('%s', self.why_torch)
 
 

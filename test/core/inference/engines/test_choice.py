@@ -11,7 +11,8 @@ from eov_seg_core.inference.engines import choice
 
 @pytest.fixture
 def installed(monkeypatch):
-    versions = {'openvino': '2026.4.1', 'onnxruntime': '1.32.0', 'onnxscript': '0.7'}
+    versions = {'openvino': '2026.4.1', 'onnxruntime': '1.32.0', 'onnxscript': '0.7',
+                'tensorrt': '10.3.0'}
     monkeypatch.setattr(choice, 'version_of', versions.get)
     monkeypatch.delenv(choice.VARIABLE, raising=False)
     return versions
@@ -38,7 +39,9 @@ def test_auto_is_openvino_in_float32_on_a_cpu(installed, monkeypatch):
 
 @pytest.mark.parametrize(('arguments', 'message'), [
     (('tensorflow', 'cpu', 'fp32'), 'must be one of auto, torch'),
-    (('openvino', 'cuda', 'fp32'), "runs on the CPU.*'torch'"),
+    (('openvino', 'cuda', 'fp32'), "runs on cpu, and the device is cuda.*'torch'"),
+    (('tensorrt', 'cpu', 'fp32'), "runs on cuda, and the device is cpu.*'cuda'"),
+    (('tensorrt', 'cuda', 'bf16'), "computes in fp32 or fp16, and precision is 'bf16'"),
     (('onnxruntime', 'cpu', 'bf16'), "computes in fp32, and precision is 'bf16'")])
 def test_a_choice_that_cannot_be_is_refused(installed, arguments, message):
     with pytest.raises(ValueError, match=message):
@@ -48,7 +51,13 @@ def test_a_choice_that_cannot_be_is_refused(installed, arguments, message):
 def test_what_is_missing_or_too_old_is_said(installed):
     installed.pop('openvino')
     installed['onnxruntime'] = '1.24.4'
+    installed['tensorrt'] = '8.6.1'
     with pytest.raises(ValueError, match=r"not installed; pip install 'eov_seg_ros\[openvino\]'"):
         choice.choose_runtime('openvino', 'cpu', 'fp32')
     with pytest.raises(ValueError, match=r'1\.24\.4 has no DeformConv; 1\.25 or newer'):
         choice.choose_runtime('onnxruntime', 'cpu', 'fp32')
+    with pytest.raises(ValueError, match=r'8\.6\.1 has no DeformConv; 10\.1 or newer'):
+        choice.choose_runtime('tensorrt', 'cuda', 'fp16')
+    installed.pop('tensorrt')
+    with pytest.raises(ValueError, match=r'not installed; on a Jetson .*tensorrt>=10\.3'):
+        choice.choose_runtime('tensorrt', 'cuda', 'fp16')

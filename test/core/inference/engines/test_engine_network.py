@@ -25,6 +25,7 @@ class FakeBuilder:
     """Builds what multiplies the masks by two, when it is told to."""
 
     name = 'engine 1.0 in fp32'
+    max_rows = 2048
 
     def __init__(self, model, error=None):
         self.go, self.built, self._model, self._error = threading.Event(), [], model, error

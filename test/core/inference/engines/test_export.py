@@ -19,6 +19,7 @@ import torch
 
 from eov_seg_core.app.cli import main
 from eov_seg_core.inference.engines import files
+from eov_seg_core.inference.engines.choice import needed
 from eov_seg_core.inference.engines.example import example_arrays, room_pixels
 from eov_seg_core.inference.engines.graph import INPUTS, OUTPUTS
 from eov_seg_core.network.aggregator import _coordinates
@@ -89,6 +90,7 @@ def test_the_file_says_what_it_is(model, onnx_file):
     assert len(json.loads(said['pixel_mean'])) == len(json.loads(said['pixel_std'])) == 3
     assert float(said['logit_scale']) == pytest.approx(model.decoder.logit_scale.exp().item())
     assert re.fullmatch('[0-9a-f]{64}', said['weights_sha256'])
+    assert str(ROOT).encode() not in onnx_file.read_bytes()     # nothing of this machine
 
 
 def test_the_example_of_the_docs_runs_without_our_package(model, onnx_file):
@@ -108,7 +110,8 @@ def test_the_example_of_the_docs_runs_without_our_package(model, onnx_file):
 
 
 @pytest.mark.parametrize(('options', 'message'), [
-    (['network.pt'], r'must end in \.onnx, or in \.xml'),
+    (['network.pt'], r'must end in \.onnx, in \.xml .* or in \.engine'),
+    (['network.xml', '--precision', 'fp16'], 'written in fp32'),
     (['network.onnx', '--size', '100', '64'], 'multiples of 32'),
     (['network.onnx', '--size', '32', '64'], r'in 64\.\.8192'),
     (['missing/network.onnx'], 'is no folder'),
@@ -122,16 +125,17 @@ def test_what_cannot_be_exported_is_said(options, message, tmp_path, monkeypatch
 
 def test_libraries_do_not_report_their_use():
     pytest.importorskip('openvino', reason='the extra openvino is not installed')
-    code = ("from eov_seg_core.inference.engines.files import needed; needed('openvino', ''); "
+    code = ("from eov_seg_core.inference.engines.choice import needed; needed('openvino'); "
             "import openvino.tools.ovc.convert_impl as used; print(used.tm.__name__)")
     done = subprocess.run([sys.executable, '-c', code], cwd=ROOT, capture_output=True, text=True,
                           check=True)
     assert done.stdout.strip() == 'openvino.tools.ovc.telemetry_stub'
 
 
-def test_a_missing_library_is_named_with_its_extra():
-    with pytest.raises(ValueError, match=r"no_such_library.*pip install 'eov_seg_ros\[onnx\]'"):
-        files.needed('no_such_library', 'onnx')
+def test_a_missing_library_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'onnxscript', None)
+    with pytest.raises(ValueError, match=r"onnxscript.*pip install 'eov_seg_ros\[onnx\]'"):
+        needed('onnxscript')
 
 
 @pytest.mark.slow

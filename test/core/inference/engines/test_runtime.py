@@ -16,12 +16,17 @@ import torch
 from eov_seg_core import Segmenter, Vocabulary
 from eov_seg_core.inference.engines import build as engine_build
 from eov_seg_core.inference.engines import choice
-from eov_seg_core.inference.engines.build import EngineBuilder, export_to, GateError
+from eov_seg_core.inference.engines.build import EngineBuilder, export_to, GateError, LoadError
 from eov_seg_core.inference.engines.cache import EngineCache
 from eov_seg_core.inference.engines.example import room_pixels
+from eov_seg_core.inference.engines.files import save_network
+from eov_seg_core.inference.engines.gate import FACTS
 from eov_seg_core.inference.engines.make import ChildError, run_apart
+from eov_seg_core.inference.engines.network import EngineNetwork
+from eov_seg_core.inference.engines.runtimes.interface import Target
 
 SIZE = (96, 128)
+TARGET = Target(SIZE, 'fp32', 'cpu')
 ENGINES = ('openvino', 'onnxruntime')
 
 
@@ -52,7 +57,7 @@ def keep_exported(builder, content):
         (folder / 'network.onnx').write_bytes(content)
         return {}
 
-    builder._cache.get(builder._export_key, make, wait)
+    builder._cache.get(builder._export_key(TARGET), make, wait)
 
 
 def test_words_change_a_hundred_times_without_a_rebuild(model, words, builder):
@@ -93,9 +98,10 @@ def test_other_weights_and_another_size_are_something_else(model, builder):
     with torch.no_grad():
         other.decoder.vas.scale.add_(0.1)
     runtime, cache = builder._runtime, builder._cache
-    assert builder._export_key != EngineBuilder(other, runtime, 'fp32', cache)._export_key
-    assert builder._engine_key(SIZE) != builder._engine_key((64, 64))
-    assert builder._export_key == EngineBuilder(model, runtime, 'bf16', cache)._export_key
+    key, smaller = builder._export_key(TARGET), builder._target((64, 64))
+    assert key != EngineBuilder(other, runtime, 'fp32', cache)._export_key(TARGET)
+    assert builder._engine_key(TARGET) != builder._engine_key(smaller)
+    assert key == EngineBuilder(model, runtime, 'bf16', cache)._export_key(smaller)
 
 
 def test_a_damaged_engine_is_refused_now_and_later(model, words, onnx_file, tmp_path):
@@ -113,11 +119,53 @@ def test_a_damaged_engine_is_refused_now_and_later(model, words, onnx_file, tmp_
         builder.find(SIZE)
 
 
+def test_an_engine_that_cannot_be_loaded_is_removed_and_made_again(
+        model, words, onnx_file, tmp_path):
+    builder = EngineBuilder(model, 'onnxruntime', 'fp32', EngineCache(tmp_path))
+    keep_exported(builder, onnx_file.read_bytes())
+    builder.build(SIZE, words, wait)
+    # whole, as its digest says, but of something else
+    builder._cache.remove(builder._export_key(TARGET))
+    keep_exported(builder, b'no network')
+    network = EngineNetwork(model, model.finish, builder, is_named=False, frames_wait=True)
+    pixels = room_pixels(SIZE, seed=3)
+    with torch.inference_mode():
+        network(pixels, words)
+        assert not network.is_used
+        assert 'cannot be loaded' in network.why_torch
+        assert 'so it was removed; PyTorch computes until it is made again' in network.why_torch
+        assert builder.find(SIZE) is None
+        keep_exported(builder, onnx_file.read_bytes())
+        network.prepare(pixels, words, wait=True)
+        network(pixels, words)
+        assert network.is_used
+    assert network.why_torch is None
+
+
+def test_a_blob_that_openvino_cannot_load_is_removed(model, tmp_path):
+    reason = choice.why_not('openvino')
+    if reason is not None:
+        pytest.skip(reason)
+    cache = EngineCache(tmp_path)
+    builder = EngineBuilder(model, 'openvino', 'fp32', cache)
+
+    def make(folder):
+        (folder / 'network.blob').write_bytes(b'no engine')
+        return dict.fromkeys(FACTS, 1.0)
+
+    for key in (builder._export_key(TARGET), builder._engine_key(TARGET)):
+        cache.get(key, make, wait)
+    with pytest.raises(LoadError, match=r'(?s)cannot be loaded .* so it was removed'):
+        builder.find(SIZE)
+    assert builder.find(SIZE) is None
+    assert not list(tmp_path.glob('*/manifest.json'))
+
+
 # the child that exports
 
 def test_a_failed_export_says_why(model, tmp_path):
     with pytest.raises(ChildError, match=r'must end in \.onnx'):
-        run_apart(model, partial(export_to, tmp_path / 'network.pt'), tmp_path, wait)
+        run_apart(model, partial(save_network, path=tmp_path / 'network.pt'), tmp_path, wait)
     assert not list(tmp_path.iterdir())
 
 
@@ -129,7 +177,7 @@ def test_an_export_that_is_not_wanted_ends_at_once(model, tmp_path):
         raise EnoughError
 
     with pytest.raises(EnoughError):
-        run_apart(model, partial(export_to, tmp_path / 'network.onnx'), tmp_path, impatient)
+        run_apart(model, partial(export_to, 'onnxruntime', TARGET, tmp_path), tmp_path, impatient)
     assert not list(tmp_path.iterdir())
 
 

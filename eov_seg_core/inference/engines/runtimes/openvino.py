@@ -11,20 +11,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from eov_seg_core.inference.engines.files import needed
-from eov_seg_core.inference.engines.graph import INPUTS, MAX_ROWS, OUTPUTS
+from eov_seg_core.inference.engines import graph
+from eov_seg_core.inference.engines.choice import needed
+from eov_seg_core.inference.engines.graph import INPUTS, OUTPUTS
+from eov_seg_core.inference.engines.runtimes.interface import Target
 from eov_seg_core.network.model import NetworkOutput
 
+CONVERTER = 'openvino'
 FILE = 'network.xml'
-"""What is exported for this runtime."""
+IS_EXPORTED_FOR_TARGET = False
+MAX_ROWS = graph.MAX_ROWS
+_BLOB = 'network.blob'
 _HINTS = {'fp32': 'f32', 'fp16': 'f16', 'bf16': 'bf16'}
 
 
 class OpenVINOEngine:
-    """The network compiled by OpenVINO; calls must come from one thread at a time.
+    """The network compiled by OpenVINO.
 
     Args:
-        compiled: By `compile_network` or `load_network`.
+        compiled: An `openvino.CompiledModel`.
     """
 
     def __init__(self, compiled: Any) -> None:
@@ -32,38 +37,29 @@ class OpenVINOEngine:
         self._outputs = [compiled.output(name) for name in OUTPUTS]
 
     def __call__(self, pixels_BCHW: Tensor, guide_NE: Tensor) -> NetworkOutput:
-        """Compute masks and embeddings of one image; the tensors are the caller's to keep."""
+        """Compute masks and embeddings of one image."""
         arrays = (pixels_BCHW.contiguous().numpy(), guide_NE.contiguous().numpy())
         found = self._request.infer(dict(zip(INPUTS, arrays)), share_inputs=True)
         return NetworkOutput(*(torch.from_numpy(found[output]) for output in self._outputs))
 
 
-def compile_network(path: Path, size: tuple[int, int], precision: str) -> Any:
-    """Compile the exported network.
-
-    Args:
-        path: Of the `.xml`.
-        size: (H, W) of the input: free sizes take a third more time.
-        precision: `fp32`, `fp16` or `bf16`, of the whole network.
-    """
-    openvino = needed('openvino', 'openvino')
-    model = openvino.Core().read_model(str(path))
+def compile_network(network: Path, folder: Path, target: Target) -> None:
+    """Compile for one image size: free sizes take a third more time."""
+    openvino = needed('openvino')
+    model = openvino.Core().read_model(str(network))
     pixels, guide = INPUTS
     embed_dim = model.input(guide).partial_shape[1]
-    model.reshape({pixels: [1, 3, *size], guide: [openvino.Dimension(2, MAX_ROWS), embed_dim]})
-    return openvino.Core().compile_model(model, 'CPU', _settings(precision))
+    model.reshape({pixels: [1, 3, *target.size],
+                   guide: [openvino.Dimension(2, MAX_ROWS), embed_dim]})
+    compiled = openvino.Core().compile_model(model, 'CPU', _settings(target.precision))
+    (folder / _BLOB).write_bytes(compiled.export_model().getvalue())
 
 
-def load_network(blob: bytes, precision: str) -> Any:
-    """Return what `save_network` made, compiled by the same OpenVINO on the same kind of CPU."""
-    openvino = needed('openvino', 'openvino')
-    return openvino.Core().import_model(io.BytesIO(blob), 'CPU', _settings(precision))
-
-
-def save_network(compiled: Any) -> bytes:
-    """Return a compiled network as bytes."""
-    blob: bytes = compiled.export_model().getvalue()
-    return blob
+def load_engine(_network: Path, folder: Path, target: Target) -> OpenVINOEngine:
+    """Return the engine, compiled by the same OpenVINO on the same kind of CPU."""
+    openvino = needed('openvino')
+    blob = io.BytesIO((folder / _BLOB).read_bytes())
+    return OpenVINOEngine(openvino.Core().import_model(blob, 'CPU', _settings(target.precision)))
 
 
 def _settings(precision: str) -> dict[str, Any]:
