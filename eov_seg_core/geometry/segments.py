@@ -3,12 +3,13 @@
 """From segments with depth to boxes: which pixels of a mask belong to the object, then a box.
 
 The border of a mask is the trouble: one pixel too many takes points from the wall behind an
-object, and a box of minimum and maximum then reaches to the wall.  Three steps clean it:
+object, and a box of minimum and maximum then reaches to the wall.  Four steps clean it:
 
 1. The border of a mask is taken away where its depth goes on smoothly outside of the mask.  A
    pixel of the wall does; a thin leg before the wall does not, and stays.
 2. What is far from the median depth is dropped.
-3. Where an object touches the floor, step 1 took a little of the object itself.  What lies right
+3. A mask may span two objects.  Of parts with a gap of 10 cm between them the largest stays.
+4. Where an object touches the floor, step 1 took a little of the object itself.  What lies right
    below or above the rest, inside its footprint, comes back.
 """
 
@@ -19,6 +20,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 from eov_seg_core.geometry.box import Box, fit_box
 from eov_seg_core.geometry.camera import CameraModel
@@ -36,6 +40,7 @@ _BORDER_PART = 1 / 107      # of the image's width: 3 pixels at 320
 _SMOOTH_M, _SMOOTH_PART = 0.03, 0.01
 _GATE_M, _GATE_MAD = 0.3, 5.0
 _FOOTPRINT_M = 0.02
+_GAP_M = 0.1
 
 
 @dataclass(frozen=True)
@@ -191,7 +196,7 @@ def _segment_box(segment: Segment, view: _View, spilled: Mask, options: BoxOptio
     kept = kept & _near_median(depth_m, depth_m[kept])
     if np.count_nonzero(kept) < least:
         return None
-    points = view.points(kept, window)
+    points = _largest_part(view.points(kept, window))
     box = fit_box(points)
     rest = valid & ~kept
     if rest.any():
@@ -202,6 +207,26 @@ def _segment_box(segment: Segment, view: _View, spilled: Mask, options: BoxOptio
             points = np.concatenate([points, taken[below]])
             box = fit_box(points)
     return SegmentBox(complete_round(box, points), points, view.is_cut(segment))
+
+
+def _largest_part(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the points that hang together with most others.
+
+    Points hang together if the cells of a grid that they lie in touch, also at a corner; so parts
+    with a gap of one to two cells or more between them are two objects.
+    """
+    cells = np.floor(points / _GAP_M).astype(np.int64)
+    cells -= cells.min(axis=0)
+    _, heights, depths = (cells.max(axis=0) + 1).tolist()
+    _, first, cell_of = np.unique((cells[:, 0] * heights + cells[:, 1]) * depths + cells[:, 2],
+                                  return_index=True, return_inverse=True)
+    pairs = cKDTree(cells[first]).query_pairs(1.5, p=np.inf, output_type='ndarray')
+    graph = coo_array((np.ones(len(pairs), np.int8), pairs.T), shape=(len(first), len(first)))
+    number, part_of = connected_components(graph, directed=False)
+    if number == 1:
+        return points
+    parts = part_of[cell_of]
+    return np.asarray(points[parts == np.bincount(parts).argmax()])
 
 
 def _near_median(depth: Depth, values: Depth) -> Mask:

@@ -27,7 +27,7 @@ _HEALTHY_PART, _FREE_PART = 0.6, 0.7
 _MARGIN_PART = 10 / 640     # of the image's width
 _FARTHEST_M = 5.0
 _BEHIND_M, _BEHIND_PART = 0.10, 0.02
-_MERGE_IOU = 0.25
+_MERGE_IOU, _SAME_PLACE_IOU = 0.25, 0.5
 _GRID = np.stack(np.meshgrid(*[(-.5, 0, .5)] * 3), axis=-1).reshape(-1, 3)
 
 
@@ -304,7 +304,7 @@ class ObjectMemory:
                 del self._mapped[item.id]
 
     def _merge(self, seen: Iterable[int]) -> dict[int, int]:
-        """Merge what is one object: same name and place, and never seen as two."""
+        """Merge what is one object; see `_are_one`."""
         merged: dict[int, int] = {}
         for number in list(seen):
             item = self._mapped.get(number)
@@ -353,8 +353,12 @@ def free_space(points_in_camera: npt.NDArray[np.float64], depth_m: npt.NDArray[n
 
 
 def _are_one(first: MappedObject, second: MappedObject) -> bool:
+    """Say whether two fill one place, or have one name at one place and were not seen as two."""
+    overlap = box_iou(first.box, second.box)
+    if overlap >= _SAME_PLACE_IOU and not (first.visible and second.visible):
+        return True     # two bodies cannot: one was segmented in two ways
     if (first.votes.leader is None or first.votes.leader != second.votes.leader
             or second.id in first.seen_with or first.id in second.seen_with):
         return False
     return bool(first.box.contains(second.box.center) or second.box.contains(first.box.center)
-                or box_iou(first.box, second.box) >= _MERGE_IOU)
+                or overlap >= _MERGE_IOU)

@@ -17,7 +17,7 @@ from eov_seg_core.geometry import (
     segment_boxes,
 )
 from eov_seg_core.geometry.segments import spilled_border
-from eov_seg_core.results.result import PanopticResult
+from eov_seg_core.results.result import PanopticResult, Segment
 from eov_seg_core.world import Camera, generate_scene, render
 from training.world.video import spread, truth_result
 
@@ -82,6 +82,23 @@ def test_without_cleaning_the_same_mask_reaches_the_floor_behind(view) -> None:
     number, = (number for number in boxes if objects[number].name == 'box')
     truth = objects[number].box
     assert box_iou(boxes[number].box, Box(truth.center, truth.size, truth.yaw_rad)) < .7
+
+
+@pytest.mark.parametrize('gap_m', [.05, .25])
+def test_a_mask_over_two_objects_has_the_box_of_the_larger_part(gap_m) -> None:
+    depth_m = np.full((120, 160), 2.0, np.float32)      # a flat board of which 1 px is 2 cm
+    instance = np.zeros((120, 160), np.int32)
+    first = 90 + round(gap_m / .02)
+    instance[40:80, 40:90] = instance[40:80, first:first + 20] = 1
+    box = segment_boxes(_thing(instance, (40, 40, first + 20, 80)), depth_m,
+                        CameraModel(160, 120, 100, 100, 79.5, 59.5),
+                        options=BoxOptions(border_px=0))[1].box
+    assert max(box.size) == pytest.approx(1.4 + gap_m if gap_m < .1 else 1.0, abs=.04)
+
+
+def _thing(instance: np.ndarray, bbox_xyxy: tuple[int, int, int, int]) -> PanopticResult:
+    return PanopticResult(instance, [Segment(1, 1, 'box', True, .9, int((instance == 1).sum()),
+                                             bbox_xyxy)])
 
 
 def test_a_large_image_gives_the_same_box(view) -> None:

@@ -95,12 +95,24 @@ def test_an_object_that_was_moved_starts_anew(memory) -> None:
 
 
 def test_two_ids_at_one_place_become_the_older_one(memory) -> None:
-    near = Box((2.05, 0, 0), CUP.size)
+    near = Box((2.12, 0, 0), CUP.size)
     assert show(memory, 3., cup_7=near) == {7: 1}
     assert len(memory) == 2
-    show(memory, 4., cup_1=CUP, cup_8=near)     # seen side by side: two
+
+
+def test_neighbours_stay_two(memory) -> None:
+    near = Box((2.12, 0, 0), CUP.size)
+    show(memory, 4., cup_1=CUP, cup_8=near)     # seen side by side
     assert show(memory, 5., cup_8=near) == {}
-    assert show(memory, 6., box_9=near) == {}   # another name
+    assert show(memory, 6., box_9=near) == {9: 8}   # nearly all of one place, whatever the name
+    assert show(memory, 7., box_10=Box((2, .12, 0), CUP.size)) == {}    # another name
+
+
+def test_what_fills_one_place_is_one_as_soon_as_it_is_seen_as_one(memory) -> None:
+    same = Box((2.02, 0, 0), CUP.size)
+    assert show(memory, 3., cup_1=CUP, box_7=same) == {}    # two segments of a frame: two ids
+    assert show(memory, 4., box_7=same) == {7: 1}
+    assert len(memory) == 2
 
 
 def test_old_objects_are_forgotten_and_all_on_request() -> None:
