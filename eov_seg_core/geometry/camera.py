@@ -57,7 +57,7 @@ class CameraModel:
                              'width and a height of at least 1')
         if not (0 < self.fx < math.inf and 0 < self.fy < math.inf):
             raise ValueError(f'the focal lengths are {self.fx} and {self.fy} pixels; expected '
-                             'positive numbers; is the camera calibrated?')
+                             'positive numbers; calibrate the camera')
         if not all(map(math.isfinite, (self.cx, self.cy, *self.distortion))):
             raise ValueError(f'the principal point ({self.cx}, {self.cy}) or a coefficient of '
                              f'{self.distortion} is not a finite number')
@@ -65,7 +65,8 @@ class CameraModel:
             return
         if self.distortion_model not in DISTORTION_MODELS:
             raise ValueError(f'the distortion model is {self.distortion_model!r}; expected one of '
-                             f'{", ".join(DISTORTION_MODELS)}; or rectify the image first')
+                             f'{", ".join(DISTORTION_MODELS)}; or rectify the image first '
+                             '(image_rectified: true)')
         if len(self.distortion) not in _COEFFICIENTS[self.distortion_model]:
             raise ValueError(f'{self.distortion_model} has {len(self.distortion)} coefficients; '
                              f'expected {_COEFFICIENTS[self.distortion_model]}')

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+import difflib
 import math
 import threading
 import time
@@ -28,13 +29,16 @@ KEPT_NS = 10 * 10**9
 _JUMP_NS = 10**9
 _ALIVE_NS = 10**9       # transforms that are older than that will not come in time
 _MOST_FRAMES, _MOST_KEPT = 10000, 20000     # 2 kHz; others may send whatever they like
+_NAMED_FRAMES = 8
 
 
 class NoTransformError(LookupError):
     """There is no transform at that moment.
 
     Attributes:
-        kind: What errors of one cause have in common.
+        kind: What errors of one cause have in common: `silent`: nothing has come at all;
+            `unknown`: nothing about a frame; `apart`: the frames are in two trees; `late` and
+            `early`: all transforms are older or newer; or another word.
         may_come: Whether it may be there a moment later.
     """
 
@@ -81,16 +85,22 @@ class _Edge:
             advice = ('it stopped, or the clocks of camera and transforms differ'
                       if late_ns > _ALIVE_NS else 'it comes late, or too seldom')
             raise NoTransformError(
-                'late', f'the newest of {name} is {late_ns / 1e9:.3f} s older than the image: '
+                'late', f'the newest of {name} is {_span(late_ns)} older than the image: '
                 f'{advice}', may_come=late_ns <= _ALIVE_NS)
         if place == 0:
             early_ns = self.stamps_ns[0] - stamp_ns
             raise NoTransformError(
-                'early', f'the oldest of {name} is {early_ns / 1e9:.3f} s newer than the image: '
+                'early', f'the oldest of {name} is {_span(early_ns)} newer than the image: '
                 'images come late, or the clocks of camera and transforms differ')
         before, after = self.stamps_ns[place - 1:place + 1]
         return _between(self._moved[place - 1], self._moved[place],
                         (stamp_ns - before) / (after - before))
+
+
+def _span(time_ns: int) -> str:
+    """Return a time in words; days tell that a clock counts from another year."""
+    seconds = time_ns / 1e9
+    return f'{seconds:.3f} s' if seconds < 86400 else f'{seconds / 86400:.0f} days'
 
 
 def _between(first: _Moved, second: _Moved, part: float) -> Matrix:
@@ -195,15 +205,20 @@ class TransformBuffer:
                           @ self._to(up, common, stamp_ns))
 
     def _reason(self, target: str, source: str) -> NoTransformError:
-        parents = {edge.parent for edge in self._edges.values()}
+        if not self._edges:
+            return NoTransformError('silent', 'no transform has come at all; expected those from '
+                                    f'{target!r} to {source!r}')
+        known = {*self._edges, *(edge.parent for edge in self._edges.values())}
         for frame in (source, target):
-            if frame not in self._edges and frame not in parents:
-                known = ', '.join(sorted({*self._edges, *parents})[:8]) or 'none'
+            if frame not in known:
+                near = difflib.get_close_matches(frame, sorted(known), _NAMED_FRAMES, 0.0)
                 return NoTransformError(
                     'unknown', f'no transform has come for the frame {frame!r} (known frames: '
-                    f'{known})')
-        return NoTransformError('apart', f'the frames {target!r} and {source!r} are not connected '
-                               'by transforms')
+                    f'{", ".join(near)})')
+        return NoTransformError(
+            'apart', f'the frames {target!r} and {source!r} are in two trees that do not join, '
+            f'one below {self._ancestors(target)[-1]!r} and one below '
+            f'{self._ancestors(source)[-1]!r}')
 
     def _ancestors(self, frame: str) -> list[str]:
         """Return a frame, its parent, and so on; a circle ends where it closes."""

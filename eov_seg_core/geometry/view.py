@@ -104,9 +104,12 @@ def space_view(header: Header, size: tuple[int, int], depth: DepthImage, info: C
         raise ValueError(
             f'camera_info is for {info.width} x {info.height} pixels and the image has {width} x '
             f'{height}: give the camera_info of this image')
-    return SpaceView(_metres(depth, range_m), _camera(
-        width, height, tuple(info.k), tuple(info.p), tuple(info.d), info.distortion_model,
-        is_rectified))
+    try:
+        camera = _camera(width, height, tuple(info.k), tuple(info.p), tuple(info.d),
+                         info.distortion_model, is_rectified)
+    except ValueError as error:
+        raise ValueError(f'camera_info cannot be used: {error}') from error
+    return SpaceView(_metres(depth, range_m), camera)
 
 
 def _metres(depth: DepthImage, range_m: tuple[float, float]) -> npt.NDArray[np.float32]:

@@ -192,13 +192,13 @@ class FrameProcessor:
                               range_m=parameters.depth_range_m,
                               is_rectified=parameters.image_rectified)
         except ValueError as error:
-            stream.depth.refused(error)
+            stream.depth.faults.refused(error)
             return None
         try:
             return view if self._world is None else self._world.place(
                 view, entry.header, parameters.pose_wait_s)
         except NoTransformError as error:
-            stream.depth.lost(error)
+            stream.depth.faults.lost(error)
             return replace(view, world_frame=parameters.placed_in)
 
     def _drop(self, stream: Stream, error: Exception) -> None:

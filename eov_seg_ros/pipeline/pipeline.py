@@ -202,7 +202,7 @@ class Pipeline:
         if stream.depth is None:
             return '', {}
         fault = stream.depth.fault()
-        stream.depth.tell(stream.label, fault)
+        stream.depth.faults.tell(stream.label, fault)
         return fault.text, stream.depth.facts()
 
     # Handed to the text thread: both only pass something on.

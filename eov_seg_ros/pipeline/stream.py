@@ -22,6 +22,7 @@ from eov_seg_ros.class_ids import LabelSpace
 from eov_seg_ros.conversions import label_info
 from eov_seg_ros.diagnostics import judge_stamp, Monitor, StampFault
 from eov_seg_ros.middleware.qos import create_publisher, input_qos, QOS_OVERRIDES
+from eov_seg_ros.middleware.topics import why_unpublished
 from eov_seg_ros.middleware.transport import advice
 from eov_seg_ros.parameters import Parameters
 from eov_seg_ros.pipeline.depth import DepthInput
@@ -166,13 +167,10 @@ class Stream:
 
     def why_silent(self) -> str:
         """Return why no image comes, as far as can be seen from here."""
+        fault = why_unpublished(self._node, self._topic, f'sensor_msgs/msg/{self._type.__name__}')
+        if fault:
+            return fault
         publishers = self._node.get_publishers_info_by_topic(self._topic)
-        if not publishers:
-            return f'nobody publishes {self._topic}'
-        expected = f'sensor_msgs/msg/{self._type.__name__}'
-        types = {publisher.topic_type for publisher in publishers}
-        if expected not in types:
-            return f'{self._topic} has the type {", ".join(sorted(types))}, expected {expected}'
         if self._subscription is not None and not any(
                 qos_check_compatible(publisher.qos_profile, self._subscription.qos_profile)[0]
                 != QoSCompatibility.ERROR for publisher in publishers):

@@ -24,7 +24,8 @@ from eov_seg_ros.text import describe
 _REPEAT_S = 10.0
 """Seconds between two log messages about the same place of failure."""
 _PAUSE_S = 0.01
-"""Pause after a failure, so that one that comes at once again does not take a whole core."""
+"""Pause after a failure, so that one that comes at once again does not take a whole core, and that
+one that a signal to end causes is not taken for another."""
 
 
 class FatalError(RuntimeError):
@@ -65,8 +66,7 @@ class EnduringExecutor(SingleThreadedExecutor):
             except (ExternalShutdownException, FatalError):
                 raise
             except Exception as error:  # noqa: BLE001  whatever it was, the next callback counts
-                if self.context.ok():
-                    self._report(error)
+                self._report(error)
 
     def _answering(self, callback: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
         async def answer(request: Any, response: Any) -> Any:
@@ -80,13 +80,15 @@ class EnduringExecutor(SingleThreadedExecutor):
         return answer
 
     def _report(self, error: Exception) -> None:
+        time.sleep(_PAUSE_S)
+        if not self.context.ok():
+            return  # it failed because the process is told to end
         self.failures += 1
         if self._repeats.is_due(kind_of(error)):
             for node in self.get_nodes()[:1]:
                 node.get_logger().error(
                     f'refused, and the node goes on: {describe(error)}')
                 node.get_logger().debug(''.join(traceback.format_exception(error)))
-        time.sleep(_PAUSE_S)
 
 
 def _refused(request: Any, response: Any, reason: str) -> Any:

@@ -62,7 +62,8 @@ class Pairing:
         self._depths: deque[tuple[int, Any]] = deque(maxlen=_DEPTHS)
         self._last_ns: dict[str, int] = {}
         self._distances_ns: deque[int] = deque(maxlen=_WINDOW)
-        self._periods_ns: deque[int] = deque(maxlen=_WINDOW)
+        self._periods_ns: dict[str, deque[int]] = {
+            what: deque(maxlen=_WINDOW) for what in ('image', 'depth')}
         self.set_limits(sync_s, wait_s)
 
     def set_limits(self, sync_s: float, wait_s: float) -> None:
@@ -82,13 +83,19 @@ class Pairing:
     @property
     def image_period_ns(self) -> int:
         """Median time between the stamps of images; 0 before there are two."""
-        ordered = sorted(self._periods_ns)
+        return self._period_ns('image')
+
+    @property
+    def depth_period_ns(self) -> int:
+        """The same of depth images."""
+        return self._period_ns('depth')
+
+    def _period_ns(self, what: str) -> int:
+        ordered = sorted(self._periods_ns[what])
         return ordered[len(ordered) // 2] if ordered else 0
 
     def image_came(self, stamp_ns: int, image: Any, now_s: float) -> Pair | None:
         """Take an image; `now_s` is of a steady clock."""
-        if 'image' in self._last_ns:
-            self._periods_ns.append(max(stamp_ns - self._last_ns['image'], 0))
         self._follow_clock('image', stamp_ns)
         self._images.append(_Waiting(stamp_ns, image, now_s))
         self._supersede(len(self._images) - _IMAGES)
@@ -141,9 +148,12 @@ class Pairing:
             self._last_ns.clear()
             self._depths.clear()
             self._distances_ns.clear()
-            self._periods_ns.clear()
+            for periods in self._periods_ns.values():
+                periods.clear()
             self.drop_waiting()
             self._count(clock_jumps=1)
+        if what in self._last_ns:
+            self._periods_ns[what].append(max(stamp_ns - self._last_ns[what], 0))
         self._last_ns[what] = max(stamp_ns, self._last_ns.get(what, stamp_ns))
 
     def _count(self, **added: int) -> None:

@@ -98,7 +98,11 @@ class PoseInput:
         """
         stamp_ns = stamp_ns_of(header)
         if not stamp_ns:
-            raise NoTransformError('stamp', 'the image has no stamp: when was the camera there?')
+            raise NoTransformError('stamp', 'the image has no stamp, which says when the camera '
+                                   "was there; set it in the camera's driver")
+        if not header.frame_id:
+            raise NoTransformError('frame', 'the image has no frame_id, which names its frame in '
+                                   "/tf; set it in the camera's driver")
         if self._tf2 is not None:
             return self._tf2.pose(self._world_frame, header.frame_id, stamp_ns, wait_s)
         self._refuse_gaps()

@@ -20,6 +20,8 @@ try:
 except ImportError:     # the wheels of ROS lack it
     Buffer = TransformException = TransformListener = None
 
+_KINDS = {'LookupException': 'unknown', 'ConnectivityException': 'apart',
+          'ExtrapolationException': 'extrapolation'}
 IS_INSTALLED = Buffer is not None
 
 
@@ -60,7 +62,8 @@ class Tf2Buffer:
                 target, source, Time(nanoseconds=stamp_ns),
                 Duration(seconds=wait_s if is_known else 0.0)).transform
         except TransformException as error:
-            raise NoTransformError(type(error).__name__, describe(error)) from error
+            name = type(error).__name__
+            raise NoTransformError(_KINDS.get(name, name), describe(error)) from error
         place, turn = found.translation, found.rotation
         return np.asarray(as_matrix(((place.x, place.y, place.z),
                                      (turn.x, turn.y, turn.z, turn.w))))

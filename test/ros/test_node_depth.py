@@ -16,6 +16,7 @@ from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray
 
 from eov_seg_ros.conversions import image_message
+from eov_seg_ros.pipeline import depth_faults
 
 pytestmark = pytest.mark.ros
 
@@ -36,11 +37,12 @@ class RGBD:
         self.count = 0
 
     def send(self, *, depth_late_s=0.0, frame='eye', encoding='32FC1', size=(HEIGHT, WIDTH),
-             has_depth=True, has_info=True, unit=None, k=60.0, info_frame='eye') -> Header:
+             has_depth=True, has_info=True, unit=None, k=60.0, info_frame='eye', every=1,
+             image_frame='eye') -> Header:
         """Publish a picture, stamped now; return its header."""
         self.count += 1
         stamp_ns = time.time_ns()
-        header, depth_header = Header(frame_id='eye'), Header(frame_id=frame)
+        header, depth_header = Header(frame_id=image_frame), Header(frame_id=frame)
         for entry, value_ns in ((header, stamp_ns),
                                 (depth_header, stamp_ns + round(depth_late_s * 1e9))):
             entry.stamp.sec, entry.stamp.nanosec = divmod(value_ns, 10**9)
@@ -54,11 +56,16 @@ class RGBD:
                 header=Header(stamp=header.stamp, frame_id=info_frame), width=WIDTH,
                 height=HEIGHT, distortion_model='plumb_bob',
                 k=[k, 0.0, 32.0, 0.0, k, 24.0, 0.0, 0.0, 1.0] if k else [0.0] * 9))
-        if has_depth:
+        if has_depth and self.count % every == 0:
             self._depths.publish(image_message(depth_header, depth, encoding))
         self._images.publish(image_message(header, np.full((HEIGHT, WIDTH, 3), 99, np.uint8),
                                            'rgb8'))
         return header
+
+    def close_depth(self) -> None:
+        """End the publishers of all but the image."""
+        for publisher in (self._depths, self._infos):
+            self._client.node.destroy_publisher(publisher)
 
     def send_until(self, condition, timeout_s: float = 20.0, **changes):
         """Publish pictures at 10 Hz until the condition holds; return its value."""
@@ -108,15 +115,17 @@ def test_points_and_boxes_carry_the_header_of_their_image(client, start_node, ca
 
 
 @pytest.mark.parametrize(('changes', 'reason'), [
-    ({'has_depth': False}, 'no depth image has come'),
-    ({'has_info': False}, 'no camera_info has come'),
+    ({'has_depth': False}, 'no depth image has come, although /depth/image_raw is published'),
+    ({'has_info': False}, 'no camera_info has come, although /camera_info is published'),
     ({'depth_late_s': 0.033}, 'no depth image within depth_sync_s = 0.005 s of most images: the '
                               'nearest is'),
-    ({'depth_late_s': 3600.0}, 'the clocks of image and depth differ: their stamps are 3'),
+    ({'depth_late_s': 3600.0}, 'the clocks of image and depth differ, or depth stopped: their '
+                              'stamps are 3'),
     ({'size': (24, 32)}, 'the depth image has 32 x 24 pixels and the image 64 x 48: depth must be '
                          'registered'),
     ({'frame': 'depth_eye'}, "the depth image has the frame_id 'depth_eye' and the image 'eye'"),
     ({'k': 0.0}, 'camera_info holds no calibration, K and P are all zero'),
+    ({'k': -1.0}, 'camera_info cannot be used: the focal lengths are -1.0 and -1.0 pixels'),
     ({'encoding': '16UC1', 'unit': 1}, '16UC1 is in millimetres; does the publisher write metres'),
     ({'unit': 1000}, '32FC1 is in metres; does the publisher write millimetres'),
     ({'encoding': 'mono8'}, "the depth image has the encoding 'mono8'; expected 16UC1"),
@@ -131,8 +140,39 @@ def test_one_sentence_says_why_there_is_no_3d_and_2d_goes_on(client, start_node,
     assert not boxes
     camera.send_until(
         lambda: diagnostics and reason in diagnostics[-1].status[0].message, **changes)
-    said = [line for line in client.log.splitlines() if reason in line]
-    assert 1 <= len(said) <= 2      # every ten seconds at most
+    assert sum(reason in line for line in client.log.splitlines()) == 1
+
+
+def test_topics_of_other_names_are_named(client, start_node, camera):
+    for kind, topic in ((Image, 'camera/depth/aligned'), (CameraInfo, 'camera/info')):
+        client.node.create_publisher(kind, topic, 1)
+    start_node(FakeSegmenter(), **IN_CAMERA)
+    client.listen('detections')
+    client.listen_to('eov_seg/points', PointCloud2)
+    camera.close_depth()
+    camera.send_until(lambda: 'nobody publishes /depth/image_raw; of this type there is '
+                      '/camera/depth/aligned; name the topic at the launch, depth_image:=...'
+                      in client.log, has_depth=False, has_info=False)
+    assert '/eov_seg/' not in [line for line in client.log.splitlines() if 'nobody' in line][0]
+
+
+def test_a_slower_depth_is_said_and_3d_goes_on(client, start_node, camera):
+    start_node(FakeSegmenter(), **IN_CAMERA)
+    boxes = client.listen_to('eov_seg/detections_3d', Detection3DArray)
+    camera.send_until(lambda: boxes and '3D for a part of the images only: images come every 0.1'
+                      in client.log and 'set both streams of the camera to one rate' in client.log,
+                      every=3)
+    assert 'synchronise' not in client.log
+
+
+def test_a_fault_that_is_over_is_told_and_told_again_when_it_comes_back(client, start_node, camera,
+                                                                        monkeypatch):
+    monkeypatch.setattr(depth_faults, '_OVER_S', 1.0)
+    start_node(FakeSegmenter(), **IN_CAMERA)
+    client.listen_to('eov_seg/points', PointCloud2)
+    camera.send_until(lambda: 'has 32 x 24 pixels' in client.log, size=(24, 32))
+    camera.send_until(lambda: '3D has come without a fault for 1 s' in client.log)
+    camera.send_until(lambda: client.log.count('has 32 x 24 pixels') == 2, size=(24, 32))
 
 
 def test_a_limit_that_pairs_an_image_with_the_depth_of_the_next_is_said(client, start_node,

@@ -23,6 +23,7 @@ WAIT_NS = 5 * 10**8
 """So long, by the times of the log, an image waits for depth and transforms that come later."""
 _MOST_DEPTHS = 40
 _NO_POSE = {
+    'silent': 'it has no transforms',
     'unknown': 'no transform places {frame!r} or {world!r}',
     'apart': 'no transforms connect {frame!r} with {world!r}',
     'early': 'the transforms from {world!r} to {frame!r} begin after its stamp',

@@ -55,20 +55,22 @@ def test_the_way_may_lead_down_and_sideways(buffer) -> None:
     ('odom', 'base', 62.0, 'late', 'is 60.000 s older than the image: it stopped, or the clocks'),
     ('odom', 'base', 0.5, 'early', 'is 0.500 s newer than the image'),
     ('odom', 'lens', 1.0, 'unknown', "no transform has come for the frame 'lens' (known frames: "
-                                     'base, eye, odom)'),
+                                     'eye, moon, base, crater, odom)'),
     ('map', 'eye', 1.0, 'unknown', "the frame 'map'"),
-    ('moon', 'eye', 1.0, 'apart', "'moon' and 'eye' are not connected"),
+    ('odom', 'base', 1e7, 'late', 'is 116 days older than the image'),
+    ('crater', 'eye', 1.0, 'apart', "'crater' and 'eye' are in two trees that do not join, one "
+                                    "below 'moon' and one below 'odom'"),
 ])
 def test_where_there_is_none_it_says_why(buffer, target, source, stamp_s, kind, text) -> None:
     buffer.add('moon', 'crater', 0, (0, 0, 0), NO_TURN, is_static=True)
     with pytest.raises(NoTransformError) as caught:
         buffer.pose(target, source, round(stamp_s * SECOND))
     assert caught.value.kind == kind
-    assert text.replace('base, eye, odom', 'base, crater, eye, moon, odom') in str(caught.value)
+    assert text in str(caught.value)
 
 
 def test_nothing_is_known_at_first() -> None:
-    with pytest.raises(NoTransformError, match='known frames: none'):
+    with pytest.raises(NoTransformError, match="at all; expected those from 'odom' to 'eye'"):
         TransformBuffer().pose('odom', 'eye', 1)
 
 
@@ -115,7 +117,7 @@ def test_messages_may_overtake_one_another(buffer) -> None:
 def test_a_circle_of_frames_ends(buffer) -> None:
     buffer.add('b', 'a', 0, (1, 0, 0), NO_TURN, is_static=True)
     buffer.add('a', 'b', 0, (1, 0, 0), NO_TURN, is_static=True)
-    with pytest.raises(NoTransformError, match='not connected'):
+    with pytest.raises(NoTransformError, match='do not join'):
         buffer.pose('odom', 'a', SECOND)
 
 

@@ -87,7 +87,8 @@ def test_the_time_between_images_is_that_of_most(pairing):
     assert pairing.image_period_ns == 0
     for stamp_ms in (0, 100, 200, 500, 600):
         pairing.image_came(stamp_ms * MS, '', 0.0)
-    assert pairing.image_period_ns == 100 * MS
+        pairing.depth_came(3 * stamp_ms * MS, '', 0.0)
+    assert (pairing.image_period_ns, pairing.depth_period_ns) == (100 * MS, 300 * MS)
 
 
 def test_a_small_step_back_is_no_jump(pairing):

@@ -103,7 +103,7 @@ def test_a_message_that_contradicts_itself_is_refused(depth):
     ((48, 64), 'eye', {'width': 128}, 'camera_info is for 128 x 48'),
     ((48, 64), 'eye', {'k': [0.0] * 9}, 'no calibration, K and P are all zero'),
     ((48, 64), 'eye', {'k': [0.0] * 9, 'width': 0, 'height': 0}, 'no calibration'),
-    ((48, 64), 'eye', {'k': [-1.0] + [0.0] * 8}, 'is the camera calibrated'),
+    ((48, 64), 'eye', {'k': [-1.0] + [0.0] * 8}, 'cannot be used: .*; calibrate the camera'),
     ((48, 64), 'eye', {'d': [0.1] * 5, 'distortion_model': 'odd'}, 'distortion model'),
 ])
 def test_what_does_not_fit_together_is_named(depth_shape, frame, info, reason):
