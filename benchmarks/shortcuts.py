@@ -146,7 +146,7 @@ SHORTCUTS: dict[str, Callable[[Segmenter], AbstractContextManager[Any]]] = {
     'VAS by chunks of pixels': stored_softmax,
     'last stage only classified': every_stage_classified,
     'upscaled map pooled in bands': stored_upscaling,
-    'deformable convolution by embedding_bag': library_deformable,
+    'deformable convolution by our sampling': library_deformable,
     'fused attention': stored_attention,
     'synonyms by scatter': loop_over_synonyms,
     'dynamic convolutions without a loop': loop_over_queries,

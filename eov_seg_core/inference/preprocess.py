@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from eov_seg_core.device.transfer import to_device
+from eov_seg_core.inference.resize import resize_on_device, resize_on_host
 
 PIXEL_MEAN = (123.675, 116.28, 103.53)
 """Mean of R, G and B that is subtracted, in grey levels."""
@@ -31,8 +32,6 @@ SIZE_DIVISOR = 32
 """The padded size is a multiple of this: the coarsest stride of the network."""
 _MAX_OUTPUT_PIXELS = 1_000_000_000
 """Largest result; one of 10^12 pixels would be computed for hours before the memory ends."""
-_BILINEAR = 2
-"""`PIL.Image.Resampling.BILINEAR`, which has no such name in Pillow 9.0 of Ubuntu 22.04."""
 
 
 @dataclass(frozen=True)
@@ -72,14 +71,13 @@ def preprocess(images: Sequence[npt.NDArray[np.uint8]], *,
     for index, image in enumerate(images):
         _check_image(image, f'image {index}' if len(images) > 1 else 'the image')
     wanted = _resolve_output_sizes(images, output_sizes)
-    resized = [_resize(image, input_size, max_input_size) for image in images]
-    network_sizes = [(pixels.shape[0], pixels.shape[1]) for pixels in resized]
+    network_sizes = [_network_size(image, input_size, max_input_size) for image in images]
     padded_size = (_round_up(max(height for height, _ in network_sizes)),
                    _round_up(max(width for _, width in network_sizes)))
     pixels_BCHW = torch.zeros(len(images), 3, *padded_size, device=device)
-    for pixels, target_CHW in zip(resized, pixels_BCHW):
-        inside_CHW = target_CHW[:, :pixels.shape[0], :pixels.shape[1]]
-        inside_CHW.copy_(to_device(torch.from_numpy(pixels), device).permute(2, 0, 1))
+    for image, size, target_CHW in zip(images, network_sizes, pixels_BCHW):
+        inside_CHW = target_CHW[:, :size[0], :size[1]]
+        inside_CHW.copy_(_resize(image, size, device).permute(2, 0, 1))
         normalize_(inside_CHW)
     return ImageBatch(pixels_BCHW, padded_size, network_sizes, wanted)
 
@@ -118,17 +116,25 @@ def resized_size(height: int, width: int, input_size: int, max_input_size: int) 
     return max(int(new_height + 0.5), 1), max(int(new_width + 0.5), 1)
 
 
-def _resize(image: npt.NDArray[np.uint8], input_size: int | None,
-            max_input_size: int) -> npt.NDArray[np.uint8]:
-    """Return the image at the network's size, as an array that PyTorch may wrap."""
+def _network_size(image: npt.NDArray[np.uint8], input_size: int | None,
+                  max_input_size: int) -> tuple[int, int]:
+    """Return the (height, width) that an image gets."""
     height, width = image.shape[:2]
-    if input_size is not None:
-        size = resized_size(height, width, input_size, max_input_size)
-        if size != (height, width):
-            image = np.asarray(Image.fromarray(np.ascontiguousarray(image)).resize(
-                size[::-1], _BILINEAR))
-    # PyTorch takes no negative strides and warns about read-only memory: copies where needed
-    return np.require(image, requirements=['C', 'W'])
+    if input_size is None:
+        return height, width
+    return resized_size(height, width, input_size, max_input_size)
+
+
+def _resize(image: npt.NDArray[np.uint8], size: tuple[int, int], device: torch.device) -> Tensor:
+    """Return the image at the network's size, (height, width, 3) uint8, on a device."""
+    if device.type == 'cuda':
+        return resize_on_device(to_device(_wrap(image), device), size)
+    return _wrap(resize_on_host(image, size)).to(device)
+
+
+def _wrap(image: npt.NDArray[np.uint8]) -> Tensor:
+    """Return the image as a tensor, copied if its memory is read-only or strides are negative."""
+    return torch.from_numpy(np.require(image, requirements=['C', 'W']))
 
 
 def _round_up(size: int) -> int:

@@ -2,11 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Modulated deformable convolution (Deformable ConvNets v2, equation 1).
 
-torchvision's operator is a fast kernel on CUDA and a plain loop on the CPU.  Here the CPU samples
-with `embedding_bag`: a sampled value is a weighted sum of four pixels, which is what that operator
-computes, vectorised over channels.  It takes about 0.6 of the time and rounds less.  It has no
-gradient for the positions, so while gradients are recorded the CPU samples with `grid_sample`,
-whose backward pass takes a seventh of the time of torchvision's.
+There are three ways to sample, all of which compute what torchvision's operator computes:
+
+- on the CPU by `embedding_bag`: a sampled value is a weighted sum of four pixels, vectorised over
+  channels.  It takes about 0.6 of that operator's time and rounds less;
+- by `grid_sample` where that has no gradient for the positions (on the CPU while gradients are
+  recorded; its backward pass takes a seventh of the operator's time), and on a GPU: the kernels of
+  torchvision before 0.29 are launched on the default stream (pytorch/vision#9513), so a CUDA graph
+  leaves them out, and a frame without graphs takes many times as long;
+- by the operator itself in a training on a GPU, and in exported networks, since an engine has a
+  deformable convolution of its own.
 """
 
 from __future__ import annotations
@@ -34,13 +39,13 @@ def modulated_deform_conv(feature_BChw: Tensor, offset_BThw: Tensor, mask_BThw: 
     Returns:
         (B, C_out, h, w).
     """
-    # an engine has a deformable convolution of its own
-    if feature_BChw.device.type != 'cpu' or torch.compiler.is_exporting():
+    is_on_cpu, has_gradients = feature_BChw.device.type == 'cpu', torch.is_grad_enabled()
+    if torch.compiler.is_exporting() or (has_gradients and not is_on_cpu):
         output: Tensor = deform_conv2d(
             feature_BChw, offset_BThw, weight, padding=(1, 1), mask=mask_BThw)
         return output
-    if torch.is_grad_enabled():
-        return _with_gradients(feature_BChw, offset_BThw, mask_BThw, weight)
+    if has_gradients or not is_on_cpu:
+        return _by_grid_sample(feature_BChw, offset_BThw, mask_BThw, weight)
     index_BLT4, share_BLT4 = _corners(offset_BThw, mask_BThw)
     batch, channels, height, width = feature_BChw.shape
     pixels_BLC = feature_BChw.flatten(2).transpose(1, 2).contiguous()
@@ -54,7 +59,7 @@ def modulated_deform_conv(feature_BChw: Tensor, offset_BThw: Tensor, mask_BThw: 
     return torch.stack(outputs).view(batch, height, width, -1).permute(0, 3, 1, 2)
 
 
-def _with_gradients(feature_BChw: Tensor, offset_BThw: Tensor, mask_BThw: Tensor,
+def _by_grid_sample(feature_BChw: Tensor, offset_BThw: Tensor, mask_BThw: Tensor,
                     weight: Tensor) -> Tensor:
     batch, channels, height, width = feature_BChw.shape
     y_BThw, x_BThw = _positions(offset_BThw)

@@ -6,9 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 import torch.nn.functional as F
 from torchvision.ops import deform_conv2d
 
+from eov_seg_core.network import deform
 from eov_seg_core.network.deform import modulated_deform_conv
 
 
@@ -61,3 +63,21 @@ def test_gradients_equal_those_of_torchvision(batch, height, width, reach, seed)
     for gradient, reference in zip(torch.autograd.grad(actual, tensors, direction),
                                    torch.autograd.grad(expected, tensors, direction)):
         torch.testing.assert_close(gradient, reference)
+
+
+def test_a_gpu_samples_with_kernels_that_a_graph_can_capture(monkeypatch):
+    monkeypatch.setattr(deform, 'deform_conv2d', None)
+    with FakeTensorMode(), torch.inference_mode():
+        found = modulated_deform_conv(*(
+            torch.empty(shape, device='cuda')
+            for shape in ((2, 5, 4, 6), (2, 18, 4, 6), (2, 9, 4, 6), (3, 5, 3, 3))))
+    assert found.shape == (2, 3, 4, 6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs CUDA')
+def test_a_gpu_computes_the_same():
+    tensors = inputs(2, 20, 27, 2.0, 0, torch.float32)
+    with torch.inference_mode():
+        found = modulated_deform_conv(*(tensor.cuda() for tensor in tensors)).cpu()
+        expected = modulated_deform_conv(*(tensor.double() for tensor in tensors))
+    torch.testing.assert_close(found.double(), expected, rtol=1e-4, atol=1e-4)

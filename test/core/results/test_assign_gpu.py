@@ -7,6 +7,8 @@ The tests of `test_merge.py` that are marked `both_ways` hold for it as well.
 
 from __future__ import annotations
 
+import warnings
+
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from merge_case import random_log_probs, run, run_flat, smooth_masks
@@ -168,11 +170,15 @@ def test_on_a_gpu_it_is_the_same_within_rounding():
     masks, log_probs = smooth_masks(30, 160, 216, 3), random_log_probs(30, 5, 3)
     is_thing, sizes = [True, True, True, False, False], ((640, 864), (640, 853), (480, 640))
     on_gpu = log_probs.cuda(), masks.cuda()
-    torch.cuda.set_sync_debug_mode('error')     # a wait raises, other than the one for the result
-    try:
-        found = run(*on_gpu, is_thing, *sizes, overlap_threshold=0.05)
-    finally:
-        torch.cuda.set_sync_debug_mode('default')
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter('always')
+        torch.cuda.set_sync_debug_mode('warn')
+        try:
+            found = run(*on_gpu, is_thing, *sizes, overlap_threshold=0.05)
+        finally:
+            torch.cuda.set_sync_debug_mode('default')
+    waits = [warning for warning in said if 'synchronizing' in str(warning.message)]
+    assert len(waits) == 1, 'only for the result'
     expected = run(log_probs, masks, is_thing, *sizes, overlap_threshold=0.05)
     assert [segment.class_id for segment in found.segments] == [
         segment.class_id for segment in expected.segments]
