@@ -66,6 +66,13 @@ def add_inference(parser: argparse.ArgumentParser) -> Any:
     return options
 
 
+def folder(text: str) -> str:
+    """Return the path of a folder, which an unset variable of a shell would make this one."""
+    if not text:
+        raise argparse.ArgumentTypeError("expected a folder, got ''; write . for this one")
+    return text
+
+
 def positive(text: str) -> int:
     """Return a number of at least 1."""
     return _whole(text, 1, 'at least 1')

@@ -26,6 +26,7 @@ from eov_seg_core.app.arguments import (
     add_thresholds,
     add_weights,
     add_words,
+    folder,
     model_options,
     positive,
     report_problem,
@@ -106,7 +107,8 @@ def _add_segment(commands: Any) -> None:
     parser.add_argument('inputs', nargs='*', metavar='INPUT',
                         help='an image, a video, a folder (its images and videos, not those of '
                              'sub-folders), camera:0 or /dev/video0, rtsp://... or http://...')
-    parser.add_argument('-o', '--output', required=True, metavar='DIR', help='folder for results')
+    parser.add_argument('-o', '--output', required=True, type=folder, metavar='DIR',
+                        help='folder for results')
     add_words(parser)
     add_weights(parser)
     options = add_inference(parser)

@@ -26,13 +26,18 @@ def resolve_device(device: str | torch.device) -> torch.device:
     try:
         resolved = torch.device(device)
     except (RuntimeError, TypeError) as error:
-        raise ValueError(f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {device!r}"
-                         ) from error
+        raise ValueError(_unknown(device)) from error
+    if resolved.type not in ('cpu', 'cuda'):    # such as meta, which computes nothing
+        raise ValueError(_unknown(device))
     if resolved.type == 'cuda' and (resolved.index or 0) >= torch.cuda.device_count():
         raise ValueError(f'device {device!r} was asked for, but PyTorch sees '
                          f"{torch.cuda.device_count()} CUDA devices; use 'auto' or 'cpu', or "
                          'check the driver and that PyTorch is a CUDA build')
     return resolved
+
+
+def _unknown(device: object) -> str:
+    return f"device must be 'auto', 'cpu', 'cuda' or 'cuda:N', got {str(device)!r:.80}"
 
 
 def resolve_precision(precision: str, device: torch.device) -> str:

@@ -44,8 +44,10 @@ def decode_text(content: bytes) -> str:
     """Return the text of a file's content, without a byte order mark.
 
     Raises:
-        ValueError: It is no UTF-8.
+        ValueError: It is no UTF-8, or holds a null byte, which ends a word in messages of ROS.
     """
+    if b'\0' in content:
+        raise ValueError(f'this is no UTF-8 text (null byte at byte {content.index(0)})')
     try:
         return content.decode('utf-8-sig')
     except UnicodeDecodeError as error:

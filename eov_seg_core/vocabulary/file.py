@@ -13,6 +13,8 @@ from eov_seg_core.vocabulary.category import Category, split_synonyms, things_an
 
 INVALID = 'invalid_class_id'
 """Name of the lines that the published lists want skipped."""
+_NUMBERED = re.compile(r'\d+\s*[,;\t]')
+"""Start of a line of a CSV or TSV file with ids, which would be read as names."""
 _COMMENT = re.compile(r'(?:^|\s)#')
 _MARKUP = frozenset('{}[]<>="')
 """Characters of JSON, YAML and HTML, which no line of a list holds."""
@@ -75,6 +77,8 @@ def _from_lines(text: str) -> list[Category]:
 
 def _from_line(entry: str) -> Category | None:
     """Read `names`, `stuff: names`, `thing: names` or `id: names`; None for what is skipped."""
+    if _NUMBERED.match(entry):
+        raise ValueError(f"got {entry[:80]!r}; write the id before a colon: '1: name,synonym'")
     key, names = (part.strip() for part in entry.split(':', 1)) if ':' in entry else (
         'thing', entry)
     if names == INVALID:

@@ -74,6 +74,9 @@ def test_a_segmenter_of_no_model_says_how_to_load_one(model):
     (lambda it: it.prepare_vocabulary(Vocabulary(['a']), 5), 'training_names must be a list'),
     (lambda it: it.warm_up('480', 640), "height must be a whole number of pixels.*'480'"),
     (lambda it: it.warm_up(480, 0), 'width must be a whole number of pixels, 1 or more, got 0'),
+    *((lambda it, name=name: Segmenter(it.model, name), f"device must be 'auto', .*{name}'")
+      for name in ('tpu', 'meta', 'cuda:x', '')),
+    (lambda it: Segmenter(it.model, None), "device must be 'auto', .* got 'None'"),
     (lambda it: Segmenter(it.model, embedding_cache_dir=5), 'a path must be a string or a'),
     (lambda it: Segmenter(it.model, keep_instances='no'), 'keep_instances must be True or False'),
     (lambda it: it.model.save(None), r'a path must be .*got None \(NoneType\)'),

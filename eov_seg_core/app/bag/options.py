@@ -12,6 +12,7 @@ from eov_seg_core.app.arguments import (
     add_thresholds,
     add_weights,
     add_words,
+    folder,
     model_options,
     positive,
     report_problem,
@@ -34,7 +35,7 @@ def add_parser(commands: Any) -> None:
                     'again goes on. See docs/recordings.md.')
     parser.add_argument('inputs', nargs='+', metavar='INPUT',
                         help='a bag: a folder, an .mcap or a .db3 file')
-    parser.add_argument('-o', '--output', required=True, metavar='DIR',
+    parser.add_argument('-o', '--output', required=True, type=folder, metavar='DIR',
                         help='folder of the labelled bags')
     parser.add_argument('--image-topic', action='append', default=[], metavar='TOPIC',
                         help='raw or compressed images; may be given several times (the only '

@@ -137,14 +137,16 @@ def label_pictures(job: PicturesJob, report_problem: Callable[[str], None],
 def _refuse_results(job: PicturesJob) -> None:
     """Raise ValueError if an input lies where results are written."""
     for entry in job.inputs:
-        if any(Path(entry).resolve().is_relative_to((Path(job.output) / kind).resolve())
+        # not Path.resolve, which raises on links that go round in circles
+        path = Path(os.path.realpath(entry))
+        if any(path.is_relative_to(os.path.realpath(os.path.join(job.output, kind)))
                for kind in ('overlay', 'panoptic')):
             raise ValueError(f'{entry} lies in the folder of results {job.output}; choose another '
                              'folder with --output')
 
 
 def _problems(entry: str) -> list[str]:
-    return [] if Path(entry).is_file() else find_media([entry])[1]
+    return [] if os.path.isfile(entry) else find_media([entry])[1]
 
 
 def _label_here(job: PicturesJob, report_problem: Callable[[str], None]) -> WorkReport:
@@ -165,6 +167,6 @@ def _label_with_ray(job: PicturesJob, report_problem: Callable[[str], None]
 def _absolute(job: PicturesJob) -> PicturesJob:
     """Return the same job for processes with another working directory."""
     return replace(job, output=os.path.abspath(job.output),
-                   inputs=[entry if is_live(entry) else os.path.abspath(entry)
+                   inputs=[entry if not entry or is_live(entry) else os.path.abspath(entry)
                            for entry in job.inputs],
                    list_file=None if job.list_file is None else os.path.abspath(job.list_file))

@@ -28,6 +28,8 @@ VIDEO_SUFFIXES = frozenset({
     '.mpeg', '.mpg', '.mts', '.ogv', '.ts', '.vob', '.webm', '.wmv'})
 """Endings of videos, in lower case."""
 _DEVICE = re.compile(r'/dev/video(\d+)')
+_CAMERA_NUMBER = re.compile('0*[0-9]{1,2}')
+"""OpenCV takes the hundreds of a number for the name of a driver, and opens another camera."""
 _FRAME_NAME = re.compile(r'(.+)_(\d{6,})')
 
 
@@ -136,8 +138,8 @@ def find_media(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
 
     Args:
         inputs: Image and video files; folders, whose images and videos are taken in the order of
-            their names, without those of sub-folders; `camera:N` or `/dev/videoN` for camera N;
-            `rtsp://...` and `http://...`.
+            their names, without hidden ones and those of sub-folders; `camera:N` or
+            `/dev/videoN` for camera N; `rtsp://...` and `http://...`.
 
     Returns:
         Their paths, and a message for each argument that names nothing.
@@ -147,25 +149,34 @@ def find_media(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
     for entry in inputs:
         device = _DEVICE.fullmatch(os.path.realpath(entry)) if entry.startswith('/dev/') else None
         if device:
-            paths.append(CAMERA + device[1])
-        elif entry.startswith(CAMERA) and not entry[len(CAMERA):].isdecimal():
-            problems.append(f'{entry}: expected camera:N with N = 0, 1, ...')
-        elif entry.startswith(CAMERA) or stream_name(entry) or Path(entry).is_file():
+            entry = CAMERA + device[1]
+        if entry.startswith(CAMERA) and not _CAMERA_NUMBER.fullmatch(entry[len(CAMERA):]):
+            problems.append(f'{entry}: expected camera:N with N = 0 to 99')
+        elif entry.startswith(CAMERA) or stream_name(entry) or os.path.isfile(entry):
             paths.append(entry)
-        elif Path(entry).is_dir():
+        elif os.path.isdir(entry):
             found = _media_in(Path(entry))
             paths += found
             problems += [] if found else [f'{entry}: the folder holds no image and no video']
         else:
-            problems.append(f'{entry}: there is no such file or folder')
+            problems.append(_why_not(entry))
     return paths, problems
+
+
+def _why_not(entry: str) -> str:
+    if not entry:
+        return ('an input is empty, as an unset variable of a shell is; name a file or a folder, '
+                '. for this one')
+    if os.path.exists(entry):
+        return f'{entry} is a pipe, a device or a socket; expected a file or a folder'
+    return f'{entry}: there is no such file or folder'
 
 
 def describe_folders(inputs: Sequence[str]) -> list[str]:
     """Say of each folder among the inputs what `find_media` takes, what it leaves out, and why."""
     notes = []
-    for folder in (Path(entry) for entry in inputs if not stream_name(entry)):
-        if not folder.is_dir():
+    for folder in (Path(entry) for entry in inputs if entry and not stream_name(entry)):
+        if not os.path.isdir(folder):
             continue
         taken: Counter[str] = Counter()
         rest: Counter[str] = Counter()
@@ -177,6 +188,8 @@ def describe_folders(inputs: Sequence[str]) -> list[str]:
             elif not entry.name.startswith('.'):
                 (taken if _is_media(entry) else rest)[
                     _suffix(entry.name) or 'without an ending'] += 1
+            elif _has_media_suffix(entry.name):
+                rest['hidden files (their names begin with a dot)'] += 1
         if not taken and not rest:
             continue    # an empty folder is an error, which `find_media` says
         note = f'{folder}: reading {_listed(taken)}'
@@ -223,7 +236,12 @@ def _media_in(folder: Path) -> list[str]:
 
 
 def _is_media(entry: os.DirEntry[str]) -> bool:
-    return _suffix(entry.name).lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES and _is_file(entry)
+    # hidden pictures are notes of other systems, unfinished downloads or in the bin
+    return not entry.name.startswith('.') and _has_media_suffix(entry.name) and _is_file(entry)
+
+
+def _has_media_suffix(name: str) -> bool:
+    return _suffix(name).lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 
 def _is_file(entry: os.DirEntry[str]) -> bool:

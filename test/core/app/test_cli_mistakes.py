@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a newcomer types by mistake: one line that says what to do, and exit status 1 or 2."""
 
+import os
+
 import numpy as np
 from PIL import Image
 import pytest
@@ -70,6 +72,29 @@ def test_inputs_that_are_none(folder, capsys):
     assert [line for line in lines if 'empty' in line] == [
         'eov-seg: error: empty: the folder holds no image and no video']
     assert 'eov-seg: error: gone.png: there is no such file or folder' in lines
+
+
+@pytest.mark.parametrize('parts', [[], ['--parts']])
+def test_inputs_that_no_system_takes_cost_no_others(folder, capsys, parts):
+    os.mkfifo('pipe.png')
+    wrong = ['', 'n' * 5000, 'pipe.png', 'loop.png']
+    os.symlink('loop.png', 'loop.png')
+    assert main(['segment', *wrong, 'room.png', '--variant', 't', '-o', 'out', '--input-size',
+                 '32', *parts, '--things', 'chair']) == 1
+    printed = capsys.readouterr()
+    lines = [line for line in printed.err.splitlines() if 'error' in line]
+    assert 'eov-seg: error: an input is empty' in lines[0]
+    assert 'there is no such file' in lines[1]
+    assert 'pipe.png is a pipe, a device or a socket; expected a file or a folder' in lines[2]
+    assert 'loop.png: there is no such file' in lines[3]
+    assert ('1 pictures = 1 done' if parts else '1 segmented, 4 failed') in printed.out
+
+
+def test_an_empty_name_of_the_output_is_not_this_folder(folder, capsys):
+    with pytest.raises(SystemExit):
+        main(['segment', 'room.png', '--variant', 't', '-o', '', '--things', 'chair'])
+    assert "--output: expected a folder, got ''" in capsys.readouterr().err
+    assert not (folder / 'panoptic.json').exists()
 
 
 def test_an_output_that_is_a_file(folder, capsys):

@@ -33,6 +33,25 @@ def test_media_of_arguments(tmp_path):
     assert find_media([]) == ([], [])
 
 
+def test_cameras_that_opencv_would_take_for_others(tmp_path):
+    """OpenCV opens camera 0 for 100, and has no number that is larger than 31 bits."""
+    paths, problems = find_media([f'camera:{number}' for number in (
+        '99', '007', '100', '9' * 20, '-1', '\u0661')] + ['/dev/video200'])
+    assert paths == ['camera:99', 'camera:007']
+    assert len(problems) == 5
+    assert all('expected camera:N with N = 0 to 99' in problem for problem in problems)
+
+
+def test_hidden_pictures_of_a_folder_are_left_out(tmp_path):
+    for name in ('._a.jpg', '.trashed-1.png', 'a.jpg', '.DS_Store'):
+        (tmp_path / name).write_bytes(b'')
+    assert find_media([str(tmp_path)]) == ([str(tmp_path / 'a.jpg')], [])
+    (note,) = describe_folders([str(tmp_path)])
+    assert '; leaving out 2 hidden files (their names begin with a dot), because' in note
+    named = str(tmp_path / '._a.jpg')
+    assert find_media([named]) == ([named], [])
+
+
 def test_folders_say_what_they_leave_out(tmp_path):
     for name in ('a.heic', 'b.HEIC', 'c.png', 'd', '.hidden'):
         (tmp_path / name).write_bytes(b'')

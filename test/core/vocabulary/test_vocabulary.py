@@ -255,6 +255,9 @@ def test_ids_and_colors_make_no_other_vocabulary():
     ('a.yaml', b'categories: [{thing: a, name: b}]', "at most 'id' and 'color'"),
     ('a.yaml', b'categories: [{thing: a, id: 1}, {stuff: b, id: 1}]', 'both have the id 1'),
     ('a.txt', b'\xff\xfe\x00', 'UTF-8'),
+    ('a.txt', b'chair\0s\n', 'null byte at byte 5'),
+    ('a.csv', b'id,name\n1,chair\n', "line 2: got '1,chair'; write the id before a colon: '1: "),
+    ('a.tsv', b'1\tchair\n', "line 1: got '1.tchair'; write the id before"),
 ])
 def test_bad_files_are_refused_with_the_reason(tmp_path, name, content, message):
     path = tmp_path / name
