@@ -110,13 +110,13 @@ class Runs:
     def output(self, name):
         return self.folder / name
 
-    def start(self, name, *overrides, devices=1):
-        """Start a run in a process group of its own."""
+    def start(self, name, *overrides, devices=1, program=('-m', 'training.train')):
+        """Start a run in a process group of its own; a program must call `training.train.main`."""
         environment = os.environ | {
             'OMP_NUM_THREADS': '1', 'XDG_CACHE_HOME': str(self.folder / 'cache'),
             'GLOO_SOCKET_IFNAME': 'lo', 'MASTER_ADDR': '127.0.0.1'}
         return subprocess.Popen(
-            [sys.executable, '-m', 'training.train', str(self.path), *overrides,
+            [sys.executable, *map(str, program), str(self.path), *overrides,
              '--output', str(self.output(name)), '--accelerator', 'cpu',
              '--devices', str(devices)],
             cwd=CHECKOUT, env=environment, start_new_session=True, text=True,

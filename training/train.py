@@ -14,10 +14,12 @@ import argparse
 from collections.abc import Sequence
 import logging
 from pathlib import Path
+import re
 import sys
 import warnings
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
+from torch.distributed import DistError
 
 from eov_seg_core.io.text import error_line
 from training.recipe_file import read_recipe
@@ -37,11 +39,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (DivergedError, ValueError, OSError, MisconfigurationException) as error:
         print(error_line('training.train', error), file=sys.stderr)  # noqa: T201
         return 1
+    except RuntimeError as error:
+        if not _is_lost_process(error):
+            raise
+        print(error_line('training.train',  # noqa: T201
+                         'another process of this run has ended; its own message says why'),
+              file=sys.stderr)
+        return 1
     if stopped_by is None:
         return 0
     print(f'stopped; the same command goes on from {settings.output}',  # noqa: T201
           file=sys.stderr)
     return 128 + stopped_by
+
+
+def _is_lost_process(error: RuntimeError) -> bool:
+    """Say whether an error is that of waiting for a process that is gone; Gloo has no class."""
+    return (isinstance(error, DistError)
+            or re.search('Connection (closed|reset) by peer|Broken pipe', str(error)) is not None)
 
 
 def _configure_logging() -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import errno
+import re
 
 import pytest
 import torch
@@ -172,3 +173,64 @@ def test_checkpoints_of_no_run_or_not_finite_are_passed_over(tmp_path, caplog):
     assert newest_usable(tmp_path) == tmp_path / 'step_00000000.ckpt'
     assert caplog.text.count('is none of a training run') == 2
     assert 'holds weights that are not finite' in caplog.text
+
+
+ONE_SIDED = """
+import sys, torch
+from training.run.module import TrainingModule
+from training.train import main
+original = TrainingModule.training_step
+
+def training_step(self, batch, batch_idx):
+    output = original(self, batch, batch_idx)
+    if self.trainer.global_rank == {rank} and self.trainer.global_step + 1 in {bad}:
+        {fault}
+    return output
+
+TrainingModule.training_step = training_step
+sys.exit(main())
+"""
+NAN = "output['loss'] = output['loss'] * torch.nan"
+FULL = "raise OSError(28, 'No space left on device', 'step.ckpt')"
+
+
+@pytest.mark.slow
+def test_a_bad_loss_of_one_process_is_left_out_by_both(tmp_path):
+    """And the images that are named are those of the process whose loss was bad."""
+    runs = Runs(tmp_path, [room(seed) for seed in range(4)], batch_size=2, steps=10,
+                augmentation={'size': 64}, loss={'num_points': 64},
+                checkpoint={'every': 1, 'keep': 20})
+    for name, bad in (('once', [2]), ('on', [*range(3, 20)])):
+        (tmp_path / f'{name}.py').write_text(ONE_SIDED.format(rank=1, bad=bad, fault=NAN))
+    process = runs.start('once', 'steps=3', devices=2, program=[tmp_path / 'once.py'])
+    status, said = runs.finish(process)
+    assert status == 0, said
+    assert re.search(r'step 2 is left out: .* \(loss nan, images room_\d.jpg\)', said)
+    assert '1 of 3 steps were left out' in said
+    process = runs.start('on', devices=2, program=[tmp_path / 'on.py'])
+    status, said = runs.finish(process)
+    assert status == 1
+    assert 'Traceback' not in said
+    # both processes tell the same end
+    ends = re.findall(r'5 steps in a row .* one step 7 with the images (room_\d.jpg)[.]', said)
+    assert len(ends) == 2
+    assert len(set(ends)) == 1
+    assert max(path.name for path in (runs.output('on') / 'checkpoints').iterdir()
+               ) == 'step_00000002.ckpt'
+    assert not (runs.output('on') / 'model.safetensors').exists()
+
+
+@pytest.mark.slow
+def test_processes_whose_partner_has_ended_say_so(tmp_path):
+    """The error of one process is one sentence, without pages from those that wait for it."""
+    runs = Runs(tmp_path, [room(0), room(1)], batch_size=2, augmentation={'size': 64},
+                loss={'num_points': 64})
+    for rank in (0, 1):
+        program = tmp_path / f'{rank}.py'
+        program.write_text(ONE_SIDED.format(rank=rank, bad=[1], fault=FULL))
+        status, said = runs.finish(runs.start(str(rank), devices=2, program=[program]))
+        assert status != 0
+        assert 'training.train: error: step.ckpt: No space left on device' in said
+        assert 'Traceback' not in said
+        # where the second process ends first, Lightning ends the one that it started from
+        assert rank == 1 or 'another process of this run has ended' in said

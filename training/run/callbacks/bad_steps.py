@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 import logging
+import math
 from typing import Any
 
 import lightning
 import torch
-from torch import Tensor
+from torch import distributed, Tensor
 
 from training.run.module import TrainingModule
 
@@ -24,7 +25,8 @@ class DivergedError(RuntimeError):
 class BadSteps(lightning.Callback):
     """Report steps that `TrainingModule` has skipped, and end the run after several in a row.
 
-    The gradient is that of all processes, so that all of them skip the same steps.
+    The gradient is that of all processes, so that all of them skip the same steps, end the run at
+    the same one, and name the images of the one whose loss was bad.
 
     Args:
         name_of: Position in the stream of examples -> name of the image.
@@ -54,8 +56,8 @@ class BadSteps(lightning.Callback):
             return
         self.total += 1
         self._in_a_row += 1
-        loss = float(outputs['loss'])
-        names = ', '.join(self._name_of(position) for position in batch.positions)
+        loss, positions = _bad_share(float(outputs['loss']), [*map(int, batch.positions)])
+        names = ', '.join(map(self._name_of, positions))
         step = trainer.global_step
         _log.warning('step %d is left out: its gradient is not finite (loss %g, images %s)',
                         step, loss, names)
@@ -72,6 +74,19 @@ class BadSteps(lightning.Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take the count of a checkpoint."""
         self.total = int(state_dict['total'])
+
+
+def _bad_share(loss: float, positions: list[int]) -> tuple[float, list[int]]:
+    """Return loss and images of the processes whose loss is not finite; of all if each is.
+
+    Every process must call it at the same step: they wait for each other.
+    """
+    shares = [(loss, positions)]
+    if distributed.is_available() and distributed.is_initialized():
+        shares *= distributed.get_world_size()
+        distributed.all_gather_object(shares, (loss, positions))
+    bad = [share for share in shares if not math.isfinite(share[0])] or shares
+    return bad[0][0], [position for _, part in bad for position in part]
 
 
 def not_finite(tensors: Iterable[tuple[str, Tensor]]) -> list[str]:
