@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import math
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -27,6 +28,9 @@ _HEALTHY_PART, _FREE_PART = 0.6, 0.7
 _MARGIN_PART = 10 / 640     # of the image's width
 _FARTHEST_M = 5.0
 _BEHIND_M, _BEHIND_PART = 0.10, 0.02
+_MOVED_PART, _MOVED_LOOKS = 0.2, 3      # of its points; one after another, as poses are inexact
+_ENOUGH_POINTS = 200
+_AROUND = np.ones((3, 3), np.uint8)
 _MERGE_IOU, _SAME_PLACE_IOU = 0.25, 0.5
 _GRID = np.stack(np.meshgrid(*[(-.5, 0, .5)] * 3), axis=-1).reshape(-1, 3)
 
@@ -68,6 +72,7 @@ class MappedObject:
         self.hits = 0
         self.first_seen_s = self.last_seen_s = 0.0
         self.free_looks = 0
+        self.moved_looks = 0
         self.visible = False
         self.seen_with: set[int] = set()
         self.viewpoint: Matrix = np.eye(4)
@@ -76,6 +81,7 @@ class MappedObject:
         self._span_s = 0.0
         self._first_bearing: float | None = None
         self._turn = 0.0
+        self._last_view: npt.NDArray[np.float64] = np.zeros((0, 3))
 
     @property
     def box(self) -> Box:
@@ -87,7 +93,8 @@ class MappedObject:
         """Take in one view; an object that was moved starts anew."""
         if self.hits and not view.is_cut and self.box.distance_m(view.box.center) > gate_m / 2:
             self.points = ObjectPoints()
-        self.points.add(view.points_in_map)
+        self._last_view = view.points_in_map
+        self.points.add(self._last_view)
         self.first_seen_s = self.first_seen_s if self.hits else stamp_s
         self.hits += 1
         self.last_seen_s, self.free_looks, self.visible = stamp_s, 0, True
@@ -100,6 +107,12 @@ class MappedObject:
             self._first_bearing = bearing
         self._turn = max(self._turn,
                          abs(math.remainder(bearing - self._first_bearing, 2 * math.pi)))
+
+    def begin_anew(self) -> None:
+        """Leave out all views but the last one: the object has moved."""
+        self.points = ObjectPoints()
+        self.points.add(self._last_view)
+        self.moved_looks = 0
 
     def as_plain(self) -> dict[str, Any]:
         """Return what JSON takes, for `from_plain`."""
@@ -269,6 +282,7 @@ class ObjectMemory:
                 item.seen_with.update(seen)
         if seen and np.count_nonzero(np.isfinite(depth_m)) >= _HEALTHY_PART * depth_m.size:
             self._look_for_free_places(depth_m, camera, camera_in_map)
+        self._follow_moved(depth_m, camera, camera_in_map)
         self._forget_old(stamp_s)
         return self._merge(seen)
 
@@ -290,14 +304,31 @@ class ObjectMemory:
         for item, part in zip(hidden, free.mean(axis=1)):
             item.free_looks += bool(part >= _FREE_PART)
 
+    def _follow_moved(self, depth_m: npt.NDArray[np.float32], camera: CameraModel,
+                      camera_in_map: Matrix) -> None:
+        """Begin visible objects anew if the camera sees through where they were before.
+
+        Else the box of what moves slowly would reach over all its way.
+        """
+        to_camera = invert(camera_in_map)
+        nearest_m = np.asarray(cv2.erode(np.nan_to_num(depth_m), _AROUND),
+                               np.float32)      # because outlines are inexact
+        for item in filter(lambda item: item.visible, self._mapped.values()):
+            points = item.points.reliable
+            points = points[::max(len(points) // _ENOUGH_POINTS, 1)].astype(np.float64)
+            free = free_space(transform(to_camera, points), nearest_m, camera).mean()
+            item.moved_looks = item.moved_looks + 1 if free > _MOVED_PART else 0
+            if item.moved_looks >= _MOVED_LOOKS:
+                item.begin_anew()
+
     def _forget_old(self, stamp_s: float) -> None:
         oldest_s = stamp_s - self._options.memory_s
         self._mapped = {number: item for number, item in self._mapped.items()
                         if max(item.last_seen_s, item.known_since_s) >= oldest_s}
         surplus = len(self._mapped) - MOST_OBJECTS
         if surplus > 0:
-            def worth(item: MappedObject) -> tuple[bool, bool, float]:
-                return (item.state(self._options.missing_after) != 'missing',
+            def worth(item: MappedObject) -> tuple[bool, bool, bool, float]:
+                return (item.visible, item.state(self._options.missing_after) != 'missing',
                         item.is_confirmed(self._options.min_hits), item.last_seen_s)
 
             for item in sorted(self._mapped.values(), key=worth)[:surplus]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from eov_seg_core.geometry import Box, LEVEL_CAMERA
+from eov_seg_core.tracking import memory as memory_module
 from eov_seg_core.tracking import ObjectMemory, TrackingOptions
 from eov_seg_core.tracking.memory import free_space
 
@@ -139,3 +140,20 @@ def test_those_seen_last_come_first(memory) -> None:
     for stamp_s in (3., 4., 5.):
         show(memory, stamp_s, cup_5=far)
     assert [item.id for item in memory.find('cup')] == [5, 1]
+
+
+def test_a_full_memory_keeps_what_is_in_view(memory, monkeypatch) -> None:
+    monkeypatch.setattr(memory_module, 'MOST_OBJECTS', 2)
+    show(memory, 3., cup_7=Box((2, 1, 0), CUP.size))
+    assert 7 in memory.numbers
+    assert len(memory) == 2
+
+
+@pytest.mark.parametrize(('depth_m', 'moved'), [(WALL, True), (np.full_like(WALL, 1.9), False)])
+def test_the_box_of_what_moves_slowly_does_not_reach_over_its_way(depth_m, moved) -> None:
+    memory = ObjectMemory()
+    for step in range(21):
+        show(memory, step / 5, depth_m, cup_1=Box((2, .02 * step, 0), (.1, .1, .2)))
+    size, at = memory.box(1).size, memory.box(1).center
+    assert (size[0] < .3) == moved
+    assert (abs(at[1] - .4) < .1) == moved
