@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 import hashlib
 import math
+from numbers import Integral, Real
 from typing import TYPE_CHECKING
 import unicodedata
 
@@ -19,7 +20,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:       # not at run time: pictures need no PyTorch
+from eov_seg_core.results.result import check_result
+from eov_seg_core.wrong import wrong
+
+if TYPE_CHECKING:
     from eov_seg_core.results.result import PanopticResult, Segment
 
 Picture = npt.NDArray[np.uint8]
@@ -47,6 +51,8 @@ def class_color(name: str) -> Color:
     Returns:
         R, G, B in 0..255; neither near black nor near white.
     """
+    if not isinstance(name, str):
+        raise wrong('the name of a class', name, "a string such as 'chair'")
     digest = hashlib.blake2b(name.encode('utf-8', 'surrogatepass'), digest_size=4).digest()
     hue = 2 * math.pi * int.from_bytes(digest[:2], 'big') / 65536
     lightness = 0.58 + 0.24 * digest[2] / 255
@@ -70,7 +76,11 @@ def colorize(result: PanopticResult) -> Picture:
 
     Returns:
         (H, W, 3) uint8 RGB; black where unlabeled.
+
+    Raises:
+        ValueError: It is no result.
     """
+    check_result(result)
     table = np.zeros((len(result.segments) + 1, 4), np.uint8)
     if result.segments:
         table[1:, :3] = segment_colors(result.segments)
@@ -94,13 +104,20 @@ def draw_overlay(image_rgb: Picture, result: PanopticResult, alpha: float = 0.5,
         (H, W, 3) uint8 RGB, a new array.
 
     Raises:
-        ValueError: Image and result differ in size, or alpha is out of range.
+        ValueError: Image and result differ in size, alpha is out of range, or there is another
+            number of ids than of segments.
     """
+    check_result(result)
+    if not isinstance(image_rgb, np.ndarray):
+        raise wrong('the image', image_rgb, 'an (H, W, 3) uint8 RGB array')
     if image_rgb.shape != (*result.instance.shape, 3) or image_rgb.dtype != np.uint8:
         raise ValueError(f'image has shape {image_rgb.shape} and dtype {image_rgb.dtype}; '
                          f'expected {(*result.instance.shape, 3)}, as the result, and uint8')
-    if not 0.0 <= alpha <= 1.0:
-        raise ValueError(f'alpha must lie in 0..1, got {alpha}')
+    if not (isinstance(alpha, Real) and 0.0 <= alpha <= 1.0):
+        raise ValueError(f'alpha must lie in 0..1, got {alpha!r:.80}')
+    if ids is not None and len(ids) != len(result.segments):
+        raise ValueError(f'there are {len(ids)} ids; expected one for each of '
+                         f'{len(result.segments)} segments')
     picture: Picture = np.array(image_rgb, order='C')
     if not result.segments:
         return picture
@@ -121,7 +138,13 @@ def draw_legend(result: PanopticResult, width: int) -> Picture:
 
     Returns:
         (height, width, 3) uint8 RGB on white; height 0 when there is no segment.
+
+    Raises:
+        ValueError: It is no result, or the width is below 1.
     """
+    check_result(result)
+    if not isinstance(width, Integral) or width < 1:
+        raise wrong('the width', width, 'a whole number of pixels, 1 or more')
     size = _font_size((480, width))
     margin = size // 2
     x, y = margin, margin

@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from eov_seg_core.wrong import wrong
+
 Points = npt.NDArray[np.floating[Any]]
 
 LEAST_SIDE_M = 0.02
@@ -141,6 +143,9 @@ def box_iou(first: Box, second: Box) -> float:
 
     Boxes that only touch have 0, and so has a box without volume.
     """
+    for box in (first, second):
+        if not isinstance(box, Box):
+            raise wrong('one of the two', box, 'a Box')
     if not (first.volume > 0 and second.volume > 0):
         return 0.0
     low = max(box.center[2] - box.size[2] / 2 for box in (first, second))

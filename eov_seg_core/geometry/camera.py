@@ -4,15 +4,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 import math
+from numbers import Integral
 from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from eov_seg_core.wrong import wrong
 
 Floats = npt.NDArray[np.floating[Any]]
 
@@ -52,7 +55,7 @@ class CameraModel:
     distortion_model: str = 'plumb_bob'
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
+        if not all(isinstance(side, Integral) and side >= 1 for side in (self.width, self.height)):
             raise ValueError(f'the image is {self.width} x {self.height} pixels; expected a '
                              'width and a height of at least 1')
         if not (0 < self.fx < math.inf and 0 < self.fy < math.inf):
@@ -100,6 +103,8 @@ class CameraModel:
         Raises:
             ValueError: As for the class, or K or P has another length.
         """
+        if not (isinstance(k, Sized) and isinstance(p, Sized)):
+            raise wrong('K or P', (k, p), '9 and 12 numbers, row by row')
         if len(k) != 9 or len(p) not in (0, 12):
             raise ValueError(f'K has {len(k)} numbers and P has {len(p)}; expected 9 and 12 (or '
                              '0 if there is no P)')
@@ -157,8 +162,13 @@ class CameraModel:
 
         Args:
             points_in_camera: (..., 3) metres.
+
+        Raises:
+            ValueError: The points have another shape.
         """
         points = np.asarray(points_in_camera, np.float64)
+        if points.shape[-1:] != (3,):
+            raise wrong('the list of points', points, '(..., 3) metres')
         ahead = np.where(points[..., 2] > 1e-6, points[..., 2], np.nan)
         x, y = points[..., 0] / ahead, points[..., 1] / ahead
         if not self.distortion:
@@ -180,17 +190,19 @@ class CameraModel:
         Raises:
             ValueError: The step is below 1, or leaves no pixel.
         """
-        if step < 1 or step // 2 >= min(self.width, self.height):
-            raise ValueError(f'the step is {step}; expected at least 1 and at most the size of '
-                             f'the image, {self.width} x {self.height}')
+        if not isinstance(step, Integral) or step < 1 or step // 2 >= min(self.width, self.height):
+            raise ValueError(f'the step is {step}; expected a whole number of at least 1 and at '
+                             f'most the size of the image, {self.width} x {self.height}')
         return _subsampled(self, step)
 
     def check_size(self, image: npt.NDArray[Any], what: str) -> None:
         """Refuse an image of another size.
 
         Raises:
-            ValueError: It has another size than the camera's.
+            ValueError: It has another size than the camera's, or is no array.
         """
+        if not isinstance(image, np.ndarray):
+            raise wrong(f'the {what}', image, f'an array of {self.height} x {self.width}')
         if image.shape[:2] != (self.height, self.width):
             raise ValueError(
                 f'the {what} has the shape {image.shape}, but the camera has {self.width} x '

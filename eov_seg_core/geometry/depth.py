@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from eov_seg_core.wrong import wrong
+
 
 def depth_in_metres(image: npt.NDArray[Any], range_m: tuple[float, float] = (0.15, 10.0)
                     ) -> npt.NDArray[np.float32]:
@@ -29,6 +31,8 @@ def depth_in_metres(image: npt.NDArray[Any], range_m: tuple[float, float] = (0.1
     if not 0 <= near < far:
         raise ValueError(f'the range of depths is {near} to {far} m; expected two rising numbers '
                          'from 0 on')
+    if not isinstance(image, np.ndarray):
+        raise wrong('the depth image', image, 'an (H, W) array')
     if image.ndim != 2 or not (image.dtype == np.uint16 or image.dtype.kind == 'f'):
         raise ValueError(f'the depth image is {image.dtype} of the shape {image.shape}; expected '
                          '(H, W) uint16 millimetres (16UC1) or float32 metres (32FC1)')

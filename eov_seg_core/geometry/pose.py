@@ -15,6 +15,8 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from eov_seg_core.wrong import wrong
+
 Matrix = npt.NDArray[np.float64]
 Pose: TypeAlias = 'npt.NDArray[np.floating[Any]] | tuple[Sequence[float], Sequence[float]]'
 """(4, 4) matrix, or (x y z in metres, quaternion x y z w), the order of ROS."""
@@ -42,7 +44,10 @@ def as_matrix(pose: Pose) -> Matrix:
             raise ValueError(f'the pose has {len(pose)} parts; expected a (4, 4) matrix or '
                              '(translation, quaternion)')
         return _from_quaternion(*(np.asarray(part, np.float64) for part in pose))
-    matrix = np.asarray(pose, np.float64)
+    try:
+        matrix = np.asarray(pose, np.float64)
+    except (TypeError, ValueError):     # no numbers
+        raise wrong('the pose', pose, 'a (4, 4) matrix or (translation, quaternion)') from None
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
         raise ValueError(f'the pose has the shape {matrix.shape}; expected a (4, 4) matrix of '
                          'finite numbers, or (translation, quaternion)')
@@ -83,7 +88,9 @@ def from_roll_pitch_yaw(x: float, y: float, z: float, roll: float, pitch: float,
 
 
 def invert(matrix: Matrix) -> Matrix:
-    """Return the inverse of a pose, (4, 4)."""
+    """Return the inverse of a pose, (4, 4); raise ValueError for another shape."""
+    if np.shape(matrix) != (4, 4):
+        raise wrong('the pose', matrix, 'a (4, 4) matrix')
     inverse = np.eye(4)
     inverse[:3, :3] = matrix[:3, :3].T
     inverse[:3, 3] = -matrix[:3, :3].T @ matrix[:3, 3]
@@ -91,5 +98,8 @@ def invert(matrix: Matrix) -> Matrix:
 
 
 def transform(matrix: Matrix, points: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Take (..., 3) points through a pose."""
+    """Take (..., 3) points through a pose; raise ValueError for other shapes."""
+    if np.shape(points)[-1:] != (3,) or np.shape(matrix) != (4, 4):
+        raise ValueError(f'points of the shape {np.shape(points)} and a pose of the shape '
+                         f'{np.shape(matrix)}; expected (..., 3) and (4, 4)')
     return np.asarray(points @ matrix[:3, :3].T + matrix[:3, 3], np.float64)

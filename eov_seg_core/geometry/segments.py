@@ -28,7 +28,8 @@ from eov_seg_core.geometry.box import Box, fit_box
 from eov_seg_core.geometry.camera import CameraModel
 from eov_seg_core.geometry.pose import as_matrix, LEVEL_CAMERA, Matrix, Pose, transform
 from eov_seg_core.geometry.round import complete_round
-from eov_seg_core.results.result import PanopticResult, Segment
+from eov_seg_core.results.result import check_result, PanopticResult, Segment
+from eov_seg_core.wrong import wrong
 
 Mask = npt.NDArray[np.bool_]
 Depth = npt.NDArray[np.float32]
@@ -102,6 +103,9 @@ def segment_boxes(result: PanopticResult, depth_m: Depth, camera: CameraModel,
     Raises:
         ValueError: Result, depth and camera differ in size, or the pose is none.
     """
+    check_result(result)
+    if not isinstance(camera, CameraModel):
+        raise wrong('the camera', camera, 'a CameraModel, as CameraModel.from_camera_info makes')
     options = options or BoxOptions()
     camera.check_size(result.instance, 'result')
     camera.check_size(depth_m, 'depth')

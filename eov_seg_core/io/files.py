@@ -86,13 +86,15 @@ def announce_large_files() -> None:
     _LOGGER.setLevel(logging.INFO)
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: str | Path) -> Any:
     """Read a JSON file; a large one, which takes seconds, is announced in the log.
 
     Raises:
         OSError: The file cannot be read.
-        ValueError: It is no JSON, or is nested too deep; the message names it.
+        ValueError: It is no path, no JSON, or is nested too deep; the message names it.
     """
+    check_path(path)
+    path = Path(path)
     size = path.stat().st_size
     if size >= _LARGE_BYTES:
         _LOGGER.info('reading %s, %d MB', path, size >> 20)

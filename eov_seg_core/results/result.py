@@ -13,6 +13,8 @@ from typing import Any, TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from eov_seg_core.wrong import wrong
+
 if TYPE_CHECKING:
     from eov_seg_core.vocabulary import Vocabulary
 
@@ -244,12 +246,20 @@ class PanopticResult:
                  'score': round(segment.score, 6)} for segment in self.segments]
 
     def _checked(self, vocabulary: Vocabulary) -> Vocabulary:
+        if not hasattr(vocabulary, 'dataset_ids'):
+            raise wrong('the vocabulary', vocabulary, 'a Vocabulary, or None')
         for segment in self.segments:
             if vocabulary.names[segment.class_id - 1:segment.class_id] != (segment.name,):
                 raise ValueError(f'class {segment.class_id} of this result is {segment.name!r}, '
                                  f'which {vocabulary!r} does not have there; give the vocabulary '
                                  'that the result was made with')
         return vocabulary
+
+
+def check_result(result: object) -> None:
+    """Raise ValueError unless an argument has the label map and the segments of a result."""
+    if not (hasattr(result, 'instance') and hasattr(result, 'segments')):
+        raise wrong('the result', result, 'a PanopticResult, as segmenter(image) returns it')
 
 
 def look_up(table: npt.NDArray[np.generic], indices: npt.NDArray[np.integer[Any]]

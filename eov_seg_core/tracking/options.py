@@ -42,6 +42,6 @@ class TrackingOptions:
         most = {'track_iou': 1.0, 'track_iou_2d': 1.0, 'other_class_iou': 1.0, 'reid_gate_m': 5.0}
         for field in fields(self):
             value, least = getattr(self, field.name), int(field.type == 'int')
-            if not least <= value <= most.get(field.name, 1e6):
-                raise ValueError(f'{field.name} is {value}; expected {least} to '
-                                 f'{most.get(field.name, 1e6):g}')
+            largest = most.get(field.name, 1e6)
+            if not isinstance(value, (int, float)) or not least <= value <= largest:
+                raise ValueError(f'{field.name} is {value!r:.80}; expected {least} to {largest:g}')

@@ -12,13 +12,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
 
 from eov_seg_core.geometry import Box, BoxOptions, CameraModel, Pose, segment_boxes, SegmentBox
 from eov_seg_core.geometry.pose import as_matrix
-from eov_seg_core.results.result import look_up, PanopticResult, Segment
+from eov_seg_core.results.result import check_result, look_up, PanopticResult, Segment
 from eov_seg_core.tracking.association import assign, box_overlaps, overlaps, Scores
 from eov_seg_core.tracking.identity import ClassVotes
 from eov_seg_core.tracking.memory import MappedObject, ObjectMemory
@@ -32,6 +33,7 @@ from eov_seg_core.tracking.picture import (
     take_picture,
 )
 from eov_seg_core.vocabulary import Vocabulary
+from eov_seg_core.wrong import wrong
 
 _SURE = 0.5             # segments of this score are matched first
 _JUMP_S = 0.1
@@ -128,6 +130,8 @@ class Tracker:
         that a new word need not outvote an old one.  The memory keeps the votes for names that
         remain; an object whose name is gone is not among `memory.objects()` until it is seen.
         """
+        if not isinstance(vocabulary, Vocabulary):
+            raise wrong('the vocabulary', vocabulary, 'a Vocabulary')
         self._class_ids = {name: number for number, (name, is_thing)
                            in enumerate(zip(vocabulary.names, vocabulary.is_thing), 1) if is_thing}
         for track in self._tracks.values():
@@ -163,8 +167,9 @@ class Tracker:
         Raises:
             ValueError: Sizes differ, the pose is none, or the stamp is no finite number.
         """
-        if not np.isfinite(stamp_s):
-            raise ValueError(f'the stamp is {stamp_s}; expected a finite number of seconds')
+        check_result(result)
+        if not isinstance(stamp_s, Real) or not np.isfinite(stamp_s):
+            raise ValueError(f'the stamp is {stamp_s!r:.80}; expected a finite number of seconds')
         space, views = self._look(result, depth_m, pose, camera, box_options)
         if not self._begin(stamp_s):
             return None

@@ -14,6 +14,8 @@ import html
 
 import regex
 
+from eov_seg_core.wrong import wrong
+
 _PIECES = regex.compile(
     r"""<start_of_text>|<end_of_text>|'s|'t|'re|'ve|'m|'ll|'d"""
     r"""|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+""", regex.IGNORECASE)
@@ -33,6 +35,8 @@ def canonical_form(name: str) -> str:
     >>> canonical_form('chair') == canonical_form('chairs')
     False
     """
+    if not isinstance(name, str):
+        raise wrong('the name', name, "a string such as 'chair'")
     text = f'{name}{_FOLLOWED_BY}'
     if not (text.isascii() and text.isprintable() and '&' not in text):     # else nothing to mend
         import ftfy  # here, since few names need it and it takes longer than all else to import

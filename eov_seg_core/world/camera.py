@@ -6,11 +6,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 import math
+from numbers import Integral
 
 import numpy as np
 
 from eov_seg_core.world.reproducible import RandomStream, sin_cos
-from eov_seg_core.world.scene import Scene
+from eov_seg_core.world.scene import check_scene, Scene
 from eov_seg_core.world.shapes import Array, compose, cross, Vector
 
 FOCAL = 0.72
@@ -52,9 +53,7 @@ class Camera:
     rotation: Array
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
-            raise ValueError(f'the image is {self.width} x {self.height} pixels; expected a '
-                             'width and a height of at least 1')
+        _check_size(self.width, self.height)
         if not (0 < self.fx < math.inf and 0 < self.fy < math.inf):
             raise ValueError(f'the focal lengths are {self.fx} and {self.fy} pixels; expected '
                              'positive numbers')
@@ -75,8 +74,10 @@ class Camera:
             focal: Focal length as a part of the width.
 
         Raises:
-            ValueError: The target is the position, or straight above or below it.
+            ValueError: The target is the position, or straight above or below it; or a size is
+                not positive.
         """
+        _check_size(width, height)
         forward = np.array(target, np.float64) - np.array(position, np.float64)
         level = forward[0] * forward[0] + forward[1] * forward[1]
         if not 1e-12 < level < math.inf:
@@ -112,6 +113,12 @@ class Camera:
         return compose(points - self.position, self.rotation)
 
 
+def _check_size(width: int, height: int) -> None:
+    if not all(isinstance(side, Integral) and side >= 1 for side in (width, height)):
+        raise ValueError(f'the image is {width!r:.80} x {height!r:.80} pixels; expected a width '
+                         'and a height of at least 1')
+
+
 def random_camera(scene: Scene, seed: int = 0, width: int = 320, height: int = 240,
                   focal: float = FOCAL) -> Camera:
     """Return a view of the room from a free place: of a few, the one that shows most objects.
@@ -126,6 +133,7 @@ def random_camera(scene: Scene, seed: int = 0, width: int = 320, height: int = 2
     Raises:
         ValueError: The seed is negative, or a size is not positive.
     """
+    check_scene(scene)
     rng = RandomStream(scene.seed, _VIEW_STREAM, seed)
     views = []
     for _ in range(8):
@@ -152,8 +160,9 @@ def camera_path(scene: Scene, frames: int, seed: int = 0, width: int = 320, heig
     Raises:
         ValueError: There are no frames, the seed is negative, or a size is not positive.
     """
-    if frames < 1:
-        raise ValueError(f'the path has {frames} frames; expected at least 1')
+    check_scene(scene)
+    if not isinstance(frames, Integral) or frames < 1:
+        raise ValueError(f'the path has {frames!r:.80} frames; expected at least 1')
     rng = RandomStream(scene.seed, _PATH_STREAM, seed)
     width_m, depth_m, _ = scene.room.size
     start, turn = rng.uniform(0, 2 * math.pi), rng.choice((-1, 1))

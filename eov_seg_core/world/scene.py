@@ -16,6 +16,7 @@ import numpy.typing as npt
 from eov_seg_core.world.materials import Color, Finish
 from eov_seg_core.world.reproducible import sin_cos
 from eov_seg_core.world.shapes import Array, Solid, Vector
+from eov_seg_core.wrong import wrong
 
 FIRST_OBJECT_ID = 4
 """Ids 1, 2 and 3 are floor, wall and ceiling."""
@@ -161,3 +162,9 @@ class Scene:
             return False
         return not any(((place > low - margin_m) & (place < high + margin_m)).all()
                        for low, high in (item.extent for item in self.objects if item.is_thing))
+
+
+def check_scene(scene: object) -> None:
+    """Raise ValueError unless an argument is a room."""
+    if not isinstance(scene, Scene):
+        raise wrong('the scene', scene, 'a Scene, as generate_scene(seed) returns it')

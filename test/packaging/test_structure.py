@@ -16,7 +16,7 @@ MOST_FILES = 12
 # From the ground up: a module may import from its own room, its own floor and the floors below.
 FLOORS = (
     ('eov_seg_core.device', 'eov_seg_core.config', 'eov_seg_core.io.files',
-     'eov_seg_core.io.yaml_text'),
+     'eov_seg_core.io.yaml_text', 'eov_seg_core.wrong'),
     ('eov_seg_core.vocabulary', 'eov_seg_core.world'),
     ('eov_seg_core.results.result',),
     ('eov_seg_core.io', 'eov_seg_core.quality', 'eov_seg_core.visualization',

@@ -8,6 +8,7 @@ from typing import Any
 
 from eov_seg_core.visualization import class_color, Color
 from eov_seg_core.vocabulary import Vocabulary
+from eov_seg_core.wrong import wrong
 
 _UNLABELED = (0, 0, 0)
 
@@ -19,6 +20,8 @@ def coco_categories(vocabulary: Vocabulary) -> list[dict[str, Any]]:
     apart by its colour, so no two categories have the same one: where a colour is taken, or the
     black of pixels without a label, the next free shade stands in for it.
     """
+    if not isinstance(vocabulary, Vocabulary):
+        raise wrong('the vocabulary', vocabulary, 'a Vocabulary')
     taken = {_UNLABELED}
     categories = []
     for key, category in zip(vocabulary.dataset_ids, vocabulary.categories):

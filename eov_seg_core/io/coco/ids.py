@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from eov_seg_core.io.files import read_file
+from eov_seg_core.io.files import check_path, read_file
 from eov_seg_core.io.media import check_upright, load_picture, to_rgb
+from eov_seg_core.wrong import wrong
 
 MAX_ID = (1 << 24) - 1
 """Largest segment id that three bytes hold."""
@@ -27,8 +28,10 @@ def ids_to_rgb(ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
         (H, W, 3) uint8 RGB with id = R + 256 G + 65536 B.
 
     Raises:
-        ValueError: An id is out of range.
+        ValueError: An id is out of range or no integer.
     """
+    if not isinstance(ids, np.ndarray) or ids.ndim != 2 or ids.dtype.kind not in 'iu':
+        raise wrong('the map of ids', ids, 'an (H, W) array of integers')
     if ids.size and not 0 <= int(ids.min()) <= int(ids.max()) <= MAX_ID:
         raise ValueError(f'segment ids lie in {ids.min()}..{ids.max()}, expected 0..{MAX_ID}')
     rgb = np.empty((*ids.shape, 3), np.uint8)
@@ -38,7 +41,14 @@ def ids_to_rgb(ids: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.uint8]:
 
 
 def rgb_to_ids(rgb: npt.NDArray[np.uint8]) -> npt.NDArray[np.int32]:
-    """Read segment ids from colours: the inverse of `ids_to_rgb`, (H, W) int32."""
+    """Read segment ids from colours: the inverse of `ids_to_rgb`, (H, W) int32.
+
+    Raises:
+        ValueError: It is no (H, W, 3) uint8 array.
+    """
+    if not isinstance(rgb, np.ndarray) or rgb.ndim != 3 or rgb.shape[2] != 3 or (
+            rgb.dtype != np.uint8):
+        raise wrong('the picture of ids', rgb, 'an (H, W, 3) uint8 RGB array')
     red, green, blue = (rgb[..., channel].astype(np.int32) for channel in range(3))
     return np.asarray(red | green << 8 | blue << 16)
 
@@ -50,6 +60,7 @@ def read_panoptic_png(path: str | Path) -> npt.NDArray[np.int32]:
         OSError: The file cannot be read.
         ValueError: It is no PNG, damaged, cut off or turned by EXIF.
     """
+    check_path(path)
     data = read_file(Path(path))
     try:
         image = load_picture(data, 'it', formats=('PNG',))

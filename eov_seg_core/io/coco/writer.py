@@ -15,8 +15,10 @@ from typing import Any, NamedTuple, TYPE_CHECKING
 
 from eov_seg_core.io.coco.categories import coco_categories
 from eov_seg_core.io.coco.ids import ids_to_rgb
-from eov_seg_core.io.files import read_json, save_json
+from eov_seg_core.io.files import check_path, read_json, save_json
 from eov_seg_core.io.media import save_picture
+from eov_seg_core.results.result import check_result
+from eov_seg_core.wrong import wrong
 
 if TYPE_CHECKING:       # not at run time: files need no PyTorch
     from eov_seg_core.results.result import PanopticResult
@@ -70,6 +72,7 @@ class CocoWriter:
 
     def __init__(self, directory: str | Path, vocabulary: Vocabulary, *,
                  resume: bool = False) -> None:
+        check_path(directory)
         self._directory = Path(directory)
         self._vocabulary = vocabulary
         self._categories = coco_categories(vocabulary)
@@ -102,8 +105,12 @@ class CocoWriter:
             origin: What tells the picture from others of that file name, for the JSON.
 
         Raises:
+            ValueError: It is no result, or the name leads to another folder.
             OSError: The file cannot be written.
         """
+        check_result(result)
+        if not isinstance(name, str) or Path(f'{name}.png').name != f'{name}.png':
+            raise wrong('the name', name, "a file name without folder and ending such as 'room_1'")
         save_picture(self._png(name), ids_to_rgb(result.instance))
         known = self._entries.get(name)
         image_id = known.image['id'] if known else self._next_id

@@ -24,6 +24,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from eov_seg_core.io.files import check_path, read_file, replace_file
+from eov_seg_core.wrong import wrong
 
 RGB = npt.NDArray[np.uint8]
 
@@ -207,10 +208,13 @@ def save_picture(path: str | Path, rgb: RGB) -> None:
         rgb: (H, W, 3) uint8 RGB.
 
     Raises:
-        ValueError: It ends otherwise.
+        ValueError: It ends otherwise, or the picture is none.
         OSError: The file cannot be written.
     """
     check_path(path)
+    if not isinstance(rgb, np.ndarray) or rgb.ndim != 3 or rgb.shape[2] != 3 or (
+            rgb.dtype != np.uint8):
+        raise wrong('the picture', rgb, 'an (H, W, 3) uint8 RGB array')
     path = Path(path)
     if path.suffix not in _WRITERS:
         raise ValueError(f'{path} must end in {" or ".join(_WRITERS)}')

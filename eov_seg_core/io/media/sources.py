@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 import os
@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from eov_seg_core.io.media.pictures import MAX_MEGAPIXELS, MediaError, read_image
 from eov_seg_core.io.media.video import CAMERA, check_complete, open_video, stream_name
+from eov_seg_core.wrong import wrong
 
 IMAGE_SUFFIXES = frozenset({
     '.bmp', '.dib', '.gif', '.j2k', '.jfif', '.jp2', '.jpe', '.jpeg', '.jpg', '.pbm', '.pgm',
@@ -143,7 +144,12 @@ def find_media(inputs: Sequence[str]) -> tuple[list[str], list[str]]:
 
     Returns:
         Their paths, and a message for each argument that names nothing.
+
+    Raises:
+        ValueError: It is no list.
     """
+    if isinstance(inputs, (str, Path)) or not isinstance(inputs, Iterable):
+        raise wrong('the list of inputs', inputs, 'a list of paths')
     paths: list[str] = []
     problems: list[str] = []
     for entry in inputs:

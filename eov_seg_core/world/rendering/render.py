@@ -17,8 +17,9 @@ import numpy.typing as npt
 
 from eov_seg_core.world.camera import Camera
 from eov_seg_core.world.rendering.shading import BAND_PIXELS, shade
-from eov_seg_core.world.scene import Box3D, Scene
+from eov_seg_core.world.scene import Box3D, check_scene, Scene
 from eov_seg_core.world.shapes import Array, compose, intersect
+from eov_seg_core.wrong import wrong
 
 NEAR_M = 0.05
 """Nothing nearer than this along the optical axis is seen."""
@@ -80,6 +81,9 @@ def render(scene: Scene, camera: Camera, noise_seed: int = 0) -> Frame:
     Raises:
         ValueError: The camera is outside of the room, or the seed is negative.
     """
+    check_scene(scene)
+    if not isinstance(camera, Camera):
+        raise wrong('the camera', camera, 'a Camera, as random_camera(scene) returns it')
     if not scene.room.contains(camera.position):
         raise ValueError(f'the camera is at {camera.position.tolist()}; expected a place in the '
                          f'room, which has the size {scene.room.size} and its origin in the '

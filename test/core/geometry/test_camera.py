@@ -30,7 +30,7 @@ def test_without_p_and_distortion_k_holds() -> None:
 
 
 @pytest.mark.parametrize(('change', 'message'), [
-    ({'k': (0.,) * 9}, 'calibrated'), ({'k': (1.,)}, 'expected 9'), ({'width': 0}, '0 x 30'),
+    ({'k': (0.,) * 9}, 'calibrate the'), ({'k': (1.,)}, 'expected 9'), ({'width': 0}, '0 x 30'),
     ({'k': (50, 0, np.nan, 0, 60, 1, 0, 0, 1)}, 'finite'),
     ({'d': (1.,), 'is_rectified': False}, '1 coefficients'),
     ({'d': (1.,), 'distortion_model': 'odd', 'is_rectified': False}, "'odd'")])
