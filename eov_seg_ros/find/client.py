@@ -82,8 +82,22 @@ class MemoryClient:
         if not self._calls[GetParameters].service_is_ready():
             raise FindError(f'there is no node {self._target}: start it, or name yours with '
                             '--node')
-        raise FindError(f'{self._target} keeps no memory: start it with depth:=true, a '
-                        'world_frame and tracking:=auto, and activate it')
+        raise FindError(f'{self._target} {self._why_no_memory(timeout_s)}')
+
+    def _why_no_memory(self, timeout_s: float) -> str:
+        answer = self._call(GetParameters, GetParameters.Request(
+            names=['depth', 'world_frame', 'pose_source', 'tracking']), timeout_s)
+        depth, frame, pose_source, tracking = answer.values
+        if not depth.bool_value:
+            return 'keeps no memory: start it with depth:=true'
+        if tracking.string_value in ('off', '2d'):
+            return (f'keeps no memory: its tracking is {tracking.string_value}; start it with '
+                    'tracking:=auto')
+        if not frame.string_value or pose_source.string_value == 'none':
+            return ("keeps no memory: it has world_frame '' or pose_source none; start it with "
+                    'world_frame:=odom or map, and what publishes that in /tf')
+        return ('is not ready: it still loads its model (its log says "ready"), or waits for '
+                'ros2 lifecycle set ... configure')
 
     def objects(self) -> list[Found]:
         """Return what is known; nothing until the first message of the memory."""

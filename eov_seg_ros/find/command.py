@@ -67,14 +67,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value <= 86400:
-        raise argparse.ArgumentTypeError(f'{text} is not 0 to 86400 seconds')
+        raise argparse.ArgumentTypeError(f'{text!r} is no number of seconds from 0 to 86400')
     return value
 
 
 def _run(client: MemoryClient, options: argparse.Namespace) -> int:
-    answer = ask(client, options.query, options.timeout)
+    answer = ask(client, options.query, options.timeout, begin_looking=lambda: sys.stderr.write(
+        printable(f'find: the memory has no {options.query}; looking for {options.timeout:g} s')
+        + '\n'))
     if options.json:
         objects = [item.as_json() for item in answer.objects]
         text = json.dumps({'query': options.query, 'source': answer.source,

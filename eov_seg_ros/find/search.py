@@ -32,7 +32,8 @@ class Answer:
 
 
 def ask(client: MemoryClient, query: str, timeout_s: float,
-        is_cancelled: Callable[[], bool] = lambda: False) -> Answer:
+        is_cancelled: Callable[[], bool] = lambda: False,
+        begin_looking: Callable[[], object] = lambda: None) -> Answer:
     """Say where an object is.
 
     Args:
@@ -41,6 +42,7 @@ def ask(client: MemoryClient, query: str, timeout_s: float,
             while it is looked for.
         timeout_s: Longest time of looking; 0: ask the memory only.
         is_cancelled: Asked often; once it is true, looking ends and the words are given back.
+        begin_looking: Called where the memory has no answer, before the time of looking.
 
     Raises:
         FindError: The question cannot be asked, or the node refuses the word.
@@ -59,6 +61,7 @@ def ask(client: MemoryClient, query: str, timeout_s: float,
                       'has no place; put it into vocabulary.things to find it')
     if timeout_s == 0 or is_cancelled():
         return Answer([], 'memory', _nothing(client, name, 'the memory has no', words.names))
+    begin_looking()
     start_s = time.monotonic()
     if meant is not None:
         found = _wait(client, name, words, timeout_s, is_cancelled)

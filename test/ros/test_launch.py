@@ -95,7 +95,8 @@ def test_arguments_reach_the_node(launch_file, start_process, make_client, tmp_p
 def test_the_demo_starts_camera_and_node(prefix, start_process, make_client):
     launch = start_process(
         '-c', LAUNCH, str(prefix / 'share/eov_seg_ros/launch/demo.launch.py'), 'namespace:=show',
-        'width:=64', 'height:=48', 'seed:=3', AMENT_PREFIX_PATH=os.environ['AMENT_PREFIX_PATH'])
+        'width:=64', 'height:=48', 'seed:=3', 'depth:=true',
+        AMENT_PREFIX_PATH=os.environ['AMENT_PREFIX_PATH'])
     client = make_client('/show')
     client.listen('overlay', 'label_info', timeout_s=120)
     client.wait_for(lambda: all(client.received.values()), timeout_s=60)
@@ -104,7 +105,7 @@ def test_the_demo_starts_camera_and_node(prefix, start_process, make_client):
     assert overlay.header.frame_id == 'camera_color_optical_frame'
     names = {entry.class_name for entry in client.received['label_info'][0].class_map}
     assert {'sofa', 'rug'} <= names
-    assert values_of(client, 'variant') == ['t']
+    assert values_of(client, 'variant', 'depth') == ['t', True]
     launch.send_signal(signal.SIGINT)
     output, _ = launch.communicate(timeout=60)
     assert launch.returncode == 0, output

@@ -69,7 +69,7 @@ def test_an_unknown_word_is_looked_for_and_the_words_are_given_back(client, star
     start_node(FakeSegmenter(), depth=True, **WORDS)
     code, output = find('stapler', '--timeout', '30')
     assert code == 0, output
-    assert output.startswith('stapler ')
+    assert output.startswith('find: the memory has no stapler; looking for 30 s\nstapler ')
     assert words(client) == [['chair,seat'], ['wall']]
 
 
@@ -97,9 +97,23 @@ def test_why_a_question_cannot_be_asked(client, start_node, find):
     start_node(FakeSegmenter(), **WORDS)
     code, output = find('stapler')
     assert (code, 'keeps no memory: start it with depth:=true' in output) == (2, True)
+    code, output = find('stapler', '--timeout', 'long')
+    assert (code, "'long' is no number of seconds" in output) == (2, True)
     code, output = find(' ')
     assert (code, 'no word was given' in output) == (2, True)
     assert 'Traceback' not in output
+
+
+@pytest.mark.parametrize(('parameters', 'reason'), [
+    ({'tracking': '2d'}, 'its tracking is 2d; start it with tracking:=auto'),
+    ({'world_frame': ''}, "it has world_frame '' or pose_source none"),
+    ({'autostart': False}, 'is not ready: it still loads its model'),
+])
+def test_a_node_without_a_memory_says_which_setting_it_is(client, start_node, find, parameters,
+                                                          reason):
+    start_node(FakeSegmenter(), depth=True, **parameters, **WORDS)
+    code, output = find('stapler')
+    assert (code, reason in output) == (2, True), output
 
 
 def test_stuff_has_no_place_and_a_refused_word_is_said(client, start_node, find):
