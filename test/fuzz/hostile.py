@@ -212,9 +212,9 @@ def vocabulary(rng: Generator) -> Case:
     if rng.integers(10) == 0:
         return _yaml_bomb(rng)
     is_yaml = rng.integers(3) > 0
-    texts = _YAML[:4] if rng.integers(2) else _YAML
+    texts = _YAML[:4] if rng.integers(4) else _YAML
     text = str(rng.choice(texts if is_yaml else _LIST))
-    words = _WORDS[:4] if rng.integers(2) else _WORDS
+    words = _WORDS[:4] if rng.integers(4) else _WORDS
     text = text.format(a=words[rng.integers(len(words))], b=words[rng.integers(len(words))])
     encoding = str(rng.choice(['utf-8'] * 6 + ['utf-16', 'utf-8-sig']))
     suffix = '.yaml' if is_yaml else '.txt'

@@ -202,6 +202,21 @@ def test_links_that_lead_out_of_the_folder_are_refused(tmp_path):
             data[index]
 
 
+@pytest.mark.parametrize('size', [
+    {'height': 41}, {'height': 60, 'width': 40}, {'width': -1}, {'width': 10**12},
+    {'height': None}, {'height': 'tall'}])
+def test_sizes_are_those_of_the_pictures_whatever_the_json_says(tmp_path, size):
+    folder = write_folder(tmp_path / 'rooms')
+    right = open_dataset(str(folder))[0]
+    content = json.loads((folder / 'panoptic.json').read_text())
+    content['images'][0].update(size)
+    (folder / 'panoptic.json').write_text(json.dumps(content))
+    sample = open_dataset(str(folder))[0]
+    np.testing.assert_array_equal(sample.image_rgb, right.image_rgb)
+    np.testing.assert_array_equal(sample.ids, right.ids)
+    assert sample.segments == right.segments
+
+
 def test_json_nested_deep_is_refused(tmp_path):
     folder = write_folder(tmp_path)
     (folder / 'panoptic.json').write_text('[' * 100_000)
