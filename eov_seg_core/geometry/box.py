@@ -150,7 +150,8 @@ def box_iou(first: Box, second: Box) -> float:
         return 0.0
     low = max(box.center[2] - box.size[2] / 2 for box in (first, second))
     high = min(box.center[2] + box.size[2] / 2 for box in (first, second))
-    if high <= low:
+    reach = sum(math.hypot(*box.size[:2]) for box in (first, second)) / 2
+    if high <= low or math.dist(first.center[:2], second.center[:2]) > reach:
         return 0.0
     shared = _shared_area(first, second) * (high - low)
     return float(min(shared / (first.volume + second.volume - shared), 1.0))

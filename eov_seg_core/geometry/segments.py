@@ -8,7 +8,8 @@ object, and a box of minimum and maximum then reaches to the wall.  Four steps c
 1. The border of a mask is taken away where its depth goes on smoothly outside of the mask.  A
    pixel of the wall does; a thin leg before the wall does not, and stays.
 2. What is far from the median depth is dropped.
-3. A mask may span two objects.  Of parts with a gap of 10 cm between them the largest stays.
+3. A mask may span two objects.  Of parts with a gap of 10 cm (far away of two pixels) between them
+   the largest stays.
 4. Where an object touches the floor, step 1 took a little of the object itself.  What lies right
    below or above the rest, inside its footprint, comes back.
 """
@@ -20,9 +21,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
-from scipy.spatial import cKDTree
+from scipy import ndimage
 
 from eov_seg_core.geometry.box import Box, fit_box
 from eov_seg_core.geometry.camera import CameraModel
@@ -42,6 +41,8 @@ _SMOOTH_M, _SMOOTH_PART = 0.03, 0.01
 _GATE_M, _GATE_MAD = 0.3, 5.0
 _FOOTPRINT_M = 0.02
 _GAP_M = 0.1
+_MOST_CELLS = 128           # of a grid, along each side
+_TOUCHING = np.ones((3, 3, 3), np.bool_)
 
 
 @dataclass(frozen=True)
@@ -200,7 +201,8 @@ def _segment_box(segment: Segment, view: _View, spilled: Mask, options: BoxOptio
     kept = kept & _near_median(depth_m, depth_m[kept])
     if np.count_nonzero(kept) < least:
         return None
-    points = _largest_part(view.points(kept, window))
+    between_m = float(depth_m[kept].mean()) / view.camera.fx    # pixels far away lie wide apart
+    points = _largest_part(view.points(kept, window), max(_GAP_M, 2 * between_m))
     box = fit_box(points)
     rest = valid & ~kept
     if rest.any():
@@ -213,23 +215,27 @@ def _segment_box(segment: Segment, view: _View, spilled: Mask, options: BoxOptio
     return SegmentBox(complete_round(box, points), points, view.is_cut(segment))
 
 
-def _largest_part(points: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _largest_part(points: npt.NDArray[np.float64], cell_m: float) -> npt.NDArray[np.float64]:
     """Return the points that hang together with most others.
 
     Points hang together if the cells of a grid that they lie in touch, also at a corner; so parts
     with a gap of one to two cells or more between them are two objects.
+
+    Args:
+        points: (N, 3) metres, N >= 1.
+        cell_m: Side of a cell; larger where the grid would have too many.
     """
-    cells = np.floor(points / _GAP_M).astype(np.int64)
+    lowest = points.min(axis=0)
+    cell_m = max(cell_m, float((points.max(axis=0) - lowest).max()) / _MOST_CELLS)
+    cells = np.floor(points / cell_m).astype(np.int64)
     cells -= cells.min(axis=0)
-    _, heights, depths = (cells.max(axis=0) + 1).tolist()
-    _, first, cell_of = np.unique((cells[:, 0] * heights + cells[:, 1]) * depths + cells[:, 2],
-                                  return_index=True, return_inverse=True)
-    pairs = cKDTree(cells[first]).query_pairs(1.5, p=np.inf, output_type='ndarray')
-    graph = coo_array((np.ones(len(pairs), np.int8), pairs.T), shape=(len(first), len(first)))
-    number, part_of = connected_components(graph, directed=False)
+    taken = np.zeros(cells.max(axis=0) + 1, np.bool_)
+    places = tuple(cells.T)
+    taken[places] = True
+    part_of, number = ndimage.label(taken, _TOUCHING)
     if number == 1:
         return points
-    parts = part_of[cell_of]
+    parts = part_of[places]
     return np.asarray(points[parts == np.bincount(parts).argmax()])
 
 

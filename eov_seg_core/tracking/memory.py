@@ -310,14 +310,18 @@ class ObjectMemory:
 
         Else the box of what moves slowly would reach over all its way.
         """
-        to_camera = invert(camera_in_map)
+        visible = [item for item in self._mapped.values() if item.visible]
+        if not visible:
+            return
+        samples = [points[::max(len(points) // _ENOUGH_POINTS, 1)]
+                   for points in (item.points.reliable for item in visible)]
+        in_camera = transform(invert(camera_in_map), np.concatenate(samples).astype(np.float64))
         nearest_m = np.asarray(cv2.erode(np.nan_to_num(depth_m), _AROUND),
                                np.float32)      # because outlines are inexact
-        for item in filter(lambda item: item.visible, self._mapped.values()):
-            points = item.points.reliable
-            points = points[::max(len(points) // _ENOUGH_POINTS, 1)].astype(np.float64)
-            free = free_space(transform(to_camera, points), nearest_m, camera).mean()
-            item.moved_looks = item.moved_looks + 1 if free > _MOVED_PART else 0
+        free = np.split(free_space(in_camera, nearest_m, camera),
+                        np.cumsum([len(points) for points in samples])[:-1])
+        for item, places in zip(visible, free):
+            item.moved_looks = item.moved_looks + 1 if places.mean() > _MOVED_PART else 0
             if item.moved_looks >= _MOVED_LOOKS:
                 item.begin_anew()
 

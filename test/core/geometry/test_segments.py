@@ -15,6 +15,7 @@ from eov_seg_core.geometry import (
     CLOUD_DTYPE,
     labelled_cloud,
     segment_boxes,
+    segments,
 )
 from eov_seg_core.geometry.segments import spilled_border
 from eov_seg_core.results.result import PanopticResult, Segment
@@ -99,6 +100,46 @@ def test_a_mask_over_two_objects_has_the_box_of_the_larger_part(gap_m) -> None:
 def _thing(instance: np.ndarray, bbox_xyxy: tuple[int, int, int, int]) -> PanopticResult:
     return PanopticResult(instance, [Segment(1, 1, 'box', True, .9, int((instance == 1).sum()),
                                              bbox_xyxy)])
+
+
+def test_a_thing_far_away_is_one_though_its_pixels_lie_wide_apart() -> None:
+    instance = np.zeros((30, 40), np.int32)
+    instance[5:25, 10:30] = 1
+    depth_m = np.where(instance == 1, 400, np.nan).astype(np.float32)
+    result = PanopticResult(instance, [Segment(1, 1, 'house', True, .9, 400, (10, 5, 30, 25))])
+    box = segment_boxes(result, depth_m, SMALL)[1].box
+    assert box.size[0] == pytest.approx(19 * 400 / SMALL.fx, rel=.01)
+
+
+def whole_parts(points: np.ndarray, cell_m: float) -> list[list[int]]:
+    """Return the parts of points whose cells touch, each in rising order, by a plain search."""
+    cells = np.floor(points / cell_m)
+    left, parts = set(range(len(points))), []
+    while left:
+        part, border = [], [min(left)]
+        left.discard(border[0])
+        while border:
+            part.append(border.pop())
+            near = [other for other in left if np.abs(cells[other] - cells[part[-1]]).max() <= 1]
+            left.difference_update(near)
+            border += near
+        parts.append(sorted(part))
+    return parts
+
+
+@settings(max_examples=50, deadline=None)
+@given(seed=st.integers(0, 10**6), number=st.integers(1, 40), scale=st.floats(.05, 1.5))
+def test_the_largest_part_is_what_a_search_finds(seed, number, scale) -> None:
+    points = np.random.default_rng(seed).uniform(-scale, scale, (number, 3))
+    kept = segments._largest_part(points, .1)
+    parts = whole_parts(points, .1)
+    most = max(map(len, parts))
+    assert any(np.array_equal(kept, points[part]) for part in parts if len(part) == most)
+
+
+def test_a_grid_of_points_far_apart_stays_small() -> None:
+    points = np.array([[0., 0, 0], [1e4, 1e4, 1e4], [1e4, 1e4, 1e4 + 50]])
+    assert len(segments._largest_part(points, .1)) == 2
 
 
 def test_a_large_image_gives_the_same_box(view) -> None:
