@@ -56,6 +56,15 @@ class GoldenCase:
         error = difference.max() / max(np.abs(expected).max(), 1e-12)
         assert error <= tolerance, f'{name}: relative error {error:.1e} over {tolerance:.0e}'
 
+    def check_maps(self, segmenter: Segmenter, least_equal: float) -> None:
+        """Compare the id maps of all images and thresholds; `least_equal` is a share of pixels."""
+        for number, thresholds in enumerate(self.meta['thresholds']):
+            segmenter.score_threshold, segmenter.overlap_threshold = thresholds
+            for index, result in enumerate(segmenter(self.images, self.output_sizes)):
+                key = f'img{index}/pan{number}'
+                golden = self.arrays[key].reshape(self.meta['arrays'][key]['shape'])
+                assert (result.instance == golden).mean() >= least_equal, key
+
 
 def network_arrays(segmenter: Segmenter, case: GoldenCase, cnn: CNN) -> dict[str, Tensor]:
     """Compute every array of the network under its golden name, with a CNN or its stand-in."""

@@ -32,14 +32,5 @@ def test_golden_maps(device, variant, precision, tmp_path):
         # float32 as it is meant, without TF32 in the convolutions, which is PyTorch's default
         with torch.backends.cudnn.flags(enabled=True, allow_tf32=precision != 'fp32'):
             segmenter.network.prepare(batch.pixels_BCHW, segmenter._prepared.embedding)
-            check_maps(segmenter, case, LEAST_EQUAL[precision])
+            case.check_maps(segmenter, LEAST_EQUAL[precision])
     assert segmenter.fallbacks == {}
-
-
-def check_maps(segmenter, case, least_equal):
-    for number, thresholds in enumerate(case.meta['thresholds']):
-        segmenter.score_threshold, segmenter.overlap_threshold = thresholds
-        for index, result in enumerate(segmenter(case.images, case.output_sizes)):
-            key = f'img{index}/pan{number}'
-            golden = case.arrays[key].reshape(case.meta['arrays'][key]['shape'])
-            assert (result.instance == golden).mean() >= least_equal, key
