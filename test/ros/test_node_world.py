@@ -16,6 +16,7 @@ from test_node_depth import RGBD, values_of, WORDS
 from vision_msgs.msg import Detection3DArray
 
 from eov_seg_ros.parameters import Parameters
+from eov_seg_ros.pipeline import depth_faults
 
 pytestmark = pytest.mark.ros
 
@@ -129,7 +130,8 @@ def test_transforms_on_another_topic_are_named(client, start_node, robot):
                      in client.log, has_tf=False)
 
 
-def test_a_start_before_the_transforms_is_no_fault(client, start_node, robot):
+def test_a_start_before_the_transforms_is_no_fault(client, start_node, robot, monkeypatch):
+    monkeypatch.setattr(depth_faults, '_FIRST_S', 15.0)     # for slow machines
     start_node(FakeSegmenter(), depth=True, **WORDS)
     boxes = client.listen_to('eov_seg/detections_3d', Detection3DArray)
     diagnostics = client.listen_to('/diagnostics', DiagnosticArray)
