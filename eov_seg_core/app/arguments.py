@@ -13,7 +13,7 @@ from typing import Any, TYPE_CHECKING
 from eov_seg_core.config import VARIANTS
 from eov_seg_core.inference.engines.choice import RUNTIMES
 from eov_seg_core.inference.options import MAX_INPUT_SIZE, MIN_INPUT_SIZE
-from eov_seg_core.io.text import error_line
+from eov_seg_core.io.text import error_line, printable
 
 if TYPE_CHECKING:
     from eov_seg_core.app.commands import ModelOptions
@@ -141,6 +141,11 @@ def model_options(arguments: argparse.Namespace, score_threshold: float = 0.0,
         device=arguments.device, precision=arguments.precision, input_size=arguments.input_size,
         runtime=arguments.runtime, score_threshold=score_threshold,
         overlap_threshold=overlap_threshold)
+
+
+def report_note(note: str) -> None:
+    """Say what is to be known and is no error, in one line."""
+    print(f'eov-seg: note: {printable(note)}', file=sys.stderr)
 
 
 def report_problem(problem: str) -> None:

@@ -29,6 +29,7 @@ from eov_seg_core.app.arguments import (
     folder,
     model_options,
     positive,
+    report_note,
     report_problem,
 )
 from eov_seg_core.app.bag import options as bag
@@ -202,7 +203,7 @@ def _segment(arguments: argparse.Namespace) -> int:
     model = model_options(arguments, score_threshold=arguments.score_threshold,
                           overlap_threshold=arguments.overlap_threshold)
     for note in describe_folders(arguments.inputs):
-        print(f'eov-seg: note: {printable(note)}', file=sys.stderr)
+        report_note(note)
     if arguments.parts:
         return _segment_parts(arguments, vocabulary, model)
     from eov_seg_core.pictures.listing import read_list

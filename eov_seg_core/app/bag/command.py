@@ -18,13 +18,15 @@ from eov_seg_core.parts.work import WorkReport
 
 
 def label_bags(job: BagJob, report_problem: Callable[[str], None],
-               say: Callable[[str], None]) -> int:
+               report_note: Callable[[str], None], say: Callable[[str], None]) -> int:
     """Label recordings; go on with what is there.
 
     Args:
         job: What to do.
         report_problem: Called with a sentence for each recording that cannot be used, and for each
             kind of frame that failed.
+        report_note: Called with a sentence on each recording that was used though something is
+            wrong with it.
         say: Called with a line on each recording that was.
 
     Returns:
@@ -48,9 +50,14 @@ def label_bags(job: BagJob, report_problem: Callable[[str], None],
             partial(JobRunner, absolute(job)),
             {path: path.resolve() for path in map(Path, job.inputs)}, job.workers,
             report_problem, on_cpu=job.model.device == 'cpu')
-    status = max([0] + [
-        1 if report is None else _tell(path, report, job, report_problem, say)
-        for path, report in reports.items()])
+    status = 0
+    for path, report in reports.items():
+        if report is None:
+            status = max(status, 1)
+            continue
+        for note in report.notes:
+            report_note(note)
+        status = max(status, _tell(path, report, job, report_problem, say))
     data_set = data_set_of(job)
     if data_set is not None:
         say(f'{data_set.directory}: {data_set.merge()} pictures')
@@ -80,8 +87,6 @@ def _label_here(job: BagJob, report_problem: Callable[[str], None]
 def _tell(path: Path, report: WorkReport, job: BagJob, report_problem: Callable[[str], None],
           say: Callable[[str], None]) -> int:
     """Say what came of a recording, and return the exit status."""
-    for note in report.notes:
-        report_problem(note)
     rest = (f'; {report.missing_parts} parts are left to other processes'
             if report.missing_parts else '')
     say(f'{output_of(job, path)}: {report.frames} frames = {report.done} done + {report.failed} '

@@ -15,6 +15,7 @@ from eov_seg_core.app.arguments import (
     folder,
     model_options,
     positive,
+    report_note,
     report_problem,
     shard,
 )
@@ -169,4 +170,4 @@ def _bag(arguments: argparse.Namespace) -> int:
         max_error_rate=arguments.max_error_rate,
         workers=(arguments.workers or 0) if arguments.engine == 'ray' else None,
         instances=arguments.format == 'coco-instances'),
-        report_problem, lambda line: print(printable(line)))
+        report_problem, report_note, lambda line: print(printable(line)))

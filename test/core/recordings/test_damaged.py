@@ -130,8 +130,8 @@ def test_a_folder_that_a_killed_recorder_leaves(tmp_path, capsys) -> None:
     assert main([*arguments, str(tmp_path / 'out')]) == 0
     output = capsys.readouterr()
     assert 'room: 25 frames = 25 done' in output.out
-    assert f'{folder} has no metadata.yaml, as a recording that was cut off' in output.err
-    assert f'{last} was cut off; what is there was read' in output.err
+    assert f'eov-seg: note: {folder} has no metadata.yaml, as a recording that' in output.err
+    assert f'eov-seg: note: {last} was cut off; what is there was read' in output.err
     assert [log_ns for log_ns, _ in messages(tmp_path / 'out' / 'room', '/eov_seg/panoptic')] == [
         START_NS + index * STEP_NS for index in range(25)]    # merged by time
     last.write_bytes(b'')
