@@ -18,6 +18,8 @@ _CHUNK_BYTES = 1 << 16
 _LONGEST = 1 << 15
 """Bytes of a path in a list; Linux takes 4096."""
 _BOM = b'\xef\xbb\xbf'
+_CONTROL = bytes({*range(1, 32)} - set(b'\t\n\r'))
+"""Bytes that a list hardly ever holds, and a picture in every tenth place."""
 _UTF_16 = (b'\xff\xfe', b'\xfe\xff')
 
 
@@ -40,6 +42,9 @@ def read_list(path: str | Path) -> Iterator[str]:
         if head.startswith(_UTF_16):
             raise ValueError(f'{path} is a text in UTF-16; expected one path a line in UTF-8: '
                              'save it anew')
+        if len(head) - len(head.translate(None, _CONTROL)) > len(head) / 50:
+            raise ValueError(f'{path} is no list of paths, but a picture or another binary file; '
+                             'expected one path a line; name a picture as INPUT')
         separator = b'\0' if b'\0' in head else b'\n'
         file.seek(len(_BOM) if head.startswith(_BOM) else 0)
         rest = b''

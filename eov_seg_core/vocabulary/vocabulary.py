@@ -106,7 +106,8 @@ class Vocabulary:
         except ValueError as error:
             raise ValueError(f'{path}: {error}') from error
         except OSError as error:
-            raise type(error)(f'the vocabulary file {path} cannot be read: {error.strerror}; '
+            raise type(error)(f'the vocabulary file {path} cannot be read: '
+                              f'{error.strerror or error}; '
                               f'check the path{_preset_advice(str(path))}') from error
 
     def _set(self, categories: list[Category]) -> None:

@@ -105,3 +105,13 @@ def test_an_output_that_is_a_file(folder, capsys):
         assert f'--output {output}: ' in line
         assert 'is a file or lies in one; name a folder' in line
         assert 'Errno' not in line
+
+
+def test_a_picture_as_the_list_is_refused_in_one_line(folder, capsys):
+    noise = np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    for name in ('noise.png', 'noise.jpg'):
+        Image.fromarray(noise).save(name)
+        assert main(['segment', '--list', name, '--variant', 't', '-o', 'out', '--things',
+                     'chair']) == 2
+        line, = capsys.readouterr().err.splitlines()
+        assert f'{name} is no list of paths, but a picture or another binary file' in line

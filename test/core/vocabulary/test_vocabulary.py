@@ -269,6 +269,7 @@ def test_bad_files_are_refused_with_the_reason(tmp_path, name, content, message)
 @pytest.mark.parametrize(('path', 'kind', 'message'), [
     ('nix.yaml', FileNotFoundError, 'vocabulary file nix.yaml cannot be read: No such file'),
     ('/', IsADirectoryError, 'vocabulary file / cannot be read: Is a directory; check the path'),
+    ('/dev/zero', OSError, '/dev/zero cannot be read: /dev/zero is a pipe, a device or a socket'),
     ('ade20k_150', FileNotFoundError, r"did you mean Vocabulary.preset\('ade20k_150'\)\?"),
     (None, ValueError, r'a path must be a string or a pathlib.Path, got None \(NoneType\)'),
     (b'a', ValueError, r'got b.a. \(bytes\)'),
