@@ -86,8 +86,9 @@ def label_and_watch(bag: Path, output: Path) -> tuple[float, float, bool]:
         seconds = time.perf_counter() - start
     late = seen[int(len(seen) * WARM_UP_SHARE):]
     slope = float(np.polyfit(*zip(*late), 1)[0]) * 1000 if len(late) > 2 else float('nan')
-    print(f'memory: {seen[0][1]:.0f} MB after {seen[0][0]} frames, {seen[-1][1]:.0f} MB after '
-          f'{seen[-1][0]}; {slope:+.2f} MB for 1000 frames')
+    tenths = ', '.join(f'{memory:.0f}' for _, memory in seen[::max(len(seen) // 10, 1)])
+    print(f'memory in MB from frame {seen[0][0]} to {seen[-1][0]}, after each tenth: {tenths}; '
+          f'{slope:+.2f} MB for 1000 frames')
     return report.frames / seconds, slope, report.frames == report.done
 
 
