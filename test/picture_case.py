@@ -146,6 +146,10 @@ _BIG = png(9000, 9000, 1, 0, b'')
 REFUSED = {
     'empty.jpg': (b'', r'is empty \(0 bytes\)'),
     'text.png': (b'no picture at all', 'is a text, no picture'),
+    'phone.heic': (b'\0\0\0\x18ftypheic' + bytes(20), 'a HEIC picture.*convert it to JPEG'),
+    'phone.jpg': (b'\0\0\0\x18ftypmif1' + bytes(20), 'a HEIC picture.*convert it to JPEG'),
+    'new.avif': (b'\0\0\0\x1cftypavif' + bytes(20), 'an AVIF picture.*convert it to JPEG'),
+    'clip.png': (b'\0\0\0\x18ftypisom' + bytes(20), 'is a video, no picture'),
     'floats.tif': (_FLOATS, 'of the kind F'),
     'large.png': (_BIG, 'at most 64'),
     'wide.png': (png(70000, 16, 8, 0, b''), 'at most 65500'),

@@ -57,6 +57,12 @@ _UPRIGHT: dict[int, Callable[[npt.NDArray[Any]], npt.NDArray[Any]]] = {
     8: np.rot90,
 }
 """What turns a picture upright, for each value of the EXIF tag Orientation."""
+_BRANDS = dict.fromkeys(
+    (b'heic', b'heix', b'hevc', b'heim', b'heis', b'mif1', b'msf1'),
+    'a HEIC picture, which cannot be read: convert it to JPEG (a phone can be set to take JPEG)')
+_BRANDS |= dict.fromkeys(
+    (b'avif', b'avis'), 'an AVIF picture, which cannot be read: convert it to JPEG')
+"""Brand of an ISO media file -> what it is, and what to do with it."""
 
 
 class MediaError(ValueError):
@@ -117,9 +123,11 @@ def load_picture(data: bytes, source: str, *, formats: tuple[str, ...] = FORMATS
 
 
 def _kind(data: bytes) -> str:
-    """Say what a file is that no decoder knows: empty, a text, or anything else."""
+    """Say what a file is that no decoder knows: empty, a text, of a phone, or anything else."""
     if not data:
         return 'empty'
+    if data[4:8] == b'ftyp':    # the first box of an ISO media file, then its brand
+        return _BRANDS.get(data[8:12], 'a video, no picture')
     head = data[:1000]
     with contextlib.suppress(UnicodeDecodeError):
         # a letter may be cut at the end
