@@ -61,6 +61,10 @@ class FreeEngine:
         """Keep the words."""
         return SimpleNamespace(vocabulary=vocabulary)
 
+    def unknown_words(self, _: Any) -> tuple[str, ...]:
+        """Know all words."""
+        return ()
+
     def use_vocabulary(self, prepared: Any) -> None:
         """Use the words."""
         self._vocabulary = prepared.vocabulary

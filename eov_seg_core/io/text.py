@@ -4,8 +4,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 MOST_CHARACTERS = 1000
 """Longest text of a message or of a value in /diagnostics."""
+_MOST_NAMES = 4
 _MOST_OF_AN_ERROR = 8000
 """Longest error of a command; two paths of any length have room in it."""
 
@@ -26,6 +29,16 @@ def printable(text: str, most: int = MOST_CHARACTERS) -> str:
         shown = ''.join(character if character.isprintable() else
                         character.encode('unicode_escape').decode() for character in shown)
     return shown if len(text) <= most else f'{shown}... ({len(text)} characters)'
+
+
+def shortened(names: Sequence[str]) -> str:
+    """Return the first names and how many more there are; '' if there are none.
+
+    >>> shortened(['mug', 'chair', 'wall', 'floor', 'door', 'bed'])
+    'mug, chair, wall, floor and 2 more'
+    """
+    more = len(names) - _MOST_NAMES
+    return ', '.join(names[:_MOST_NAMES]) + (f' and {more} more' if more > 0 else '')
 
 
 def sentence(error: BaseException) -> str:

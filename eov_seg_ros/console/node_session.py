@@ -18,7 +18,7 @@ from std_msgs.msg import Header
 
 from eov_seg_core.app.console.frame import Frame
 from eov_seg_core.app.console.memory import Memory
-from eov_seg_core.app.console.session import Session
+from eov_seg_core.app.console.session import note_of_unknown, Session
 from eov_seg_core.app.console.words import Words
 from eov_seg_core.results.merge import Thresholds
 from eov_seg_core.vocabulary import Vocabulary
@@ -138,14 +138,12 @@ class NodeSession(Session):
             'each picture has its own' if self._parameters.values['tracking'] == 'off' else
             'stay with objects, in space, with a memory' if self._has_memory else
             'stay with objects, by the picture alone')
-        return in_sentences({entry.key: entry.value for entry in status.values}, tracking)
+        return in_sentences(_values(status), tracking)
 
     @property
     def figures(self) -> str:
         """Frames a second as the node says, and how old the shown image was when it came."""
-        values = {} if self._status is None else {
-            entry.key: entry.value for entry in self._status.values}
-        rate = values.get('output_rate_hz')
+        rate = _values(self._status).get('output_rate_hz')
         seconds = None if self.frame is None else self.frame.seconds
         if self.state in ('absent', 'late'):
             return f'came {time.monotonic() - self._seen_s:.0f}\u00a0s ago'
@@ -253,6 +251,7 @@ class NodeSession(Session):
         self._heard_s = time.monotonic()
         self._status = statuses.get(f'{self._target}: {self._camera_name or "segmentation"}')
         self._facts = () if self._status is None else self._in_sentences(self._status)
+        self.note = note_of_unknown(_values(self._status).get('unknown_words', ''))
 
     def _on_parameters(self) -> None:
         self._cameras = tuple(self._parameters.values.get('camera_names') or ('',))
@@ -283,6 +282,11 @@ class NodeSession(Session):
             number, picture.header.frame_id, picture.overlay,
             lambda: found(picture.parts, picture.overlay, classes), classes.vocabulary,
             age_s if 0 <= age_s < 60 else None))
+
+
+def _values(status: DiagnosticStatus | None) -> dict[str, str]:
+    """Return the values of a status by their keys; none of None."""
+    return {} if status is None else {entry.key: entry.value for entry in status.values}
 
 
 @lru_cache(maxsize=4)

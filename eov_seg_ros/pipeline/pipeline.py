@@ -16,7 +16,7 @@ from typing import Any
 from diagnostic_msgs.msg import DiagnosticStatus
 from rclpy.lifecycle import LifecycleNode
 
-from eov_seg_core.io.text import printable
+from eov_seg_core.io.text import printable, shortened
 from eov_seg_core.tracking import Identities
 from eov_seg_core.vocabulary import canonical_form
 from eov_seg_ros.diagnostics import status_name
@@ -71,7 +71,8 @@ class Pipeline:
         self._streams = {name: Stream(node, parameters, name, self._space.is_memory_wanted)
                          for name in names}
         self._words = CurrentWords(
-            segmenter, EncodedWords(model.words, self._requests.latest.labels),
+            segmenter, EncodedWords(model.words, self._requests.latest.labels,
+                                    segmenter.unknown_words(model.words.vocabulary)),
             self._streams.values())
         self._processor = FrameProcessor(
             node, segmenter, parameters, self._words, self._streams,
@@ -179,6 +180,7 @@ class Pipeline:
             'preparing_engine': self._segmenter.is_preparing,
             'gpu_memory_mb': gpu_memory_mb(device) or 0,
             'vocabulary_version': self._words.version, 'classes': len(self._words.labels.names),
+            'unknown_words': shortened(self._words.unknown),
             'highest_class_id': self._words.labels.max_id,
             'fallbacks': self._segmenter.fallbacks or 'none',
             'failed_callbacks': getattr(self._node.executor, 'failures', 0)}

@@ -53,11 +53,13 @@ class EncodedWords:
     Attributes:
         prepared: What the segmenter's `prepare_vocabulary` returned.
         labels: Their published class ids.
+        unknown: The names and synonyms that the text tower never learned.
         encoded_ms: How long the encoding took.
     """
 
     prepared: Any
     labels: LabelSpace
+    unknown: tuple[str, ...]
     encoded_ms: float = 0.0
 
 
@@ -122,6 +124,7 @@ class WordEncoder:
         try:
             prepared = self._segmenter.prepare_vocabulary(
                 requested.vocabulary, is_wanted=lambda: not requested.is_superseded.is_set())
+            unknown = self._segmenter.unknown_words(requested.vocabulary)
         except Superseded:
             return      # the newer words wait already
         except Exception as error:  # noqa: BLE001  the words in use must go on
@@ -129,7 +132,7 @@ class WordEncoder:
             self._on_failure(error)
             return
         self._on_encoded(EncodedWords(
-            prepared, requested.labels, 1000 * (time.monotonic() - started_s)))
+            prepared, requested.labels, unknown, 1000 * (time.monotonic() - started_s)))
 
 
 class CurrentWords:
@@ -137,6 +140,7 @@ class CurrentWords:
 
     Attributes:
         labels: Their class ids; any thread may read them.
+        unknown: Which of them the text tower never learned; any thread may read them.
         version: Grows by one with each vocabulary; any thread may read it.
 
     Args:
@@ -150,12 +154,14 @@ class CurrentWords:
         self._streams = streams
         self.version = 0
         self.labels = words.labels
+        self.unknown = words.unknown
         self.swap(words)
 
     def swap(self, words: EncodedWords) -> None:
         """Use other words from the next frame on."""
         self._segmenter.use_vocabulary(words.prepared)
         self.labels = words.labels
+        self.unknown = words.unknown
         self.version += 1
 
     def publish(self, header: Header, score_threshold: float) -> None:

@@ -67,6 +67,9 @@ class FakeSegmenter:
             raise RuntimeError('the fake tower refuses')
         return Prepared(vocabulary)
 
+    def unknown_words(self, vocabulary: Vocabulary) -> tuple[str, ...]:
+        return tuple(name for name in vocabulary.synonyms if name.startswith('glorp'))
+
     def use_vocabulary(self, prepared: Prepared) -> None:
         self._vocabulary = prepared.vocabulary
 

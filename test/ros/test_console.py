@@ -107,6 +107,13 @@ def test_words_go_to_the_node_and_are_seen(page, client) -> None:
     page.save('ros')
 
 
+def test_words_that_the_node_never_learned_are_named_below_the_chips(page, client) -> None:
+    client.set(vocabulary__things=['mug,cup', 'chair', 'glorp <b>1</b>'])
+    wait_for(lambda: 'not learned glorp <b>1</b>: segments' in page.text('.note'), 'no note')
+    client.set(vocabulary__things=['mug,cup', 'chair'])
+    wait_for(lambda: not page.text('.note'), 'the note stays')
+
+
 def test_what_the_node_refuses_is_explained_where_it_was_typed(page) -> None:
     page.type(THINGS, 'unlabeled')
     wait_for(lambda: 'no class may be called' in page.text(REASON), 'no reason')

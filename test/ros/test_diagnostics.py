@@ -140,6 +140,6 @@ def test_published_once_a_second(client, start_node):
     values = values_of(status)
     assert (values['variant'], values['precision'], values['vocabulary_version']) == (
         't', 'fp32', '1')
-    assert values['fallbacks'] == 'none'
+    assert (values['fallbacks'], values['unknown_words']) == ('none', '')
     client.wait_for(lambda: 'no image for' in got[-1].status[0].message)
     assert got[-1].status[0].level == DiagnosticStatus.WARN

@@ -15,9 +15,10 @@ import cv2
 import numpy as np
 
 from eov_seg_core.app.console.frame import Frame, jpeg, RGB
-from eov_seg_core.app.console.session import Session
+from eov_seg_core.app.console.session import note_of_unknown, Session
 from eov_seg_core.app.console.words import Words
 from eov_seg_core.io.media import MediaError, Source
+from eov_seg_core.io.text import shortened
 from eov_seg_core.results.merge import Thresholds
 from eov_seg_core.results.result import PanopticResult
 from eov_seg_core.segmenter import Segmenter
@@ -27,7 +28,6 @@ from eov_seg_core.vocabulary import Vocabulary
 _log = logging.getLogger(__name__)
 _KEPT_FRAMES = 3
 """Of 4K each takes about 100 MB."""
-_MOST_NAMED = 4
 _RETRY_S = 5.0      # until a camera that could not be opened is tried again
 _FAILURES = (ValueError, RuntimeError, OSError, MemoryError, cv2.error)
 
@@ -238,7 +238,7 @@ class LocalSession(Session):
         vocabulary, rgb = wish.vocabulary, wish.rgb
         if vocabulary is not None and vocabulary != segmenter.vocabulary:
             segmenter.set_vocabulary(vocabulary)
-            self.note = _note(segmenter.unknown_words(vocabulary))
+            self.note = note_of_unknown(shortened(segmenter.unknown_words(vocabulary)))
         if rgb is None:
             return None
         start, seconds = time.monotonic(), None
@@ -256,12 +256,3 @@ class LocalSession(Session):
         self.error = ' '.join(str(error).split()) or 'there is not enough memory'
         self._is_busy = False
         self.revision += 1
-
-
-def _note(unknown: Sequence[str]) -> str:
-    """Say which words the network can only guess; '' if there are none."""
-    shown, more = unknown[:_MOST_NAMED], len(unknown) - _MOST_NAMED
-    return '' if not unknown else (
-        f'The network has not learned {", ".join(shown)}{f" and {more} more" if more > 0 else ""}:'
-        ' segments with these names are guesses. Variant t knows the words of the preset '
-        'world_labels; the published weights know far more.')

@@ -218,3 +218,14 @@ class Session(ABC):
         self.revision += 1
         for listener in list(self._listeners):
             listener()
+
+
+def note_of_unknown(names: str) -> str:
+    """Say which words the network can only guess; '' if there are none.
+
+    Args:
+        names: As `shortened` joins them.
+    """
+    return names and (
+        f'The network has not learned {names}: segments with these names are guesses. Variant t '
+        'knows the words of the preset world_labels; the published weights know far more.')
