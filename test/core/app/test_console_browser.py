@@ -15,6 +15,7 @@ import signal
 import sys
 import urllib.error
 import urllib.request
+import zipfile
 
 from browser_case import Browser, free_port, PHONE, served, wait_for, WIDE
 import numpy as np
@@ -193,6 +194,56 @@ def test_files_may_be_dropped_anywhere(page, tmp_path) -> None:
     page.element('input[accept=".yaml,.yml"]').send_keys(str(tmp_path / 'large.yaml'))
     wait_for(lambda: 'at most 512 KiB' in page.text('.q-notification'), 'nobody complains')
     load_words(page, tmp_path / 'few.yaml', [])
+
+
+def test_each_bad_file_of_several_has_its_reason(page) -> None:
+    page.script("""
+        const data = new DataTransfer();
+        for (const [name, content] of arguments[0])
+          data.items.add(new File([new Uint8Array(content)], name));
+        document.querySelector('.stage').dispatchEvent(
+          new DragEvent('drop', {dataTransfer: data, bubbles: true, cancelable: true}));
+        """, [('bad.png', [*b'\x89PNG nothing more']), ('notes.txt', [*b'a text']),
+              ('room.heic', [*b'\0\0\0\x18ftypheic', *bytes(20)]),
+              ('large.yaml', (1 << 20) * [35]), ('wheels.yaml', [*b'wheels: 4'])])
+    for reason in ('bad.png is damaged', 'notes.txt is a text, no picture',
+                   'room.heic is a HEIC picture, which cannot be read: convert it to JPEG',
+                   'large.yaml cannot be taken; expected a YAML file',
+                   'wheels.yaml: it has the entries'):
+        wait_for(lambda reason=reason: reason in page.script(
+            'return [...document.querySelectorAll(".q-notification")].map('
+            '(each) => each.innerText).join(" ")'), reason, 8)
+    packed = io.BytesIO()
+    Image.fromarray(np.full((40, 70, 3), 200, np.uint8)).save(packed, 'PNG')
+    page.script(DROP, 'good.png', [*packed.getvalue()])
+    wait_for(lambda: 'good.png · 70 x 40' in page.text('.status'), 'nothing is taken any more')
+
+
+def test_a_picture_is_pasted_from_the_clipboard(page) -> None:
+    packed = io.BytesIO()
+    Image.fromarray(np.full((30, 80, 3), 200, np.uint8)).save(packed, 'PNG')
+    page.driver.execute_cdp_cmd('Browser.grantPermissions', {
+        'permissions': ['clipboardReadWrite', 'clipboardSanitizedWrite']})
+    failure = page.driver.execute_async_script("""
+        const [content, done] = arguments;
+        const picture = new Blob([new Uint8Array(content)], {type: 'image/png'});
+        navigator.clipboard.write([new ClipboardItem({'image/png': picture})]).then(
+          () => done(''), (error) => done(String(error)));
+        """, [*packed.getvalue()])
+    assert failure == ''
+    page.element('body').send_keys('\ue009v\ue000')       # Ctrl+V
+    wait_for(lambda: '.png · 80 x 30' in page.text('.status'), 'it is not shown', 20)
+
+
+def test_save_downloads_a_whole_zip(page, tmp_path) -> None:
+    page.driver.execute_cdp_cmd('Browser.setDownloadBehavior', {
+        'behavior': 'allow', 'downloadPath': str(tmp_path)})
+    page.script('[...document.querySelectorAll(".bar button")].find('
+                '(button) => button.innerText === "Save").click()')
+    saved, = wait_for(lambda: list(tmp_path.glob('*.zip')), 'nothing was downloaded', 20)
+    with zipfile.ZipFile(saved) as archive:
+        assert archive.testzip() is None
+        assert {'picture.png', 'overlay.png', 'panoptic.json'} <= set(archive.namelist())
 
 
 def test_words_are_removed_by_keyboard_one_after_another(page, tmp_path) -> None:

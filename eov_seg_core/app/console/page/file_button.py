@@ -1,6 +1,6 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""A button that lets the user choose a file; `script` gives it files that are dropped, too."""
+"""A button that lets the user choose files; `script` gives it files that are dropped, too."""
 
 from __future__ import annotations
 
@@ -33,16 +33,22 @@ def file_button(text: str, kind: FileKind,
 
     Args:
         text: On it.
-        kind: What may be chosen; something else is refused with a message.
-        on_file: Called with the name, cut to what can be shown, and the content.
+        kind: What may be chosen; each file that is something else is refused with a message.
+        on_file: Called for each file with its name, cut to what can be shown, and its content.
     """
     async def take(event: events.UploadEventArguments) -> None:
-        event.sender.reset()    # type: ignore[attr-defined]
         await on_file(event.file.name[:_MOST_NAME], await event.file.read())
 
-    upload = ui.upload(auto_upload=True, max_file_size=kind.max_bytes, on_upload=take,
-                       on_rejected=lambda: ui.notify(
-                           f'This file cannot be taken; expected {kind.wanted}.', type='negative'))
+    def refuse(event: events.GenericEventArguments) -> None:
+        for name in event.args:
+            ui.notify(f'{str(name)[:_MOST_NAME]} cannot be taken; expected {kind.wanted}.',
+                      type='negative', multi_line=True, timeout=10_000)
+
+    upload = ui.upload(multiple=True, auto_upload=True, max_file_size=kind.max_bytes,
+                       on_upload=take)
+    upload.on('rejected', refuse,
+              js_handler='(refused) => emit(refused.map((each) => each.file.name))')
+    upload.on('finish', lambda _: upload.reset())   # before, it would end the other uploads
     upload.classes('chooser')   # it is not seen: its own button has no name for a screen reader
     upload.props['accept'] = kind.endings
     ui.button(text).props('flat dense no-caps').on(

@@ -44,10 +44,14 @@ eovSeg.follow();
 const carriesFiles = (event) => event.dataTransfer?.types.includes('Files');
 const mark = (isOver) => document.body.classList.toggle('dropping', isOver);
 function take(files) {
-  const kind = /[.]ya?ml$/i.test(files[0].name) ? '.side' : '.view';
+  const isWords = (file) => /[.]ya?ml$/i.test(file.name);
+  give('.side', [...files].filter(isWords));
+  give('.view', [...files].filter((file) => !isWords(file)));
+}
+function give(kind, files) {
   const field = document.querySelector(`${kind} .chooser input`), list = new DataTransfer();
-  if (!field) return;
-  list.items.add(files[0]);
+  if (!field || !files.length) return;
+  files.forEach((file) => list.items.add(file));
   field.files = list.files;
   field.dispatchEvent(new Event('change', {bubbles: true}));
 }
