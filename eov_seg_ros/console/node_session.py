@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 import contextlib
 from functools import lru_cache
 import threading
@@ -19,7 +19,7 @@ from std_msgs.msg import Header
 from eov_seg_core.app.console.frame import Frame
 from eov_seg_core.app.console.memory import Memory
 from eov_seg_core.app.console.session import note_of_unknown, Session
-from eov_seg_core.app.console.words import Words
+from eov_seg_core.app.console.words import Mark, Words
 from eov_seg_core.results.merge import Thresholds
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_ros.console.assembly import ClassMap, found, same_names
@@ -60,6 +60,7 @@ class NodeSession(Session):
         self._names: dict[int, str] = {}
         self._classes = ClassMap({}, None)
         self._wanted: tuple[Words, float] | None = None
+        self._marks: Mapping[tuple[str, bool], tuple[Mark, ...]] = {}
         self._is_announced = False
         self._is_there = False
         self._status: DiagnosticStatus | None = None
@@ -106,7 +107,8 @@ class NodeSession(Session):
     def words(self) -> Words:
         """The words that the node's parameters say."""
         values = self._parameters.values
-        words = Words(tuple(values.get(_THINGS) or ()), tuple(values.get(_STUFF) or ()))
+        words = Words(tuple(values.get(_THINGS) or ()), tuple(values.get(_STUFF) or ()),
+                      self._marks)
         preset = values.get(_PRESET)
         if words == Words() and preset:
             return _preset_words(preset)
@@ -179,6 +181,7 @@ class NodeSession(Session):
                              'its preset; add another word before you remove the last one')
         words.vocabulary()      # refuses what is wrong in the words of the page
         self._change(words, {_THINGS: list(words.things), _STUFF: list(words.stuff)})
+        self._marks = words.marks   # parameters hold names only
 
     def _change(self, words: Words, changes: dict[str, Any]) -> None:
         before = self._is_announced, self._wanted

@@ -4,7 +4,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 import unicodedata
 
 import yaml
@@ -14,6 +17,9 @@ from eov_seg_core.vocabulary import Category, Vocabulary
 from eov_seg_core.vocabulary.canonical import canonical_form
 from eov_seg_core.vocabulary.category import split_synonyms
 from eov_seg_core.vocabulary.file import from_yaml
+
+Mark = tuple[int | None, tuple[int, int, int] | None]
+"""Id and colour (R, G, B) of a category in files of its data set; None: it has none."""
 
 
 @dataclass(frozen=True)
@@ -26,18 +32,25 @@ class Words:
     Attributes:
         things: Entries 'name,synonym' of countable objects.
         stuff: The same of the rest.
+        marks: (entry, whether it is a thing) -> its marks in the file that it came from, one for
+            each time that it is there; it stays with an entry whose names change.
     """
 
     things: tuple[str, ...] = ()
     stuff: tuple[str, ...] = ()
+    marks: Mapping[tuple[str, bool], tuple[Mark, ...]] = field(
+        default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of(cls, vocabulary: Vocabulary) -> Words:
         """Return the words of a vocabulary."""
-        entries = [(', '.join(category.names), category.is_thing)
-                   for category in vocabulary.categories]
-        return cls(tuple(entry for entry, is_thing in entries if is_thing),
-                   tuple(entry for entry, is_thing in entries if not is_thing))
+        entries: dict[bool, list[str]] = {True: [], False: []}
+        marks: defaultdict[tuple[str, bool], tuple[Mark, ...]] = defaultdict(tuple)
+        for category in vocabulary.categories:
+            entry = ', '.join(category.names)
+            entries[category.is_thing].append(entry)
+            marks[entry, category.is_thing] += ((category.dataset_id, category.color),)
+        return cls(tuple(entries[True]), tuple(entries[False]), dict(marks))
 
     @classmethod
     def from_yaml(cls, text: str) -> Words:
@@ -56,8 +69,13 @@ class Words:
     def to_yaml(self) -> str:
         """Return the text of a vocabulary file with these words."""
         # one list, because 'things' and 'stuff' may not hold homonyms, and published presets do
-        categories = [{'thing' if is_thing else 'stuff': entry}
-                      for is_thing in (True, False) for entry in self.entries(is_thing)]
+        categories: list[dict[str, Any]] = []
+        for entry, is_thing, (dataset_id, color) in self._marked():
+            categories.append({'thing' if is_thing else 'stuff': entry})
+            if dataset_id is not None:
+                categories[-1]['id'] = dataset_id
+            if color is not None:
+                categories[-1]['color'] = list(color)
         text: str = yaml.safe_dump({'categories': categories}, allow_unicode=True, width=200)
         return text
 
@@ -89,14 +107,16 @@ class Words:
 
     def replaced(self, entry: str, text: str, is_thing: bool) -> Words:
         """Change the names of an entry, which keeps its place."""
-        return self._with(is_thing, tuple(
+        marked = self._marked_as(entry, is_thing, text.strip(), is_thing)
+        return marked._with(is_thing, tuple(
             text.strip() if other == entry else other for other in self.entries(is_thing)))
 
     def moved(self, entry: str, is_thing: bool) -> Words:
         """Move an entry of the other list to the end of this one."""
         if entry not in self.entries(not is_thing):
             return self
-        return self.removed(entry, not is_thing).added(entry, is_thing)
+        marked = self._marked_as(entry, not is_thing, entry, is_thing)
+        return marked.removed(entry, not is_thing).added(entry, is_thing)
 
     def vocabulary(self) -> Vocabulary | None:
         """Return them as a vocabulary; None if there are none.
@@ -104,9 +124,23 @@ class Words:
         Raises:
             ValueError: They are no vocabulary; the text says why.
         """
-        categories = [Category(split_synonyms(entry), is_thing)
-                      for is_thing in (True, False) for entry in self.entries(is_thing)]
+        categories = [Category(split_synonyms(entry), is_thing, *mark)
+                      for entry, is_thing, mark in self._marked()]
         return Vocabulary.from_categories(categories) if categories else None
+
+    def _marked(self) -> Iterator[tuple[str, bool, Mark]]:
+        seen: Counter[tuple[str, bool]] = Counter()
+        for is_thing in (True, False):
+            for entry in self.entries(is_thing):
+                key = entry, is_thing
+                marks = self.marks.get(key, ())
+                yield entry, is_thing, marks[seen[key]] if seen[key] < len(marks) else (None, None)
+                seen[key] += 1
+
+    def _marked_as(self, entry: str, is_thing: bool, new: str, is_new_thing: bool) -> Words:
+        """Return a copy in which another entry has the marks of this one."""
+        marks = self.marks.get((entry, is_thing), ())
+        return replace(self, marks={**self.marks, (new, is_new_thing): marks}) if marks else self
 
     def _with(self, is_thing: bool, entries: tuple[str, ...]) -> Words:
         return replace(self, things=entries) if is_thing else replace(self, stuff=entries)

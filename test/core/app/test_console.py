@@ -27,6 +27,7 @@ from eov_seg_core.io.media import load_picture, MediaError, to_rgb
 from eov_seg_core.results.merge import Thresholds
 from eov_seg_core.results.result import PanopticResult, RawResult, Segment
 from eov_seg_core.vocabulary import presets, Vocabulary
+from eov_seg_core.vocabulary.file import from_yaml
 
 
 class TwoHalves:
@@ -138,8 +139,24 @@ def test_wrong_words_are_refused_with_the_reason(words: Words, reason: str) -> N
 @pytest.mark.parametrize('name', presets())
 def test_every_preset_survives_chips_and_yaml(name: str) -> None:
     words = Words.of(Vocabulary.preset(name))
-    assert Words.from_yaml(words.to_yaml()) == words
+    again = Words.from_yaml(words.to_yaml())
+    assert (again, again.marks) == (words, words.marks)
     assert sorted(words.vocabulary().names) == sorted(Vocabulary.preset(name).names)
+
+
+def test_ids_and_colours_of_a_file_stay_with_their_words() -> None:
+    words = Words.from_yaml("""categories:
+      - {thing: 'mug, cup', id: 7, color: [1, 2, 3]}
+      - {thing: lamp, id: 9}
+      - {stuff: wall, color: [4, 5, 6]}
+      - {stuff: rug}""")
+    edited = words.removed('rug', False).added('chair', True).moved('lamp', False).replaced(
+        'mug, cup', 'mug', True)
+    found = {category.names: (category.is_thing, category.dataset_id, category.color)
+             for category in Vocabulary.from_categories(from_yaml(edited.to_yaml())).categories}
+    assert found == {('mug',): (True, 7, (1, 2, 3)), ('chair',): (True, None, None),
+                     ('wall',): (False, None, (4, 5, 6)), ('lamp',): (False, 9, None)}
+    assert edited.vocabulary().categories[0].dataset_id == 7
 
 
 def test_a_file_that_is_no_vocabulary_is_refused() -> None:
