@@ -114,7 +114,10 @@ class Runs:
         """Start a run in a process group of its own; a program must call `training.train.main`."""
         environment = os.environ | {
             'OMP_NUM_THREADS': '1', 'XDG_CACHE_HOME': str(self.folder / 'cache'),
-            'GLOO_SOCKET_IFNAME': 'lo', 'MASTER_ADDR': '127.0.0.1'}
+            'GLOO_SOCKET_IFNAME': 'lo', 'MASTER_ADDR': '127.0.0.1',
+            # a program that lies elsewhere finds our packages, too
+            'PYTHONPATH': os.pathsep.join(filter(None, (
+                str(CHECKOUT), os.environ.get('PYTHONPATH', ''))))}
         return subprocess.Popen(
             [sys.executable, *map(str, program), str(self.path), *overrides,
              '--output', str(self.output(name)), '--accelerator', 'cpu',
