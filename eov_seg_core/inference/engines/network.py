@@ -60,15 +60,15 @@ class EngineNetwork:
             taken from the cache.
 
     Attributes:
-        why_torch: Why PyTorch computes in spite of the engine: for good, or until an engine that
-            could not be loaded is made again; None as long as there is no reason.
         is_used: Whether the engine computed the last frame.
     """
 
     def __init__(self, network: Network, finish: Finish, builder: EngineBuilder, *,
                  is_named: bool, frames_wait: bool) -> None:
-        self.why_torch: str | None = None
         self.is_used = False
+        self._failure: str | None = None
+        self._limit: str | None = None
+        self._said: set[str] = set()
         self._network = network
         self._finish = finish
         self._builder = builder
@@ -89,6 +89,15 @@ class EngineNetwork:
     def name(self) -> str:
         """Which runtime it is, with version and precision."""
         return self._builder.name
+
+    @property
+    def why_torch(self) -> str | None:
+        """Why PyTorch computes in spite of the engine; None as long as there is no reason.
+
+        For good, until an engine that could not be loaded is made again, or as long as images or
+        words are what no engine takes.
+        """
+        return self._failure or self._limit
 
     @property
     def is_preparing(self) -> bool:
@@ -144,9 +153,22 @@ class EngineNetwork:
         return engine
 
     def _is_possible(self, size: Size, vocabulary: VocabularyEmbedding) -> bool:
-        return (not self._has_given_up
-                and min(size) >= 2 * SIZE_DIVISOR and max(size) <= MAX_SIDE
-                and len(vocabulary.guide_NE) <= self._builder.max_rows)
+        rows = len(vocabulary.guide_NE)
+        self._limit = None
+        if min(size) < 2 * SIZE_DIVISOR or max(size) > MAX_SIDE:
+            self._say_limit('size', f'takes inputs of {2 * SIZE_DIVISOR} to {MAX_SIDE} pixels '
+                                    f'along a side, and this one has {size[0]} x {size[1]}')
+        elif rows > self._builder.max_rows:
+            self._say_limit('rows', f'takes {self._builder.max_rows - 1} names and synonyms, and '
+                                    f'the vocabulary has {rows - 1}')
+        return self._limit is None and not self._has_given_up
+
+    def _say_limit(self, kind: str, limit: str) -> None:
+        """Say in the log, once for each kind, what no engine takes."""
+        self._limit = f'{self.name} {limit}; PyTorch computes instead'
+        if kind not in self._said:
+            self._said.add(kind)
+            _log.warning('%s', self._limit)
 
     def _settle(self, size: Size, vocabulary: VocabularyEmbedding) -> None:
         """Decide, for good, what computes images of a size."""
@@ -199,7 +221,7 @@ class EngineNetwork:
         if engine is None:
             self._not_cached.add(size)
             return
-        self.why_torch = None
+        self._failure = None
         _log.info('%s computes inputs of %d x %d from now on; it took %.1f s', self.name, *size,
                   time.monotonic() - start)
         with self._lock:
@@ -219,9 +241,9 @@ class EngineNetwork:
         self._say(error, 'instead')
 
     def _say(self, error: Exception, how_long: str) -> None:
-        self.why_torch = (f'{self.name}: {" ".join(str(error).split())}; PyTorch computes '
-                          f'{how_long}')
-        _log.warning('%s', self.why_torch)
+        self._failure = (f'{self.name}: {" ".join(str(error).split())}; PyTorch computes '
+                         f'{how_long}')
+        _log.warning('%s', self._failure)
 
 
 class _Patience:

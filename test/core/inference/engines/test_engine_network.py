@@ -100,6 +100,28 @@ def test_a_size_that_hardly_comes_and_one_that_cannot_be_are_not_built(model, wo
 
 
 @torch.inference_mode()
+def test_what_no_engine_takes_is_said_once_and_as_long_as_it_lasts(
+        model, words, small_pixels, caplog):
+    builder = FakeBuilder(model)
+    builder.go.set()
+    network = network_with(model, builder)
+    for _ in range(2):
+        network(torch.randn(1, 3, 32, 64), words)
+        assert 'takes inputs of 64 to 8192 pixels' in network.why_torch
+        assert 'this one has 32 x 64; PyTorch computes instead' in network.why_torch
+        network(small_pixels, words)
+        assert network.why_torch is None
+    builder.max_rows = len(words.guide_NE) - 1
+    for _ in range(2):
+        network(small_pixels, words)
+    rows = len(words.guide_NE)
+    assert f'takes {rows - 2} names and synonyms, and the vocabulary has {rows - 1}' \
+        in network.why_torch
+    assert caplog.text.count('takes inputs of') == 1
+    assert caplog.text.count('names and synonyms') == 1
+
+
+@torch.inference_mode()
 def test_the_latest_sizes_are_kept(model, words):
     builder = FakeBuilder(model)
     builder.go.set()
