@@ -13,6 +13,7 @@ from training.data.coco_folder import CocoPanopticFolder
 from training.data.files import Remedies
 from training.data.samples import PanopticData, SemanticData
 from training.data.semantic_folder import SemanticFolder
+from training.data.splits import refuse_contradicting_splits
 
 SPLITS = ('train', 'val')
 FOLDERS = {'train': 'training', 'val': 'validation'}
@@ -93,7 +94,11 @@ def _open_folder(name: str, root: str | Path | None, split: str, vocabulary: Voc
         raise FileNotFoundError(f'{name} is no folder, and no data set; data sets are '
                                 f'{", ".join(data_sets())}')
     if not (folder / 'panoptic.json').exists():
+        others = [folder / other / 'panoptic.json' for other in SPLITS if other != split]
         folder = folder / split
+        for other in others:
+            if other.exists() and (folder / 'panoptic.json').exists():
+                refuse_contradicting_splits(folder / 'panoptic.json', other)
     return CocoPanopticFolder(
         folder / 'images', folder / 'panoptic.json', folder / 'panoptic', vocabulary)
 

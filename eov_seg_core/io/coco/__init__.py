@@ -14,6 +14,7 @@ from eov_seg_core.io.coco.reader import (
     PanopticFile,
     read_annotations,
     read_categories,
+    read_category_entries,
     read_category_names,
     read_panoptic_file,
 )
@@ -21,6 +22,6 @@ from eov_seg_core.io.coco.writer import CocoWriter, save_coco_panoptic
 
 __all__ = [
     'MAX_ID', 'Annotation', 'CategoryEntry', 'CocoWriter', 'PanopticFile',
-    'coco_categories', 'ids_to_rgb', 'read_annotations', 'read_categories', 'read_category_names',
-    'read_panoptic_file', 'read_panoptic_png', 'rgb_to_ids', 'save_coco_panoptic',
-    'write_instances']
+    'coco_categories', 'ids_to_rgb', 'read_annotations', 'read_categories',
+    'read_category_entries', 'read_category_names', 'read_panoptic_file', 'read_panoptic_png',
+    'rgb_to_ids', 'save_coco_panoptic', 'write_instances']

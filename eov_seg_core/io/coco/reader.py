@@ -70,11 +70,17 @@ def read_panoptic_file(path: Path) -> PanopticFile:
         if image_id in images:
             raise ValueError(f'{path}: there are two images with id {image_id!s:.200}')
         images[image_id] = file_name
-    categories = tuple(
-        _parsed(_category_entry, entry, path, where)
-        for where, entry in _listed_categories(content, path))
-    _categories(content, path)      # refuses ids that occur twice
-    return PanopticFile(images, _annotations(content, path), categories)
+    return PanopticFile(images, _annotations(content, path), _category_entries(content, path))
+
+
+def read_category_entries(path: Path) -> tuple[CategoryEntry, ...]:
+    """Read the categories of a COCO panoptic JSON, in its order; ids differ.
+
+    Raises:
+        OSError: The file cannot be read.
+        ValueError: It is no such JSON; the message names file and entry.
+    """
+    return _category_entries(_read(path), path)
 
 
 def read_annotations(path: Path) -> dict[int | str, Annotation]:
@@ -134,6 +140,13 @@ def read_category_names(path: Path) -> dict[int, str]:
         if isinstance(entry, dict) and isinstance(entry.get('name'), str) and entry['name']]
     return dict(_parsed(lambda entry: (_whole(entry, 'id'), _text(entry, 'name')), entry, path,
                         f'category {index}') for index, entry in named)
+
+
+def _category_entries(content: Any, path: Path) -> tuple[CategoryEntry, ...]:
+    entries = tuple(_parsed(_category_entry, entry, path, where)
+                    for where, entry in _listed_categories(content, path))
+    _categories(content, path)      # refuses ids that occur twice
+    return entries
 
 
 def _categories(content: Any, path: Path) -> dict[int, bool]:

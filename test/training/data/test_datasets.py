@@ -73,6 +73,36 @@ def test_folder_with_splits_and_below_root(tmp_path):
         open_dataset(tmp_path / 'mine', split='test')
 
 
+CHAIR, FLOOR, LAMP = CATEGORIES
+
+
+@pytest.mark.parametrize(('chair', 'floor', 'message'), [
+    (CHAIR, FLOOR | {'isthing': 1},
+     "id 9, 'floor', isthing 0 in the first, id 9, 'floor', isthing 1 in the second"),
+    (CHAIR | {'name': 'floor'}, FLOOR | {'name': 'chair'},
+     "id 4, 'chair,seat', isthing 1 in the first, id 4, 'floor'"),
+    (CHAIR, FLOOR | {'id': 10}, "id 9, 'floor', isthing 0 in the first, id 10, 'floor'"),
+])
+def test_splits_that_contradict_each_other_are_refused(tmp_path, chair, floor, message):
+    write_folder(tmp_path / 'train')
+    none = [(np.zeros((9, 9), np.int32), [])]
+    write_folder(tmp_path / 'val', none, [chair, floor, LAMP])
+    for split in ('train', 'val'):
+        with pytest.raises(ValueError, match='are splits of one data set, but disagree'):
+            open_dataset(tmp_path, split=split)
+    message = f'{tmp_path}/train/panoptic.json and {tmp_path}/val/panoptic.json are .*{message}'
+    with pytest.raises(ValueError, match=message):
+        open_dataset(tmp_path, split='train')
+
+
+def test_splits_may_differ_in_synonyms_and_in_what_only_one_has(tmp_path):
+    write_folder(tmp_path / 'train')
+    write_folder(tmp_path / 'val', categories=[
+        CHAIR | {'name': 'seat, Chair'}, FLOOR, {'id': 5, 'name': 'rug', 'isthing': 0}])
+    for split in ('train', 'val'):
+        assert len(open_dataset(tmp_path, split=split)) == 2
+
+
 def test_image_without_segment(tmp_path):
     data = open_dataset(write_folder(tmp_path, [(np.zeros((9, 9), np.int32), [])]))
     assert data[0].segments == ()
