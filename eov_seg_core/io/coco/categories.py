@@ -16,6 +16,8 @@ _UNLABELED = (0, 0, 0)
 def coco_categories(vocabulary: Vocabulary) -> list[dict[str, Any]]:
     """Return `categories` of COCO's panoptic format: id, name, supercategory, isthing, color.
 
+    A category with synonyms lists them as `synonyms`, which COCO's tools ignore.
+
     Ids and colours are the data set's where the vocabulary knows them.  COCO's tools tell stuff
     apart by its colour, so no two categories have the same one: where a colour is taken, or the
     black of pixels without a label, the next free shade stands in for it.
@@ -27,8 +29,11 @@ def coco_categories(vocabulary: Vocabulary) -> list[dict[str, Any]]:
     for key, category in zip(vocabulary.dataset_ids, vocabulary.categories):
         color = _free_color(category.color or class_color(category.name), taken)
         taken.add(color)
-        categories.append({'id': key, 'name': category.name, 'supercategory': category.name,
-                           'isthing': int(category.is_thing), 'color': list(color)})
+        entry = {'id': key, 'name': category.name, 'supercategory': category.name,
+                 'isthing': int(category.is_thing), 'color': list(color)}
+        if len(category.names) > 1:
+            entry['synonyms'] = list(category.names[1:])
+        categories.append(entry)
     return categories
 
 

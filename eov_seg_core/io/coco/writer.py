@@ -66,7 +66,8 @@ class CocoWriter:
 
     Raises:
         ValueError: The folder holds files of somebody else, which would be overwritten; or its
-            results are not to be resumed, damaged, or were made with other categories.
+            results are not to be resumed, damaged, or were made with other categories or
+            synonyms.
         OSError: The folder cannot be made.
     """
 
@@ -167,7 +168,8 @@ class CocoWriter:
                              ) from error
         if categories != self._categories:
             raise ValueError(f'{path} was made with another vocabulary of {len(categories)} '
-                             'categories; choose another folder or the same vocabulary')
+                             'categories, or with other synonyms of them; choose another folder '
+                             'or the same vocabulary')
 
 
 def _refuse_foreign(directory: Path) -> None:

@@ -174,6 +174,16 @@ def test_another_vocabulary_is_not_resumed(tmp_path):
         CocoWriter(tmp_path, Vocabulary(['Straße'], ['person']), resume=True)
 
 
+def test_other_synonyms_are_not_resumed(tmp_path):
+    words = Vocabulary(['chair,seat'], ['floor'])
+    CocoWriter(tmp_path, words).save()
+    assert read(tmp_path / 'panoptic.json')['categories'][0]['synonyms'] == ['seat']
+    CocoWriter(tmp_path, words, resume=True)
+    for other in ('chair,armchair', 'chair', 'chair,seat,stool'):
+        with pytest.raises(ValueError, match='or with other synonyms of them; choose another'):
+            CocoWriter(tmp_path, Vocabulary([other], ['floor']), resume=True)
+
+
 def test_a_failed_write_leaves_nothing_behind(tmp_path):
     with pytest.raises(OSError, match='missing'):
         save_picture(tmp_path / 'missing' / 'a.png', np.zeros((2, 2, 3), np.uint8))
