@@ -126,8 +126,11 @@ def test_segments_pixel_and_pause(page) -> None:
         '.map((row) => row.innerText.split("\\n").join(" "))'), 'no segments')
     assert sorted(' '.join(row.split(' ')[1:4]) for row in rows) == [
         'chair thing 0.51', 'mug thing 0.50', 'wall stuff 0.52']
-    page.script('document.querySelector(".facts .q-item").click()')
+    facts = page.element('.facts .q-item')
+    page.script('arguments[0].focus()', facts)
+    facts.send_keys(' ')        # unfolds, and does not pause
     wait_for(lambda: 'on cpu in fp32; looks for 3 words' in page.text('.facts'), 'no facts')
+    assert 'Ready' in page.text('.status')
     page.element('.bar button').click()
     wait_for(lambda: 'Paused' in page.text('.status'), 'not paused')
     page.click_at('.stage .live', 0.6, 0.5)

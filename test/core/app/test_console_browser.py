@@ -113,9 +113,42 @@ def test_a_word_that_is_typed_is_seen_in_the_picture(page) -> None:
     wait_for(lambda: page.count_colour(class_color('bed')) > 150, 'the bed was not painted')
     assert chips(page) == ['bed', 'floor', 'wall']
     wait_for(lambda: 'words applied in' in page.text('.status'), 'no delay is told')
-    page.script('document.activeElement.blur()')
-    page.element('body').send_keys('\ue009z\ue000')       # Ctrl+Z
+    press(page, '\ue009z\ue000')        # Ctrl+Z, in the field that is empty now
     wait_for(lambda: page.count_colour(class_color('bed')) < 30, 'the bed is still painted')
+
+
+def press(page, keys: str) -> None:
+    page.driver.switch_to.active_element.send_keys(keys)
+
+
+def test_keys_are_obeyed_while_a_button_has_the_focus(page) -> None:
+    page.element('[aria-label="Remove floor"]').click()
+    wait_for(lambda: chips(page) == ['wall'], 'it was not removed')
+    press(page, '\ue009z\ue000')
+    wait_for(lambda: chips(page) == ['floor', 'wall'], 'Ctrl+Z is not obeyed on the cross')
+    page.script('arguments[0].focus()', page.element('.segment'))
+    press(page, '?')
+    wait_for(lambda: 'type a word' in page.text('.q-dialog'), '? is not obeyed on a segment')
+    press(page, '/\ue00c')      # a dialog keeps the keys; Escape
+    wait_for(lambda: not page.text('.q-dialog'), 'it stays')
+    page.script('arguments[0].focus()', page.element('.segment'))
+    press(page, '/')
+    wait_for(lambda: page.script('return document.activeElement.ariaLabel') == 'Add things',
+             '/ is not obeyed on a segment')
+    press(page, 's / ?')
+    assert page.script('return document.activeElement.value') == 's / ?'
+    press(page, '\ue009z\ue000')       # takes back what was typed
+    wait_for(lambda: page.script('return document.activeElement.value') != 's / ?', 'no undo')
+    assert (chips(page), page.text('.q-dialog')) == (['floor', 'wall'], '')
+
+
+def test_space_does_not_scroll_the_page(page) -> None:
+    page.resize(WIDE[0], 400)
+    page.script('document.activeElement.blur(); window.scrolls = 0;'
+                'addEventListener("scroll", () => window.scrolls++)')
+    page.element('body').send_keys(' ')
+    page.driver.execute_async_script('setTimeout(arguments[0], 400)')
+    assert page.script('return scrolls') == 0
 
 
 def test_a_refused_word_is_explained_where_it_was_typed(page) -> None:

@@ -73,7 +73,7 @@ class Page:
                 self._build_thresholds()
                 self._facts.build()
                 self._segments.build()
-        ui.keyboard(on_key=self._on_key)
+        ui.on('shortcut', self._on_shortcut)
         ui.timer(_REFRESH_S, self._refresh)
 
     def _build_header(self) -> None:
@@ -182,20 +182,17 @@ class Page:
         if data is not None:    # None: the program ends
             ui.download.content(data, f'eov_seg_{frame.number:06d}.zip', 'application/zip')
 
-    async def _on_key(self, event: events.KeyEventArguments) -> None:
-        """Obey keys outside of fields and buttons."""
-        if not event.action.keydown or event.action.repeat or event.modifiers.alt:
-            return
-        if event.modifiers.ctrl or event.modifiers.meta:
-            if event.key == 'z':
-                await self._words.undo()
-        elif event.key == 's':
+    async def _on_shortcut(self, event: events.GenericEventArguments) -> None:
+        """Obey a key, of which the browser knows that it is meant for the page."""
+        if event.args == 'undo':
+            await self._words.undo()
+        elif event.args == 'save':
             await self._save()
-        elif event.key == '/':
+        elif event.args == 'type':
             self._words.focus()
-        elif event.key == '?':
+        elif event.args == 'help':
             _help()
-        elif event.key == ' ':
+        elif event.args == 'pause':
             self._toggle_pause()
 
 

@@ -5,6 +5,9 @@
 A frame is asked for when the one before is shown, so that none waits in a buffer; a page that is
 hidden asks for none.  Files that are dropped anywhere or pasted are given to the field of their
 kind, as if they were chosen there; without this, the browser would leave the page to show them.
+
+A key that means something is sent as the event `shortcut`, and the browser then does nothing else
+with it: Space would scroll as well.  Fields keep their letters, buttons keep Space.
 """
 
 SCRIPT = """
@@ -63,6 +66,19 @@ addEventListener('drop', (event) => {
   if (!carriesFiles(event)) return;
   event.preventDefault(); mark(false);
   if (event.dataTransfer.files.length) take(event.dataTransfer.files);
+});
+function shortcut(event) {
+  const focused = document.activeElement, isField = focused.matches('input, textarea');
+  if (event.altKey || event.repeat || document.querySelector('.q-dialog, .q-menu')) return '';
+  if (event.ctrlKey || event.metaKey)   // what is typed at the moment is taken back by the browser
+    return event.key.toLowerCase() === 'z' && !event.shiftKey && !(isField && focused.value)
+      ? 'undo' : '';
+  if (isField || (event.key === ' ' && focused !== document.body)) return '';
+  return {' ': 'pause', 's': 'save', '/': 'type', '?': 'help'}[event.key] ?? '';
+}
+addEventListener('keydown', (event) => {
+  const name = shortcut(event);
+  if (name) { event.preventDefault(); emitEvent('shortcut', name); }
 });
 addEventListener('paste', (event) => {
   const files = event.clipboardData.files;
