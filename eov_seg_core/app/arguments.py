@@ -84,6 +84,11 @@ def input_size(text: str) -> int:
                   MAX_INPUT_SIZE)
 
 
+def room_side(text: str) -> int:
+    """Return a side of an image of the built-in world in pixels, as `world_camera_node` takes."""
+    return _whole(text, 16, 'of pixels in 16..4096', 4096)
+
+
 def share(text: str) -> float:
     """Return a number in 0..1."""
     value = _number(text)

@@ -31,6 +31,7 @@ from eov_seg_core.app.arguments import (
     positive,
     report_note,
     report_problem,
+    room_side,
 )
 from eov_seg_core.app.bag import options as bag
 from eov_seg_core.app.bag import sample
@@ -145,8 +146,9 @@ def _add_benchmark(commands: Any) -> None:
                     'pixels of the id map that agree with float32. See docs/performance.md.')
     picture = parser.add_mutually_exclusive_group()
     picture.add_argument('--image', metavar='FILE', help='what to segment (a built-in room)')
-    picture.add_argument('--size', type=positive, nargs=2, default=(640, 480),
-                         metavar=('WIDTH', 'HEIGHT'), help='of the built-in room (640 480)')
+    picture.add_argument('--size', type=room_side, nargs=2, default=(640, 480),
+                         metavar=('WIDTH', 'HEIGHT'),
+                         help='of the built-in room, 16 to 4096 each (640 480)')
     parser.add_argument('--vocabulary', default='ade20k_150', metavar='NAME',
                         help='a preset or a YAML or list file (ade20k_150)')
     add_weights(parser)

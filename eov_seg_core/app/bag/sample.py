@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from eov_seg_core.app.arguments import positive
+from eov_seg_core.app.arguments import room_side
 from eov_seg_core.io.text import printable
 
 
@@ -23,8 +23,9 @@ def add_parser(commands: Any) -> None:
     parser.add_argument('--seconds', type=float, default=3.0, metavar='S',
                         help='length, with 10 images a second (3)')
     parser.add_argument('--seed', type=int, default=7, metavar='N', help='which room (7)')
-    parser.add_argument('--size', type=positive, nargs=2, default=(320, 240),
-                        metavar=('WIDTH', 'HEIGHT'), help='of the images (320 240)')
+    parser.add_argument('--size', type=room_side, nargs=2, default=(320, 240),
+                        metavar=('WIDTH', 'HEIGHT'),
+                        help='of the images, 16 to 4096 each (320 240)')
     parser.set_defaults(run=_run)
 
 

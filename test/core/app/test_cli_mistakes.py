@@ -64,6 +64,16 @@ def test_numbers_that_are_none(folder, capsys, options, message):
     assert '_' not in last      # no names of Python
 
 
+@pytest.mark.parametrize('command', [['benchmark'], ['bag-sample', 'sample']])
+@pytest.mark.parametrize('size', [('1', '999999'), ('15', '480'), ('640', '4097'), ('-1', '64')])
+def test_sizes_that_no_room_is_rendered_in(folder, capsys, command, size):
+    with pytest.raises(SystemExit):
+        main([*command, '--size', *size])
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert 'argument --size: expected a whole number of pixels in 16..4096, got' in last
+    assert not (folder / 'sample').exists()
+
+
 def test_inputs_that_are_none(folder, capsys):
     assert main(['segment', 'notes.txt', 'empty', 'gone.png', '--variant', 't', '-o', 'out',
                  '--things', 'chair']) == 1

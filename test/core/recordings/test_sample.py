@@ -78,7 +78,7 @@ def test_depth_is_not_taken_for_pictures(bag, tmp_path) -> None:
 
 
 def test_the_command_writes_it_once(tmp_path, capsys) -> None:
-    arguments = ['bag-sample', str(tmp_path / 'a'), '--seconds', '0.1', '--size', '16', '12']
+    arguments = ['bag-sample', str(tmp_path / 'a'), '--seconds', '0.1', '--size', '16', '16']
     assert main(arguments) == 0
     assert 'a: 1 images' in capsys.readouterr().out
     assert main(arguments) == 2
