@@ -268,6 +268,23 @@ def test_a_picture_is_pasted_from_the_clipboard(page) -> None:
     wait_for(lambda: '.png · 80 x 30' in page.text('.status'), 'it is not shown', 20)
 
 
+def test_each_line_that_is_pasted_is_a_word(page, tmp_path) -> None:
+    page.driver.execute_cdp_cmd('Browser.grantPermissions', {
+        'permissions': ['clipboardReadWrite', 'clipboardSanitizedWrite']})
+    field = page.element(THINGS)
+    for text, shown in (('bed\r\n\nmug, cup\n', ['bed', 'mug +1']), ('lamp', ['lamp'])):
+        page.driver.execute_async_script(
+            'navigator.clipboard.writeText(arguments[0]).then(arguments[1])', text)
+        field.send_keys('\ue009v\ue000')        # Ctrl+V
+        if '\n' not in text:
+            wait_for(lambda text=text: page.script('return arguments[0].value', field) == text,
+                     'one line is for the field')
+            field.send_keys('\ue007')
+        wait_for(lambda shown=shown: set(shown) <= set(chips(page)), 'no words')
+    assert chips(page) == ['bed', 'mug +1', 'lamp', 'floor', 'wall']
+    load_words(page, tmp_path / 'few.yaml', [])
+
+
 def test_save_downloads_a_whole_zip(page, tmp_path) -> None:
     page.driver.execute_cdp_cmd('Browser.setDownloadBehavior', {
         'behavior': 'allow', 'downloadPath': str(tmp_path)})

@@ -18,6 +18,9 @@ from eov_seg_core.vocabulary.category import split_synonyms
 
 _FILES = FileKind('.yaml,.yml', MAX_BYTES, 'a YAML file, as "Save words" makes it, of at most '
                   f'{MAX_BYTES >> 10} KiB')
+_LINES = ('(event) => { const text = event.clipboardData.getData("text/plain").trim(); '
+          'if (/[\\r\\n]/.test(text)) { event.preventDefault(); emit(text); } }')
+"""Of a paste: the text if it has several lines, which a field would join."""
 _KINDS = {True: ('Things', 'countable: told apart'), False: ('Stuff', 'the rest: floor, sky')}
 
 
@@ -81,12 +84,13 @@ class WordPanel:
             chips.build()
             field = ui.input(placeholder='name, synonym, ... and Enter').classes('w-full')
             field.props(f'dense outlined aria-label="Add {title.lower()}"')
-            field.on('keydown.enter', lambda _: self._add(is_thing))
+            field.on('keydown.enter', lambda _: self._add(str(field.value or ''), is_thing))
+            field.on('paste', lambda event: self._add(str(event.args), is_thing),
+                     js_handler=_LINES)
             self._fields[is_thing] = field
 
-    async def _add(self, is_thing: bool) -> None:
+    async def _add(self, text: str, is_thing: bool) -> None:
         field = self._fields[is_thing]
-        text = str(field.value or '')
         if not text.strip() or self._is_asking(is_thing):   # Enter was pressed twice
             return
         if await self._change(lambda words: words.added(text, is_thing), is_thing):
