@@ -32,10 +32,15 @@ def main(args: Sequence[str] | None = None) -> int:
     if importlib.util.find_spec('nicegui') is None:
         sys.stderr.write("the console needs NiceGUI: pip install 'nicegui>=3.14,<4'\n")
         return 1
+    address = ServerAddress.of(options)
+    try:
+        address.check()
+    except ValueError as error:
+        sys.stderr.write(f'{error}\n')
+        return 1
     node = rclpy.create_node('eov_seg_console', start_parameter_services=False)
     target = options.node if options.node.startswith('/') else (
         f'{node.get_namespace().rstrip("/")}/{options.node}')
-    address = ServerAddress.of(options)
     sys.stdout.write(f'{address.url}  (Ctrl-C ends it)\n')
     sys.stdout.flush()
     from eov_seg_core.app.console.server import serve  # takes a second

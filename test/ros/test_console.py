@@ -107,6 +107,13 @@ def test_words_go_to_the_node_and_are_seen(page, client) -> None:
     page.save('ros')
 
 
+def test_a_second_console_at_its_port_says_what_to_do(robot, isolated) -> None:
+    second = subprocess.run([sys.executable, '-c', CONSOLE, '--port', str(robot.port)], timeout=60,
+                            env=isolated, capture_output=True, text=True)
+    assert (second.returncode, second.stdout) == (1, '')
+    assert 'give this one another port with --port' in second.stderr
+
+
 def test_words_that_the_node_never_learned_are_named_below_the_chips(page, client) -> None:
     client.set(vocabulary__things=['mug,cup', 'chair', 'glorp <b>1</b>'])
     wait_for(lambda: 'not learned glorp <b>1</b>: segments' in page.text('.note'), 'no note')

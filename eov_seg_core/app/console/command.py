@@ -46,10 +46,12 @@ def console(job: ConsoleJob, load: Callable[[], Segmenter], say: Callable[[str],
         say: Called with lines for the terminal.
 
     Raises:
-        ValueError: An input cannot be used, or NiceGUI is not installed.
+        ValueError: An input cannot be used, another program listens where the page should be, or
+            NiceGUI is not installed.
     """
     if importlib.util.find_spec('nicegui') is None:
         raise ValueError("the console needs NiceGUI: pip install 'eov_seg_ros[console]'")
+    job.address.check()
     session = LocalSession(load, Words.of(job.vocabulary),
                            usable_sources(job.inputs))
     if session.sources:

@@ -36,6 +36,23 @@ class ServerAddress:
         return cls(options.host, options.port,
                    options.token or (secrets.token_urlsafe(16) if needs_token else None))
 
+    def check(self) -> None:
+        """Check that a server can listen there.
+
+        Raises:
+            ValueError: It cannot, most often because another program does; the text says why.
+        """
+        family = socket.AF_INET6 if ':' in self.host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)     # as servers do
+            try:
+                probe.bind((self.host, self.port))
+            except OSError as error:
+                raise ValueError(
+                    f'the page cannot be at {self.host}, port {self.port}: {error.strerror}; '
+                    'another console may be open there: look at it, or give this one another port '
+                    'with --port') from error
+
     @property
     def url(self) -> str:
         """What to type into a browser."""

@@ -12,6 +12,7 @@ import contextlib
 import io
 from pathlib import Path
 import signal
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -149,6 +150,14 @@ def test_space_does_not_scroll_the_page(page) -> None:
     page.element('body').send_keys(' ')
     page.driver.execute_async_script('setTimeout(arguments[0], 400)')
     assert page.script('return scrolls') == 0
+
+
+def test_a_second_console_at_its_port_says_what_to_do(address) -> None:
+    second = subprocess.run(
+        [sys.executable, '-m', 'eov_seg_core.app.cli', 'console', '--no-browser', '--port',
+         address.rstrip('/').rsplit(':', 1)[1]], capture_output=True, text=True, timeout=60)
+    assert (second.returncode, second.stdout) == (2, '')
+    assert 'give this one another port with --port' in second.stderr
 
 
 def test_a_refused_word_is_explained_where_it_was_typed(page) -> None:

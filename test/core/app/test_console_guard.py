@@ -21,6 +21,19 @@ def test_a_browser_elsewhere_can_open_the_address_that_is_printed() -> None:
     assert ServerAddress('::1', 81).url == 'http://[::1]:81/'
 
 
+@pytest.mark.parametrize('host', ['127.0.0.1', 'localhost'])
+def test_a_port_that_is_taken_is_told_before_the_page_is_promised(host: str) -> None:
+    with socket.socket() as other:
+        other.bind(('127.0.0.1', 0))
+        other.listen()
+        taken = ServerAddress(host, other.getsockname()[1])
+        with pytest.raises(ValueError, match=f'at {host}, port {taken.port}: .*with --port'):
+            taken.check()
+    taken.check()
+    with pytest.raises(ValueError, match='at no-such-host.invalid'):
+        ServerAddress('no-such-host.invalid', taken.port).check()
+
+
 def ask(*headers, token=None, method='GET', kind='http', query=b''):
     """Return the status and headers that the guard answers, (200, {}) where it lets through."""
     sent = []
