@@ -245,8 +245,11 @@ def _text_box(center: tuple[int, int], text_size: tuple[int, int], shape: tuple[
 
 def _ink_on(color: Color) -> Color:
     """Return black or white, whichever is easier to read on a colour."""
-    luma = 0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]
-    return (0, 0, 0) if luma > 140 else (255, 255, 255)
+    red, green, blue = (value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+                        for value in (channel / 255 for channel in color))
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    # contrast as in WCAG 2: (luminance + 0.05) / 0.05 of black, 1.05 / (luminance + 0.05) of white
+    return (0, 0, 0) if (luminance + 0.05) ** 2 > 1.05 * 0.05 else (255, 255, 255)
 
 
 def _draw_text(picture: Picture, text: str, corner: tuple[int, int], ink: Color, size: int

@@ -101,6 +101,22 @@ def test_overlay_keeps_the_image_and_shows_colors_contours_and_names():
     assert named.any()
 
 
+def luminance(color):
+    """WCAG 2.2, "relative luminance", of R, G, B in 0..255."""
+    channels = np.asarray(color) / 255
+    return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
+                    ) @ [0.2126, 0.7152, 0.0722]
+
+
+@pytest.mark.parametrize('name', ['wall', 'person', 'floor', 'bench', *map(str, range(40))])
+def test_names_can_be_read_on_their_colors(name):
+    drawn = draw_overlay(grey_image(), make_result(names=(name,)), alpha=1.0)
+    inner = drawn[20:-20, 30:-30].reshape(-1, 3)    # without the contour, which is white
+    ground = luminance(class_color(name))
+    ink = luminance(inner[np.abs(inner.astype(int) - class_color(name)).sum(axis=1).argmax()])
+    assert (max(ink, ground) + 0.05) / (min(ink, ground) + 0.05) >= 4.5
+
+
 def test_numbers_are_written_behind_the_names_of_things():
     image, result = grey_image(), make_result()
     numbered = draw_overlay(image, result, ids=[7, 12, 9])
