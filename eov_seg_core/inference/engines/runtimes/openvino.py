@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from pathlib import Path
 from typing import Any
@@ -46,20 +47,31 @@ class OpenVINOEngine:
 def compile_network(network: Path, folder: Path, target: Target) -> None:
     """Compile for one image size: free sizes take a third more time."""
     openvino = needed('openvino')
-    model = openvino.Core().read_model(str(network))
+    model = _core().read_model(str(network))
     pixels, guide = INPUTS
     embed_dim = model.input(guide).partial_shape[1]
     model.reshape({pixels: [1, 3, *target.size],
                    guide: [openvino.Dimension(2, MAX_ROWS), embed_dim]})
-    compiled = openvino.Core().compile_model(model, 'CPU', _settings(target.precision))
+    compiled = _core().compile_model(model, 'CPU', _settings(target.precision))
     (folder / _BLOB).write_bytes(compiled.export_model().getvalue())
 
 
 def load_engine(_network: Path, folder: Path, target: Target) -> OpenVINOEngine:
     """Return the engine, compiled by the same OpenVINO on the same kind of CPU."""
-    openvino = needed('openvino')
     blob = io.BytesIO((folder / _BLOB).read_bytes())
-    return OpenVINOEngine(openvino.Core().import_model(blob, 'CPU', _settings(target.precision)))
+    return OpenVINOEngine(_core().import_model(blob, 'CPU', _settings(target.precision)))
+
+
+@functools.cache
+def _core() -> Any:
+    """Return the one `openvino.Core` of the process, which is never given up.
+
+    OpenVINO 2026.4 gives the thread that loads its CPU plugin a stack for signals and unmaps it
+    with the plugin, but puts back the former one only where that thread ends the plugin, and
+    several of them in reverse order.  Else the next signal that Python handles there, for example
+    Ctrl-C, or the end of a child of a data loader, ends the process with SIGSEGV.
+    """
+    return needed('openvino').Core()
 
 
 def _settings(precision: str) -> dict[str, Any]:
