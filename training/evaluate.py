@@ -24,6 +24,7 @@ from typing import Any
 
 import torch
 
+from eov_seg_core.app.arguments import positive, thread_count
 from eov_seg_core.config import variant_config, VARIANTS
 from eov_seg_core.device.precision import resolve_device
 from eov_seg_core.inference.engines.choice import ENGINES
@@ -235,12 +236,12 @@ def build_parser() -> argparse.ArgumentParser:
     data.add_argument('--root', type=Path, metavar='DIR', help='folder of the published data sets')
     data.add_argument('--split', help='train or val (val); of the world some of '
                                       f'{",".join(SPLITS)} (all)')
-    data.add_argument('--rooms', type=_positive, metavar='N',
+    data.add_argument('--rooms', type=positive, metavar='N',
                       help='images of each split of the world (300), or rooms to walk through '
                            f'({_WALKS})')
     data.add_argument('--seed', type=int, default=1_000_000, metavar='N',
                       help='first room of the world (1000000)')
-    data.add_argument('--limit', type=_positive, metavar='N', help='only the first N images')
+    data.add_argument('--limit', type=positive, metavar='N', help='only the first N images')
     data.add_argument('--skip-broken', action='store_true',
                       help='leave out and count images that cannot be used, instead of stopping')
     weights = parser.add_argument_group('weights')
@@ -270,9 +271,9 @@ def _add_inference(group: Any) -> None:
     group.add_argument('--runtime', default='torch', choices=('torch', *ENGINES),
                        help='what computes the network (torch); an engine is prepared before the '
                             'first image, see docs/engines.md')
-    group.add_argument('--processes', type=_positive, metavar='N',
+    group.add_argument('--processes', type=thread_count, metavar='N',
                        help='work in N processes; otherwise one for each GPU, or one')
-    group.add_argument('--threads', type=_positive, metavar='N',
+    group.add_argument('--threads', type=thread_count, metavar='N',
                        help='threads of a process; otherwise the cores are shared out')
     group.add_argument('--input-size', type=int, metavar='PX',
                        help='short side of the network input (640; 288 for variant t); 0: the '
@@ -322,13 +323,6 @@ def _run_walks(options: argparse.Namespace) -> WalkScores:
     for segmenter in segmenters.values():
         _refuse_fallback(segmenter)
     return scores
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f'expected at least 1, got {value}')
-    return value
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

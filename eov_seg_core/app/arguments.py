@@ -18,6 +18,9 @@ from eov_seg_core.io.text import error_line, printable
 if TYPE_CHECKING:
     from eov_seg_core.app.commands import ModelOptions
 
+MOST_THREADS = 1024
+"""Most threads, or processes, that an option may ask for."""
+
 
 def add_words(parser: argparse.ArgumentParser) -> None:
     """Add the ways to say what to look for."""
@@ -76,6 +79,11 @@ def folder(text: str) -> str:
 def positive(text: str) -> int:
     """Return a number of at least 1."""
     return _whole(text, 1, 'at least 1')
+
+
+def thread_count(text: str) -> int:
+    """Return a number of threads or processes; PyTorch crashes at one that no machine can run."""
+    return _whole(text, 1, f'in 1..{MOST_THREADS}', MOST_THREADS)
 
 
 def input_size(text: str) -> int:

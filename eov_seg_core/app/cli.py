@@ -32,6 +32,7 @@ from eov_seg_core.app.arguments import (
     report_note,
     report_problem,
     room_side,
+    thread_count,
 )
 from eov_seg_core.app.bag import options as bag
 from eov_seg_core.app.bag import sample
@@ -153,7 +154,7 @@ def _add_benchmark(commands: Any) -> None:
                         help='a preset or a YAML or list file (ade20k_150)')
     add_weights(parser)
     options = add_inference(parser)
-    options.add_argument('--threads', type=positive, metavar='N',
+    options.add_argument('--threads', type=thread_count, metavar='N',
                          help="threads on the CPU (PyTorch's choice)")
     options.add_argument('--rounds', type=positive, default=20, metavar='N',
                          help='times that each call is measured (20)')
@@ -163,7 +164,7 @@ def _add_benchmark(commands: Any) -> None:
                          help='measure a second setting in turns with the first, for example '
                               'precision=fp32; or input_size, vocabulary, threads, '
                               'compile, cuda_graphs, runtime')
-    options.add_argument('--busy', type=positive, default=0, metavar='N',
+    options.add_argument('--busy', type=thread_count, default=0, metavar='N',
                          help='measure each round once more beside N processes that keep a core '
                               'busy (none)')
     parser.add_argument('--json', metavar='FILE', help='write all figures to this file, too')

@@ -21,6 +21,7 @@ RATE_HZ = 10
 _START_NS = 1_700_000_000_000_000_000
 _DELAY_NS = 5_000_000   # from stamp to log time, as that of a driver and a recorder
 _LAP_S = 12.0           # of one way around the room
+_MOST_S = 3600         # that anybody has needed: 36,000 images
 _TRANSFORMS = 'tf2_msgs/msg/TFMessage'
 _TOPICS = {
     '/tf_static': _TRANSFORMS, '/tf': _TRANSFORMS,
@@ -49,12 +50,13 @@ def write_sample(path: Path, seconds: float = 3.0, seed: int = 7, width: int = 3
         The number of images.
 
     Raises:
-        ValueError: The folder is there, or there would be no image.
+        ValueError: The folder is there, or the length is not 0.1 to 3600 s.
         OSError: It cannot be written.
     """
+    if not 1 / RATE_HZ <= seconds <= _MOST_S:
+        raise ValueError(f'a sample of {seconds} s is not made; expected {1 / RATE_HZ} to '
+                         f'{_MOST_S} s')
     frames = round(seconds * RATE_HZ)
-    if frames < 1:
-        raise ValueError(f'{seconds} s have no image; expected at least {1 / RATE_HZ} s')
     if path.exists():
         raise ValueError(f'{path} is there already; choose another folder, or remove it')
     scene = generate_scene(seed)

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 
+from eov_seg_core.app.arguments import MOST_THREADS
 from eov_seg_core.device.precision import resolve_precision
+from eov_seg_core.inference.options import MAX_INPUT_SIZE, MIN_INPUT_SIZE
 
 
 @dataclass(frozen=True)
@@ -54,9 +57,9 @@ class Setting:
         return replace(self, **values)
 
 
-def _whole(change: str, text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise ValueError(f'--against {change} needs a whole number of at least 1')
+def _whole(lowest: int, highest: int, change: str, text: str) -> int:
+    if not (text.isdecimal() and len(text) < 10 and lowest <= int(text) <= highest):
+        raise ValueError(f'--against {change} needs a whole number in {lowest}..{highest}')
     return int(text)
 
 
@@ -67,5 +70,6 @@ def _flag(change: str, text: str) -> bool:
 
 
 _READERS: dict[str, Callable[[str, str], Any]] = {
-    'input_size': _whole, 'threads': _whole, 'compile': _flag, 'cuda_graphs': _flag}
+    'input_size': partial(_whole, MIN_INPUT_SIZE, MAX_INPUT_SIZE),
+    'threads': partial(_whole, 1, MOST_THREADS), 'compile': _flag, 'cuda_graphs': _flag}
 """How the values of a setting are read that are no strings."""

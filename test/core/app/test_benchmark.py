@@ -130,7 +130,9 @@ def test_settings_of_the_gpu_can_be_paired_and_what_fails_is_said(
     (['--against', 'threads=0'], 'threads=0'),
     (['--against', 'precision=int8'], 'int8'),
     (['--against', 'compile=yes'], 'true or false'),
-    (['--against', 'input-size=3'], 'input_size'),
+    (['--against', 'input-size=3'], 'input-size=3 needs a whole number in 32..2560'),
+    (['--against', 'input-size=999999'], 'in 32..2560'),
+    (['--against', 'threads=100000000'], 'threads=100000000 needs a whole number in 1..1024'),
     (['--against', 'vocabulary=no_such'], 'no_such'),
     (['--image', 'no_such.png'], 'no_such.png'),
     (['--json', 'no/such/folder/x.json'], 'no/such/folder')])

@@ -74,6 +74,16 @@ def test_sizes_that_no_room_is_rendered_in(folder, capsys, command, size):
     assert not (folder / 'sample').exists()
 
 
+@pytest.mark.parametrize('option', ['--threads', '--busy'])
+@pytest.mark.parametrize('number', ['0', '100000000', '9' * 5000, 'all'])
+def test_threads_that_no_machine_runs(capsys, option, number):
+    with pytest.raises(SystemExit):
+        main(['benchmark', option, number])
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert f'argument {option}: expected a whole number in 1..1024, got' in last
+    assert len(last) < 200
+
+
 def test_inputs_that_are_none(folder, capsys):
     assert main(['segment', 'notes.txt', 'empty', 'gone.png', '--variant', 't', '-o', 'out',
                  '--things', 'chair']) == 1

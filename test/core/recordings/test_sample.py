@@ -83,5 +83,7 @@ def test_the_command_writes_it_once(tmp_path, capsys) -> None:
     assert 'a: 1 images' in capsys.readouterr().out
     assert main(arguments) == 2
     assert 'is there already' in capsys.readouterr().err
-    assert main(['bag-sample', str(tmp_path / 'b'), '--seconds', '0']) == 2
-    assert 'have no image' in capsys.readouterr().err
+    for seconds in ('0', '0.04', '-1', 'nan', 'inf', '1e12'):
+        assert main(['bag-sample', str(tmp_path / 'b'), '--seconds', seconds]) == 2
+        assert 's is not made; expected 0.1 to 3600 s' in capsys.readouterr().err
+    assert not (tmp_path / 'b').exists()

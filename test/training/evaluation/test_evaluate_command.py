@@ -90,6 +90,13 @@ def test_figures_as_table_json_and_csv(arguments, data, tmp_path, capsys):
     assert {name: again[name] for name in ('All', 'Things', 'Stuff')} == scores['panoptic']
 
 
+@pytest.mark.parametrize('option', ['--threads', '--processes'])
+def test_threads_that_no_machine_runs(arguments, capsys, option):
+    with pytest.raises(SystemExit):
+        main([*arguments, option, '100000000'])
+    assert f'argument {option}: expected a whole number in 1..1024' in capsys.readouterr().err
+
+
 def test_a_folder_of_another_run_is_refused(arguments, tmp_path, capsys):
     arguments += ['--output', str(tmp_path / 'out'), '--limit', '1', '--tasks', 'panoptic']
     assert main(arguments) == 0
