@@ -60,12 +60,8 @@ return found.sort((x, y) => x[0] - y[0]);
 @pytest.fixture(scope='module')
 def address(tmp_path_factory) -> str:
     """Serve the page with few words, so that a new one can be seen."""
-    folder = tmp_path_factory.mktemp('console')
-    words = folder / 'words.yaml'
-    words.write_text('things: []\nstuff: [floor, wall]\n')
     port = free_port()
-    with served([sys.executable, '-m', 'eov_seg_core.app.cli', 'console', '--no-browser', '--port',
-                 str(port), '--vocabulary', str(words)], port, folder / 'log') as process:
+    with serve(port, tmp_path_factory.mktemp('console')) as process:
         yield f'http://127.0.0.1:{port}/'
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
@@ -105,6 +101,13 @@ def check_contrast(page) -> None:
         wait_for(lambda: page.script(_CONTRAST)[0][0] >= 4.5, '', 5)
     worst, text = page.script(_CONTRAST)[0]
     assert worst >= 4.5, text
+
+
+def serve(port: int, folder: Path):
+    words = folder / 'words.yaml'
+    words.write_text('things: []\nstuff: [floor, wall]\n')
+    return served([sys.executable, '-m', 'eov_seg_core.app.cli', 'console', '--no-browser',
+                   '--port', str(port), '--vocabulary', str(words)], port, folder / 'log')
 
 
 def test_a_word_that_is_typed_is_seen_in_the_picture(page) -> None:
@@ -348,6 +351,34 @@ def test_all_text_can_be_read(page, tmp_path, is_dark: bool) -> None:
     page.save('dialog_dark' if is_dark else 'dialog_light')
     page.driver.switch_to.active_element.send_keys('\ue00c')     # Escape
     load_words(page, tmp_path / 'few.yaml', [])
+
+
+def test_a_row_is_as_high_as_its_name(page, tmp_path) -> None:
+    name = 'a bed whose name is so long that it does not fit into one line'
+    load_words(page, tmp_path / 'long.yaml', [f'{name}, bed'])
+    wait_for(lambda: name in page.text('.segments'), 'no bed is found')
+    page.script('document.querySelector(".segments").style.maxHeight = "60px"')     # it scrolls
+    heights = page.script('return [...document.querySelectorAll(".segment .name")].map((name) =>'
+                          '[name.offsetHeight, name.parentElement.offsetHeight])')
+    assert max(heights)[0] > 36
+    assert all(name <= row for name, row in heights)
+    load_words(page, tmp_path / 'few.yaml', [])
+
+
+def test_a_server_that_ended_is_told_and_its_successor_is_followed(browser, tmp_path) -> None:
+    port = free_port()
+    with serve(port, tmp_path):
+        browser.driver.get(f'http://127.0.0.1:{port}/')
+        wait_for(lambda: 'Ready' in browser.text('.status'), 'the page is not ready')
+    wait_for(lambda: 'lost' in browser.element('.stage').get_attribute('class'), 'it looks live')
+    assert not browser.element('.status').is_displayed()        # it says that all is ready
+    browser.save('no_server')
+    with serve(port, tmp_path):
+        wait_for(lambda: browser.element('.status').is_displayed()
+                 and 'Ready' in browser.text('.status'), 'the new server is not followed')
+        assert chips(browser) == ['floor', 'wall']
+        browser.driver.get('about:blank')
+    browser.problems()      # connections that were refused
 
 
 def test_it_fits_a_telephone(page) -> None:

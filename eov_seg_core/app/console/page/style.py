@@ -31,6 +31,7 @@ body.body--dark { --line: #3a4350; --panel: #1b2129; --ground: #12161c; --ink: #
 .stage.stale .live { filter: grayscale(1) brightness(.45); }
 .stage.lost .waiting { display: none; }
 .stage.lost .live { filter: grayscale(1) brightness(.45); }
+body:has(.stage.lost) .status { visibility: hidden; }
 .stage.lost::after { content: 'No answer from the server; trying again'; position: absolute;
        inset: 0; display: grid; place-items: center; color: #fff; line-height: 1.4; }
 .waiting { position: absolute; inset: 0; display: grid; place-items: center; padding: 20px;
@@ -69,15 +70,15 @@ body.body--dark { --line: #3a4350; --panel: #1b2129; --ground: #12161c; --ink: #
 .kind .q-field { margin-top: 6px; }
 .segments, .objects { display: flex; flex-direction: column; }
 .segments { max-height: 420px; overflow-y: auto; margin-top: -10px; }
-.segment, .head { display: flex; align-items: center; gap: 8px; padding: 4px 6px;
+.segment, .head { display: flex; align-items: center; gap: 6px; padding: 4px 6px;
        text-align: left; border-bottom: 1px solid var(--line); }
-.segment { min-height: 36px; }
+.segment { min-height: 36px; flex: none; }
 .segment:hover { background: var(--field); }
 .head { font-size: 13px; color: var(--soft); }
 :is(.segment, .head) .dot { width: 14px; height: 14px; border-radius: 4px; flex: none; }
 :is(.segment, .head) .number { min-width: 32px; color: var(--soft); }
 :is(.segment, .head) .name { flex: 1; overflow-wrap: anywhere; }
-:is(.segment, .head) .figure { width: 56px; text-align: right; }
+:is(.segment, .head) .figure { width: 52px; text-align: right; }
 .segment .figure { font-variant-numeric: tabular-nums; }
 .room { display: grid; grid-template-columns: minmax(0, 3fr) minmax(260px, 2fr); gap: 16px;
        background: var(--panel); border: 1px solid var(--line); border-radius: 10px;
