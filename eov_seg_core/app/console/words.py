@@ -21,6 +21,9 @@ from eov_seg_core.vocabulary.file import from_yaml
 Mark = tuple[int | None, tuple[int, int, int] | None]
 """Id and colour (R, G, B) of a category in files of its data set; None: it has none."""
 
+_TURNS = ('LRE', 'RLE', 'LRO', 'RLO', 'PDF', 'LRI', 'RLI', 'FSI', 'PDI')
+"""Characters that turn the text after them around, also beyond the word."""
+
 
 @dataclass(frozen=True)
 class Words:
@@ -87,14 +90,13 @@ class Words:
         """Add the entries of a text, one a line; empty lines are left out.
 
         Raises:
-            ValueError: One holds control characters, or names only what is there already.
+            ValueError: One cannot be seen as it is, or names only what is there already.
         """
         lines = tuple(line.strip() for line in text.splitlines() if line.strip())
         there = {canonical_form(name): entry for entry in self.entries(is_thing)
                  for name in split_synonyms(entry)}
         for line in lines:
-            if any(unicodedata.category(character) == 'Cc' for character in line):
-                raise ValueError(f'{line!r} holds a control character; type it anew')
+            _check_visible(line)
             homes = {there.get(canonical_form(name)) for name in split_synonyms(line)}
             if len(homes) == 1 and None not in homes:
                 raise ValueError(f'{line!r} is there already, as {homes.pop()!r}')
@@ -106,7 +108,12 @@ class Words:
             other for other in self.entries(is_thing) if other != entry))
 
     def replaced(self, entry: str, text: str, is_thing: bool) -> Words:
-        """Change the names of an entry, which keeps its place."""
+        """Change the names of an entry, which keeps its place.
+
+        Raises:
+            ValueError: The text cannot be seen as it is.
+        """
+        _check_visible(text.strip())
         marked = self._marked_as(entry, is_thing, text.strip(), is_thing)
         return marked._with(is_thing, tuple(
             text.strip() if other == entry else other for other in self.entries(is_thing)))
@@ -144,3 +151,13 @@ class Words:
 
     def _with(self, is_thing: bool, entries: tuple[str, ...]) -> Words:
         return replace(self, things=entries) if is_thing else replace(self, stuff=entries)
+
+
+def _check_visible(entry: str) -> None:
+    """Refuse what a person cannot see, or sees in another order than it has."""
+    if any(unicodedata.category(character) == 'Cc'
+           or unicodedata.bidirectional(character) in _TURNS for character in entry):
+        raise ValueError(f'{entry!r} holds a control character; type it anew')
+    for name in split_synonyms(entry):
+        if name.strip() and all(unicodedata.category(each) in ('Cf', 'Zs') for each in name):
+            raise ValueError(f'a name of {entry!r} cannot be seen; type it anew')

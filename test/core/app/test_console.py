@@ -89,10 +89,22 @@ def test_words_are_added_moved_renamed_and_removed() -> None:
 
 @pytest.mark.parametrize(('text', 'reason'), [
     ('Mug', "'Mug' is there already, as 'mug, cup'"), ('cup, mug', 'is there already'),
-    ('tall\x00mug', 'control character')])
+    ('tall\x00mug', 'control character'), ('\u202emug', r"'\\u202emug' holds a control"),
+    ('\u200b', r"'\\u200b' cannot be seen"), ('lamp, \u200d', 'cannot be seen')])
 def test_what_would_change_nothing_is_refused(text: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         Words(('mug, cup',), ('wall',)).added(text, is_thing=True)
+
+
+@pytest.mark.parametrize('text', ['tall\x00mug', '\u202emug', '\u200b'])
+def test_an_entry_cannot_become_what_cannot_be_seen(text: str) -> None:
+    with pytest.raises(ValueError, match='type it anew'):
+        Words(('mug, cup',)).replaced('mug, cup', text, is_thing=True)
+
+
+def test_scripts_that_need_unseen_characters_are_words() -> None:
+    texts = ('\u0643\u0631\u0633\u06cc', '\u0645\u06cc\u200c\u0632', '\U0001f469\u200d\U0001f680')
+    assert Words().added('\n'.join(texts), is_thing=True).things == texts
 
 
 def test_two_edits_at_a_time_are_both_kept(session) -> None:
