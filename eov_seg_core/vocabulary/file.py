@@ -8,7 +8,7 @@ from pathlib import Path
 import re
 from typing import Any
 
-from eov_seg_core.io.yaml_text import parse_yaml, read_text
+from eov_seg_core.io.yaml_text import parse_yaml
 from eov_seg_core.vocabulary.category import Category, split_synonyms, things_and_stuff
 
 INVALID = 'invalid_class_id'
@@ -19,16 +19,35 @@ _COMMENT = re.compile(r'(?:^|\s)#')
 _MARKUP = frozenset('{}[]<>="')
 """Characters of JSON, YAML and HTML, which no line of a list holds."""
 
-_FILE_HELP = ("expected YAML with lists 'things' and 'stuff' of 'name,synonym' strings (or one "
-              "list 'categories' of 'thing: name,synonym' and 'stuff: name,synonym', each with "
-              "'id' and 'color' if it has them); in files that do not end in .yaml or .yml, lines "
-              "'name,synonym' (a thing), 'stuff: name,synonym' or 'id: name,synonym'")
+FILE_HELP = ("expected YAML with lists 'things' and 'stuff' of 'name,synonym' strings (or one "
+             "list 'categories' of 'thing: name,synonym' and 'stuff: name,synonym', each with "
+             "'id' and 'color' if it has them); in files that do not end in .yaml or .yml, lines "
+             "'name,synonym' (a thing), 'stuff: name,synonym' or 'id: name,synonym'")
+_LINE = re.compile(r'(?:this (?:is no valid YAML|YAML holds a value that cannot be read): .*?)?'
+                   r'line (\d+)', re.DOTALL)
+"""Start of the messages that name a line."""
 
 
-def read_categories(path: Path) -> list[Category]:
-    """Read the file of `Vocabulary.from_file`; its errors do not name the file."""
-    text = read_text(path)
-    return from_yaml(text) if path.suffix.lower() in ('.yaml', '.yml') else _from_lines(text)
+class VocabularyContentError(ValueError):
+    """A file was read, but is no vocabulary; the message quotes what is wrong in it.
+
+    Args:
+        path: The file.
+        error: What is wrong.
+
+    Attributes:
+        line: Where, counted from 1; None: in no line of its own.
+    """
+
+    def __init__(self, path: str | Path, error: ValueError) -> None:
+        super().__init__(f'{path}: {error}')
+        found = _LINE.match(str(error))
+        self.line = None if found is None else int(found[1])
+
+
+def parse_categories(text: str, suffix: str) -> list[Category]:
+    """Return the categories of a text of `Vocabulary.from_file`; errors do not name the file."""
+    return from_yaml(text) if suffix.lower() in ('.yaml', '.yml') else _from_lines(text)
 
 
 def from_yaml(text: str) -> list[Category]:
@@ -46,7 +65,7 @@ def from_yaml(text: str) -> list[Category]:
         return [_category(entry) for entry in entries]
     if keys and keys <= {'things', 'stuff'}:
         return things_and_stuff(content.get('things') or (), content.get('stuff') or ())
-    raise ValueError(f'it has the entries {str(sorted(map(str, keys))):.200}; {_FILE_HELP}')
+    raise ValueError(f'it has the entries {str(sorted(map(str, keys))):.200}; {FILE_HELP}')
 
 
 def _category(entry: Any) -> Category:
@@ -71,7 +90,7 @@ def _from_lines(text: str) -> list[Category]:
         if category is not None:
             categories.append(category)
     if not categories:
-        raise ValueError(f'it holds no category; {_FILE_HELP}')
+        raise ValueError(f'it holds no category; {FILE_HELP}')
     return categories
 
 
@@ -86,5 +105,5 @@ def _from_line(entry: str) -> Category | None:
     if key.isascii() and key.isdecimal():
         return Category(split_synonyms(names), is_thing=True, dataset_id=int(key))
     if key not in ('thing', 'stuff') or not _MARKUP.isdisjoint(names):
-        raise ValueError(f'got {entry[:80]!r}; {_FILE_HELP}')
+        raise ValueError(f'got {entry[:80]!r}; {FILE_HELP}')
     return Category(split_synonyms(names), is_thing=key == 'thing')

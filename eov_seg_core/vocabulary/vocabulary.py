@@ -15,9 +15,10 @@ import itertools
 from pathlib import Path
 
 from eov_seg_core.io.files import check_path
+from eov_seg_core.io.yaml_text import read_text
 from eov_seg_core.vocabulary.canonical import canonical_form
 from eov_seg_core.vocabulary.category import Category, split_synonyms, things_and_stuff
-from eov_seg_core.vocabulary.file import from_yaml, read_categories
+from eov_seg_core.vocabulary.file import from_yaml, parse_categories, VocabularyContentError
 
 MAX_NAMES = 4096
 """Most names of a vocabulary, synonyms included."""
@@ -97,18 +98,23 @@ class Vocabulary:
                 start of a line or after white space begins a comment.
 
         Raises:
-            ValueError: The file is not as described, or its names are refused.
+            VocabularyContentError: The file is not as described, or its names are refused.
+            ValueError: It is no text, or larger than any list of words.
             OSError: The file cannot be read.
         """
         check_path(path)
         try:
-            return cls.from_categories(read_categories(Path(path)))
+            text = read_text(Path(path))
         except ValueError as error:
             raise ValueError(f'{path}: {error}') from error
         except OSError as error:
             raise type(error)(f'the vocabulary file {path} cannot be read: '
                               f'{error.strerror or error}; '
                               f'check the path{_preset_advice(str(path))}') from error
+        try:
+            return cls.from_categories(parse_categories(text, Path(path).suffix))
+        except ValueError as error:
+            raise VocabularyContentError(path, error) from error
 
     def _set(self, categories: list[Category]) -> None:
         count = sum(len(category.names) for category in categories)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eov_seg_core.vocabulary import canonical_form, Vocabulary
+from eov_seg_core.vocabulary.file import FILE_HELP, VocabularyContentError
 
 THINGS, STUFF, FILE = 'vocabulary.things', 'vocabulary.stuff', 'vocabulary.file'
 
@@ -50,11 +51,18 @@ def lists_of_file(path: str) -> dict[str, list[str]]:
     """Return both lists of a vocabulary file, as `Vocabulary.from_file` reads it.
 
     Raises:
-        ValueError: It cannot be read or used; says why.
+        ValueError: It cannot be read or used; says why, but quotes nothing of the file: whoever
+            may set a parameter need not be one who may read all that the node can.
     """
     try:
         categories = Vocabulary.from_file(path).categories
-    except OSError as error:
+    except VocabularyContentError as error:
+        where = 'it' if error.line is None else f'line {error.line}'
+        raise ValueError(
+            f'{FILE}: {path} is no vocabulary file: {where} is not as expected, or has a name '
+            f'that is refused; {FILE_HELP}. Its content is not shown here; `eov-seg segment '
+            '--vocabulary` on the machine of the node says more') from error
+    except (OSError, ValueError) as error:
         raise ValueError(f'{FILE}: {error}') from error
     lists: dict[str, list[str]] = {THINGS: [], STUFF: []}
     for category in categories:
