@@ -44,6 +44,7 @@ from eov_seg_ros.pipeline.loading import load_model, LoadedModel, Loading
 from eov_seg_ros.pipeline.pipeline import Pipeline
 from eov_seg_ros.pipeline.segmenter_factory import free_memory, load_segmenter
 from eov_seg_ros.pipeline.word_lists import consequences, FILE, STUFF, THINGS
+from eov_seg_ros.process.arguments import refuse_other_arguments
 from eov_seg_ros.process.bond import start_bond
 from eov_seg_ros.process.executor import FatalError
 from eov_seg_ros.process.given_parameters import refusal, unknown_parameters, unused_files
@@ -340,6 +341,8 @@ def run(args: list[str] | None = None,
 
 def main() -> NoReturn:
     """Run the node as this process."""
+    refuse_other_arguments('segment_node', 'Open-vocabulary panoptic segmentation of images; the '
+                           'words are parameters that change while it runs.')
     end_process(run())
 
 

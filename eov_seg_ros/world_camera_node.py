@@ -33,6 +33,7 @@ from eov_seg_ros.class_ids import ClassIds, LabelSpace
 from eov_seg_ros.conversions import image_message, label_info
 from eov_seg_ros.middleware.qos import output_qos, QOS_OVERRIDES
 from eov_seg_ros.parameter_spec import declare, Spec
+from eov_seg_ros.process.arguments import refuse_other_arguments
 from eov_seg_ros.process.run import run_node
 from eov_seg_ros.space import truth
 
@@ -227,9 +228,11 @@ class WorldCameraNode(Node):
             r=np.eye(3).ravel(), p=projection.ravel())
 
 
-def main(args: list[str] | None = None) -> int:
+def main() -> int:
     """Run the camera until it is told to end; returns the exit code."""
-    return run_node(WorldCameraNode, args)
+    refuse_other_arguments('world_camera_node', 'An RGB-D camera in a room of the built-in world, '
+                           'with the truth.')
+    return run_node(WorldCameraNode)
 
 
 if __name__ == '__main__':

@@ -86,3 +86,13 @@ def test_ros_finds_the_executables_in_lib(source, tmp_path) -> None:
     for name in ('segment_node', 'find'):
         assert (executables / name).stat().st_mode & 0o111
     assert (tmp_path / 'prefix/share/eov_seg_ros/package.xml').is_file()
+    # as the entry points, find runs with the Python of the installation, whatever `python3` is
+    for place in (executables, tmp_path / 'prefix' / 'bin'):
+        program = place / 'eov_seg_find'
+        place.mkdir(exist_ok=True)
+        program.write_text(f'#!/bin/sh\necho {place.name} "$@"\n')
+        program.chmod(0o755)
+        found = subprocess.run([executables / 'find', 'fire extinguisher'], check=True,
+                               capture_output=True, text=True, env={'PATH': '/usr/bin:/bin'})
+        assert found.stdout == f'{place.name} fire extinguisher\n'
+        program.unlink()

@@ -224,6 +224,18 @@ from eov_seg_ros.entry import {node}
     assert (process.returncode, output) == (0, '')
 
 
+@pytest.mark.parametrize('node', ['segment_node', 'world_camera_node'])
+@pytest.mark.parametrize(('arguments', 'code', 'words'), [
+    (['--help'], 0, '--ros-args [-p NAME:=VALUE]'),
+    (['-p', 'rate_hz:=5.0'], 2, 'unrecognized arguments: -p rate_hz:=5.0'),
+    (['room.yaml', '--ros-args', '-p', 'rate_hz:=5.0'], 2, 'unrecognized arguments: room.yaml'),
+    (['--ros-args', '-p', 'variant:='], 1, "'-p variant:='")])
+def test_what_is_no_ros_argument_is_not_ignored(start_process, node, arguments, code, words):
+    output, _ = (process := start_process('-m', f'eov_seg_ros.{node}', *arguments)).communicate(
+        timeout=30)
+    assert (process.returncode, words in output, 'Traceback' in output) == (code, True, False)
+
+
 _KEYS = ('identity_ca.cert.pem', 'cert.pem', 'key.pem', 'permissions_ca.cert.pem',
          'governance.p7s', 'permissions.p7s')
 
