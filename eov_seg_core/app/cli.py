@@ -4,7 +4,8 @@
 
 Exit status: 0 all done; 1 some inputs could not be used, the rest is done; 2 it cannot start or go
 on, because an option, the weights or the vocabulary is wrong or the output cannot be written; 130
-stopped with Ctrl-C and 143 with SIGTERM, with complete files for what was done until then.
+stopped with Ctrl-C and 143 with SIGTERM, with complete files for what was done until then; 141 if
+the reader of the output has gone, as `head` goes.
 """
 
 from __future__ import annotations
@@ -59,9 +60,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     announce_large_files()
     try:
         with _sigterm_like_ctrl_c():
-            return int(arguments.run(arguments))
+            status = int(arguments.run(arguments))
+            sys.stdout.flush()
+            return status
     except KeyboardInterrupt as stop:
         return 128 + (signal.SIGTERM if isinstance(stop, _Terminated) else signal.SIGINT)
+    except BrokenPipeError:     # whoever reads the output has enough of it, as `head` has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except (ValueError, RuntimeError, OSError, MemoryError) as error:
         report_problem(sentence(error))
         return 2

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -171,6 +172,18 @@ def test_a_wrong_vocabulary_file_is_refused_before_torch_is_imported(
     assert ended.returncode == 2
     assert len(ended.stderr) < 1000
     assert 'words.yaml: ' in ended.stderr
+
+
+@pytest.mark.parametrize('unbuffered', ['', '1'])
+def test_a_reader_that_has_enough_is_no_error(unbuffered):
+    process = subprocess.Popen(
+        [sys.executable, '-c', 'import sys; from eov_seg_core.app.cli import main; '
+         'sys.exit(main(["info", "--variant", "t"]))'], cwd=ROOT, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, env=os.environ | {'PYTHONUNBUFFERED': unbuffered})
+    process.stdout.close()
+    with process.stderr:
+        assert process.stderr.read() == ''
+    assert process.wait() == 141
 
 
 def test_help_needs_no_torch():
