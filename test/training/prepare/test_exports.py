@@ -132,6 +132,34 @@ def test_roboflow_keeps_splits_and_drops_the_super_category(tmp_path, capsys):
     assert (tmp_path / 'out/train/look.jpg').is_file()
 
 
+def _categories_of(folder, split, flags):
+    """Write isthing of chair and floor into a split of a Roboflow export; None: leave it out."""
+    path = folder / split / '_annotations.coco.json'
+    content = json.loads(path.read_text())
+    for category, flag in zip(content['categories'][1:], flags):
+        category |= {} if flag is None else {'isthing': flag}
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_files_of_splits_that_disagree_about_things_are_refused(tmp_path, capsys):
+    source = write_roboflow(tmp_path / 'robo')
+    _categories_of(source, 'train', (1, 0))
+    path = _categories_of(source, 'valid', (1, 1))
+    assert prepare(tmp_path / 'out', source) != 0
+    said = capsys.readouterr().err
+    assert f"{path}: category 'floor' has isthing 1, but it had isthing 0 before" in said
+    assert not (tmp_path / 'out').exists()
+
+
+def test_one_file_may_say_what_is_a_thing_for_all(tmp_path):
+    source = write_roboflow(tmp_path / 'robo')
+    _categories_of(source, 'valid', (1, 0))
+    assert prepare(tmp_path / 'out', source) == 0
+    for split in ('train', 'val'):
+        assert open_dataset(tmp_path / 'out', split=split).vocabulary.is_thing == (True, False)
+
+
 def test_the_annotations_of_coco_itself(tmp_path):
     """Instances lie beside captions and panoptic files; each split has its folder of pictures."""
     for index, split in enumerate(('train2017', 'val2017')):

@@ -77,12 +77,21 @@ def _categories(entries: Sequence[Any], path: Path, flags: dict[str, bool | None
         if key in names:
             raise ValueError(f'{path}: there are two categories with id {key}')
         names[key] = name.strip()
-        flag = entry.get('isthing')
-        flags.setdefault(names[key], None if flag is None else bool(flag))
+        _add_flag(flags, names[key], entry.get('isthing'), path)
         parent = entry.get('supercategory')
         if isinstance(parent, str) and parent.strip() != names[key]:
             parents.add(parent.strip())
     return names
+
+
+def _add_flag(flags: dict[str, bool | None], name: str, flag: Any, path: Path) -> None:
+    """Note whether a category is a thing; refuse what contradicts what is known already."""
+    known, said = flags.get(name), None if flag is None else bool(flag)
+    if known is not None and said is not None and known != said:
+        raise ValueError(f'{path}: category {name!r:.80} has isthing {int(said)}, but it had '
+                         f'isthing {int(known)} before, here or in another file of the export; '
+                         'give it one in all files')
+    flags[name] = known if said is None else said
 
 
 def _shapes_of_images(entries: Sequence[Any], path: Path, names: dict[Any, str],
