@@ -39,6 +39,34 @@ for (let i = 0; i < data.length; i += 4)
 return count;
 """
 
+_CONTRASTS = """
+const canvas = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
+function rgba(text) {
+  canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = text; canvas.fillRect(0, 0, 1, 1);
+  return canvas.getImageData(0, 0, 1, 1).data;
+}
+function light(colour) {
+  const [r, g, b] = [...colour].slice(0, 3).map((value) => value / 255).map(
+    (value) => value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+}
+function ground(element) {
+  for (let at = element; at; at = at.parentElement) {
+    const colour = rgba(getComputedStyle(at).backgroundColor);
+    if (colour[3] > 250) return colour;
+  }
+  return [255, 255, 255, 255];
+}
+const found = [];
+for (const element of document.querySelectorAll('body *')) {
+  const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+  if (!own || !element.offsetParent || element.closest('.stage')) continue;
+  const [a, b] = [light(rgba(getComputedStyle(element).color)), light(ground(element))];
+  found.push([(Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05), element.textContent.trim()]);
+}
+return found.sort((x, y) => x[0] - y[0]);
+"""
+
 
 class Browser:
     """A page in a headless Chromium."""
@@ -89,6 +117,10 @@ class Browser:
     def count_colour(self, rgb: Sequence[int], selector: str = '.stage .live') -> int:
         """Return how many pixels of a picture nearly have a colour; -1: there is no picture."""
         return int(self.script(_COUNT_COLOUR, selector, *map(int, rgb)))
+
+    def contrasts(self) -> list[tuple[float, str]]:
+        """Return contrast to the ground and text of all that is written, the worst first."""
+        return [(float(ratio), str(text)) for ratio, text in self.script(_CONTRASTS)]
 
     def click_at(self, selector: str, right: float, down: float) -> None:
         """Click at a place given as shares of width and height."""

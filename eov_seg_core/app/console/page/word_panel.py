@@ -21,6 +21,11 @@ _FILES = FileKind('.yaml,.yml', MAX_BYTES, 'a YAML file, as "Save words" makes i
 _LINES = ('(event) => { const text = event.clipboardData.getData("text/plain").trim(); '
           'if (/[\\r\\n]/.test(text)) { event.preventDefault(); emit(text); } }')
 """Of a paste: the text if it has several lines, which a field would join."""
+_TAKE = ('(event) => { const field = event.target, text = field.value; '
+         'if (event.isComposing || !text.trim()) return; '
+         'field.value = ""; field.dispatchEvent(new Event("input")); '
+         'setTimeout(() => emit(text)); }')     # after the event that the field is empty
+"""Of Enter: the text, which leaves the field at once, so that the next word can be typed."""
 _KINDS = {True: ('Things', 'countable: told apart'), False: ('Stuff', 'the rest: floor, sky')}
 
 
@@ -84,23 +89,20 @@ class WordPanel:
             chips.build()
             field = ui.input(placeholder='name, synonym, ... and Enter').classes('w-full')
             field.props(f'dense outlined aria-label="Add {title.lower()}"')
-            field.on('keydown.enter', lambda _: self._add(str(field.value or ''), is_thing))
-            field.on('paste', lambda event: self._add(str(event.args), is_thing),
-                     js_handler=_LINES)
+            for event, handler in (('keydown.enter', _TAKE), ('paste', _LINES)):
+                field.on(event, lambda event: self._add(str(event.args), is_thing),
+                         js_handler=handler)
             self._fields[is_thing] = field
 
     async def _add(self, text: str, is_thing: bool) -> None:
         field = self._fields[is_thing]
-        if not text.strip() or self._is_asking(is_thing):   # Enter was pressed twice
-            return
         if await self._change(lambda words: words.added(text, is_thing), is_thing):
-            if field.value == text:
-                field.set_value('')
             field.props['hint'] = explained(text)
             self._boxes[is_thing].reveal_last()
-
-    def _is_asking(self, is_thing: bool) -> bool:
-        return bool(self._fields[is_thing].props.get('loading'))
+        elif not field.value:       # else the next word is being typed
+            reason = field.error
+            field.set_value(text)   # which takes the reason away
+            field.error = reason
 
     async def _change(self, edit: Callable[[Words], Words], is_thing: bool) -> bool:
         return await self._attempt(lambda: self._session.edit_words(edit), is_thing)
