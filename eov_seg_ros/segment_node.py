@@ -36,6 +36,7 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool, Trigger
 
+from eov_seg_core.device.threads import share_cores
 from eov_seg_core.io.text import printable
 from eov_seg_ros.log_bridge import forward_logging
 from eov_seg_ros.parameter_spec import declare
@@ -343,6 +344,7 @@ def main() -> NoReturn:
     """Run the node as this process."""
     refuse_other_arguments('segment_node', 'Open-vocabulary panoptic segmentation of images; the '
                            'words are parameters that change while it runs.')
+    share_cores()
     end_process(run())
 
 

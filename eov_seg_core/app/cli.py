@@ -39,6 +39,7 @@ from eov_seg_core.app.bag import options as bag
 from eov_seg_core.app.bag import sample
 from eov_seg_core.app.pictures import options as pictures
 from eov_seg_core.config import VARIANTS
+from eov_seg_core.device.threads import share_cores
 from eov_seg_core.io.files import announce_large_files
 from eov_seg_core.io.text import printable, sentence
 
@@ -57,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status, see above.
     """
     arguments = build_parser().parse_args(argv)
+    share_cores()
     announce_large_files()
     try:
         with _sigterm_like_ctrl_c():
