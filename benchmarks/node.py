@@ -1,26 +1,30 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node itself costs, and how long a change of words takes.
+"""What the node itself costs, how long a change of words takes, and its rate beside other work.
 
     source scripts/ros_env.sh
     .venv/bin/python -m benchmarks.node [--seconds 20] [--size 720 1280] [--rate 30]
     .venv/bin/python -m benchmarks.node switch [--checkpoint FILE]
+    .venv/bin/python -m benchmarks.node busy [--busy 2] [--runtimes torch openvino]
 
 The first: an engine that costs nothing, a camera process, the node's process, and this one, which
 subscribes to panoptic, semantic, instance, detections, label_info and diagnostics.  The second:
 variant t, five names that were never encoded, then words that were; from the parameter's
-acceptance to the first frame with the new words here.
+acceptance to the first frame with the new words here.  The third: variant t with the words of the
+built-in world, a camera in it (320 x 240, 30 Hz), and this process as RViz would watch (overlay,
+detections, label_info), in turns alone and beside busy processes.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 import contextlib
 import os
 from pathlib import Path
 import signal
+import statistics
 import subprocess
 import sys
 import time
@@ -35,13 +39,18 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image
 from vision_msgs.msg import Detection2DArray, LabelInfo
 
+from eov_seg_core.app.benchmark.busy import BusyProcesses
 from eov_seg_core.results.result import PanopticResult, Segment
+from eov_seg_core.world import generate_scene, random_camera, render
 from eov_seg_ros.demo.collector import Collector
 from eov_seg_ros.demo.processes import node_command, NodeSettings
 
 WARM_UP_S = 4.0
+ROUNDS = 4
+LONGEST_PREPARATION_S = 300.0
 TOPICS = {'panoptic': Image, 'semantic': Image, 'instance': Image,
           'detections': Detection2DArray}
+RVIZ_TOPICS = {'overlay': Image, 'detections': Detection2DArray}
 
 
 class FreeEngine:
@@ -91,20 +100,27 @@ class FreeEngine:
         return PanopticResult(instance, segments)
 
 
-def run_camera(height: int, width: int, rate_hz: float) -> None:
-    """Publish one picture at a rate until killed."""
+def run_camera(height: int, width: int, rate_hz: float, *, of_room: bool) -> None:
+    """Publish one picture, of a room or of noise, at a rate until killed."""
     rclpy.init(args=[])
     node = rclpy.create_node('camera')
     publisher = node.create_publisher(Image, 'image_raw', 1)
     message = Image(height=height, width=width, step=3 * width, encoding='rgb8')
-    message.data.frombytes(np.random.default_rng(0).integers(
-        0, 256, height * width * 3, np.uint8))
+    message.data.frombytes(picture(height, width, of_room=of_room))
     next_s = time.monotonic()
     while True:
         message.header.stamp = node.get_clock().now().to_msg()
         publisher.publish(message)
         next_s = max(next_s + 1 / rate_hz, time.monotonic())
         time.sleep(max(0.0, next_s - time.monotonic()))
+
+
+def picture(height: int, width: int, *, of_room: bool) -> np.ndarray:
+    """Return a picture of a room or of noise, (height, width, 3) uint8 RGB."""
+    if not of_room:
+        return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+    scene = generate_scene(7)
+    return render(scene, random_camera(scene, seed=1, width=width, height=height)).rgb
 
 
 def run_free_node(ros_arguments: list[str]) -> int:
@@ -117,12 +133,12 @@ def run_free_node(ros_arguments: list[str]) -> int:
 
 
 @contextlib.contextmanager
-def process(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+def process(*arguments: str, threads: int = 1) -> Iterator[subprocess.Popen[bytes]]:
     """Run a part of this benchmark, or a module, while the context is open."""
     environment = {name: value for name, value in os.environ.items()
                    if name != '_ROS_WHEELS_BOOTSTRAP_COMPLETE'}
     child = subprocess.Popen([sys.executable, '-m', *arguments],
-                             env={**environment, 'OMP_NUM_THREADS': '1'})
+                             env={**environment, 'OMP_NUM_THREADS': str(threads)})
     try:
         yield child
     finally:
@@ -140,25 +156,55 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
-def measure_load(height: int, width: int, rate_hz: float, duration_s: float) -> None:
-    """Print rates, latency and processor time with the free engine."""
-    counts: Counter[str] = Counter()
-    diagnostics: list[DiagnosticArray] = []
-    rclpy.init(args=[])
-    node = rclpy.create_node('watcher')
-    for topic, kind in TOPICS.items():
-        node.create_subscription(kind, f'eov_seg/{topic}',
-                                 lambda message, topic=topic: counts.update([topic]), 1)
-    latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    node.create_subscription(LabelInfo, 'eov_seg/label_info',
-                             lambda message: counts.update(['label_info']), latched)
-    node.create_subscription(DiagnosticArray, '/diagnostics', diagnostics.append, 10)
+class Watcher:
+    """Counts what the node publishes.
 
-    def spin(seconds: float) -> None:
+    Attributes:
+        counts: Messages of each topic so far.
+    """
+
+    def __init__(self, topics: dict[str, type]) -> None:
+        self.counts: Counter[str] = Counter()
+        self._diagnostics: list[DiagnosticArray] = []
+        self._node = rclpy.create_node('watcher')
+        for topic, kind in topics.items():
+            self._node.create_subscription(
+                kind, f'eov_seg/{topic}', lambda _, topic=topic: self.counts.update([topic]), 1)
+        latched = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._node.create_subscription(LabelInfo, 'eov_seg/label_info',
+                                       lambda _: self.counts.update(['label_info']), latched)
+        self._node.create_subscription(
+            DiagnosticArray, '/diagnostics', self._diagnostics.append, 10)
+
+    @property
+    def message(self) -> str:
+        """The last message of /diagnostics."""
+        return str(self._diagnostics[-1].status[0].message)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """The last values of /diagnostics."""
+        last = self._diagnostics[-1].status[0].values if self._diagnostics else ()
+        return {value.key: value.value for value in last}
+
+    def spin(self, seconds: float) -> None:
+        """Receive for a while."""
         end_s = time.monotonic() + seconds
         while time.monotonic() < end_s:
-            rclpy.spin_once(node, timeout_sec=0.1)
+            rclpy.spin_once(self._node, timeout_sec=0.1)
 
+    def rate(self, topic: str, seconds: float) -> float:
+        """Return how many messages of a topic come a second."""
+        before, started_s = self.counts[topic], time.monotonic()
+        self.spin(seconds)
+        return (self.counts[topic] - before) / (time.monotonic() - started_s)
+
+
+def measure_load(height: int, width: int, rate_hz: float, duration_s: float) -> None:
+    """Print rates, latency and processor time with the free engine."""
+    rclpy.init(args=[])
+    watcher = Watcher(TOPICS)
+    counts, spin = watcher.counts, watcher.spin
     me = 'benchmarks.node'
     with process(me, 'free_node') as segmenter, process(
             me, 'camera', '--size', str(height), str(width), '--rate', str(rate_hz)):
@@ -170,7 +216,7 @@ def measure_load(height: int, width: int, rate_hz: float, duration_s: float) -> 
         spin(duration_s)
         seconds = time.monotonic() - started_s
         cpu_s = cpu_seconds(segmenter.pid) - cpu_s
-    values = {value.key: value.value for value in diagnostics[-1].status[0].values}
+    values = watcher.values
     print(f'{width} x {height} at {rate_hz:g} Hz, free engine, {seconds:.0f} s; load average '
           f'{os.getloadavg()[0]:.1f} on {os.cpu_count()} cores')
     print('received per second: ' + ', '.join(
@@ -183,7 +229,7 @@ def measure_load(height: int, width: int, rate_hz: float, duration_s: float) -> 
     print(f'processor time of the node: {100 * cpu_s / seconds:.0f} % of one core, '
           f'{1000 * cpu_s / max(frames, 1):.1f} ms a frame; skipped {values["skipped_frames"]}, '
           f'lost by DDS {values["lost_images"]}')
-    print(f'/diagnostics: {diagnostics[-1].status[0].message}')
+    print(f'/diagnostics: {watcher.message}')
     rclpy.try_shutdown()
 
 
@@ -222,23 +268,62 @@ def measure_switch(checkpoint: str) -> None:
     rclpy.try_shutdown()
 
 
+def measure_busy(runtimes: Sequence[str], busy: int, seconds: float) -> None:
+    """Print the node's rate alone and beside busy processes, for each runtime."""
+    for runtime in runtimes:
+        rclpy.init(args=[])
+        node = node_command(NodeSettings('t'), vocabulary__preset='world', runtime=runtime)
+        with process(*node, threads=os.cpu_count() or 1), process(
+                'benchmarks.node', 'camera', '--size', '240', '320', '--rate', '30', '--room'):
+            alone, beside, computed_by = rates_of(Watcher(RVIZ_TOPICS), busy, seconds / ROUNDS)
+        rclpy.try_shutdown()
+        ratio = statistics.median(one / other for one, other in zip(alone, beside))
+        print(f'{computed_by}, overlays a second here, medians of {ROUNDS} rounds: '
+              f'{statistics.median(alone):.1f} alone, {statistics.median(beside):.1f} beside '
+              f'{busy} busy processes; a frame takes {ratio:.2f} times as long')
+
+
+def rates_of(watcher: Watcher, busy: int, seconds: float
+             ) -> tuple[list[float], list[float], str]:
+    """Return the rates of each round, alone and beside others, and what computed them."""
+    limit_s = time.monotonic() + LONGEST_PREPARATION_S
+    while not watcher.counts['overlay'] or watcher.values.get('preparing_engine') != 'False':
+        if time.monotonic() > limit_s:
+            raise RuntimeError(f'no overlay, or no engine, in {LONGEST_PREPARATION_S:.0f} s; see '
+                               "the node's log above")
+        watcher.spin(0.5)
+    watcher.spin(WARM_UP_S)
+    alone, beside = [], []
+    with BusyProcesses(busy) as others:
+        for _ in range(ROUNDS):
+            alone.append(watcher.rate('overlay', seconds))
+            with others.at_work():
+                beside.append(watcher.rate('overlay', seconds))
+    return alone, beside, watcher.values['runtime']
+
+
 def main() -> int:
     """Run one of the measurements, or one of its processes."""
     parser = argparse.ArgumentParser(description=__doc__.partition('\n')[0])
     parser.add_argument('part', nargs='?', default='load',
-                        choices=['load', 'switch', 'camera', 'free_node'])
+                        choices=['load', 'switch', 'busy', 'camera', 'free_node'])
     parser.add_argument('--seconds', type=float, default=20.0)
     parser.add_argument('--size', type=int, nargs=2, default=(720, 1280), metavar=('H', 'W'))
     parser.add_argument('--rate', type=float, default=30.0)
     parser.add_argument('--checkpoint', default='')
+    parser.add_argument('--busy', type=int, default=2, help='processes that keep a core busy')
+    parser.add_argument('--runtimes', nargs='+', default=('torch', 'openvino'))
+    parser.add_argument('--room', action='store_true', help='the camera shows a room, not noise')
     options, ros_arguments = parser.parse_known_args()
     if options.part == 'camera':
         with contextlib.suppress(KeyboardInterrupt):
-            run_camera(*options.size, options.rate)
+            run_camera(*options.size, options.rate, of_room=options.room)
     elif options.part == 'free_node':
         return run_free_node(ros_arguments)
     elif options.part == 'switch':
         measure_switch(options.checkpoint)
+    elif options.part == 'busy':
+        measure_busy(options.runtimes, options.busy, options.seconds)
     else:
         measure_load(*options.size, options.rate, options.seconds)
     return 0
