@@ -32,7 +32,7 @@ def serve(session: Session, address: ServerAddress, *, open_browser: bool) -> No
     app.on_shutdown(session.stop)
     opened = f'/?token={address.token}' if address.token else True
     ui.run(lambda: Page(session).build(), host=address.host, port=address.port, title='EOV-Seg',
-           favicon='🔎', show=open_browser and opened, reload=False, dark=None,
+           favicon='🔎', language='en-US', show=open_browser and opened, reload=False, dark=None,
            reconnect_timeout=20, gzip_middleware_factory=None, show_welcome_message=False)
 
 

@@ -94,6 +94,10 @@ def test_a_word_that_is_typed_is_seen_in_the_picture(page) -> None:
     wait_for(lambda: page.count_colour(class_color('bed')) < 30, 'the bed is still painted')
 
 
+def test_the_page_tells_its_language(page) -> None:
+    assert page.script('return document.documentElement.lang') == 'en-US'
+
+
 def press(page, keys: str) -> None:
     page.driver.switch_to.active_element.send_keys(keys)
 
