@@ -191,11 +191,11 @@ class LocalSession(Session):
                     if not self.is_paused:
                         self._change(name=source.path, rgb=picture.rgb)
                 reason: Exception = MediaError(
-                    f'{source.path} gives no more frames; is it still there?')
+                    f'{source.path} gives no more frames; check that it is still there')
             except _FAILURES as error:
                 reason = error
             if not (self._lost or is_over.is_set()):
-                self._fail(reason)
+                self._fail(reason, f'; it is tried again every {_RETRY_S:g} s')
                 self._lost = self.error
             is_over.wait(_RETRY_S)
 
@@ -251,8 +251,8 @@ class LocalSession(Session):
         return Frame(number, wish.name, jpeg(draw_overlay(rgb, result)), lambda: result,
                      vocabulary, seconds, jpeg(rgb), rgb)
 
-    def _fail(self, error: Exception) -> None:
-        _log.warning('%s', error)
-        self.error = ' '.join(str(error).split()) or 'there is not enough memory'
+    def _fail(self, error: Exception, outlook: str = '') -> None:
+        self.error = (' '.join(str(error).split()) or 'there is not enough memory') + outlook
+        _log.warning('%s', self.error)
         self._is_busy = False
         self.revision += 1

@@ -279,12 +279,13 @@ def test_a_camera_that_is_not_there_is_told_until_it_comes(monkeypatch) -> None:
     segmenter = TwoHalves()
     session = LocalSession(lambda: segmenter, Words(('mug',)), [camera])
     session.choose(0)
-    wait_for(lambda: session.error == 'camera:3 cannot be opened')
+    told = 'camera:3 cannot be opened; it is tried again every 0.01 s'
+    wait_for(lambda: session.error == told)
     session.start()
     session.edit_words(lambda _: Words(('lamp',)))      # which succeeds, and changes nothing here
     wait_for(lambda: segmenter.vocabulary == Vocabulary(['lamp']))
     time.sleep(0.05)
-    assert (session.state, session.error) == ('error', 'camera:3 cannot be opened')
+    assert (session.state, session.error) == ('error', told)
     camera.is_there = True
     wait_for(lambda: session.frame is not None)
     session.stop()
