@@ -371,6 +371,14 @@ def test_a_server_that_ended_is_told_and_its_successor_is_followed(browser, tmp_
     browser.problems()      # connections that were refused
 
 
+def test_the_values_of_the_thresholds_are_seen_and_cover_nothing(page) -> None:
+    page.script('document.querySelector(".thresholds .q-item").click()')
+    for key, value in (('\ue014', '0.05'), ('\ue012', '0.00')):     # the right and left arrow
+        page.element('.q-slider [tabindex]').send_keys(key)
+        wait_for(lambda value=value: page.text('.threshold') == value, 'the value is not seen')
+        assert page.script('return document.querySelectorAll(".q-slider__text").length') == 0
+
+
 def test_it_fits_a_telephone(page) -> None:
     page.resize(*PHONE)
     page.save('phone')

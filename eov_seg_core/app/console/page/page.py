@@ -96,11 +96,14 @@ class Page:
             for name, label, hint in (
                     ('score_threshold', 'Score', 'Lower finds more, higher is surer.'),
                     ('overlap_threshold', 'Overlap', 'Share of its mask that must be won.')):
-                ui.label(f'{label}. {hint}').classes('hint')
+                with ui.row().classes('items-baseline justify-between no-wrap w-full hint'):
+                    ui.label(f'{label}. {hint}')
+                    shown = ui.label().classes('threshold')
                 slider = ui.slider(min=0, max=1, step=0.05,
                                    value=getattr(self._session.thresholds, name))
                 slider.on('change', lambda event, name=name: self._set_threshold(name, event.args))
-                slider.props(f'label aria-label="{label} threshold"')
+                slider.props(f'aria-label="{label} threshold"')
+                shown.bind_text_from(slider, 'value', '{:.2f}'.format)
                 self._sliders[name] = slider
 
     async def _refresh(self) -> None:

@@ -15,7 +15,6 @@ body.body--dark { --line: #3a4350; --panel: #1b2129; --ground: #12161c; --ink: #
 .status > * { display: inline; }
 .status > :first-child { color: var(--ink); font-weight: 500; }
 .body--dark :is(.q-btn--flat, .q-field, .q-slider, .q-menu) { --q-primary: #8dbdf5; }
-.body--dark .q-slider__text { color: #12161c; }
 .console { --wide: calc((100vh - 130px) * 4 / 3); display: grid; gap: 16px; padding: 16px;
        grid-template: auto 1fr / minmax(0, var(--wide)) minmax(380px, 1fr);
        box-sizing: border-box; width: 100%; max-width: 2200px; margin: 0 auto; }
@@ -63,6 +62,7 @@ body:has(.stage.lost) .status { visibility: hidden; }
 .segment:focus-visible { box-shadow: inset 0 0 0 3px #2f81d6 !important; }
 .note { font-size: 14px; padding: 6px 10px; border-left: 4px solid #c98a00;
        overflow-wrap: anywhere; background: var(--field); }
+.threshold { font-variant-numeric: tabular-nums; }
 .chooser { display: none; }
 .preset { flex: 1; min-width: 130px; }
 .pixel { flex: 1 1 200px; }
