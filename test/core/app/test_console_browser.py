@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import contextlib
 import io
 from pathlib import Path
+import re
 import signal
 import subprocess
 import sys
@@ -209,6 +210,35 @@ def test_a_picture_that_is_chosen_is_shown(page, tmp_path) -> None:
     wait_for(lambda: 'pink.png · 100 x 60' in page.text('.status'), 'it is not shown')
     page.script('document.querySelectorAll(".under button")[1].click()')    # without the overlay
     wait_for(lambda: page.count_colour((250, 10, 200)) > 5000, 'the picture is not seen')
+
+
+CLICK_THE_END = """
+const scroller = document.querySelector('.scroller'), box = scroller.getBoundingClientRect();
+const at = {clientX: box.right - 5, clientY: box.bottom - 5, bubbles: true};
+scroller.scrollTo(1e6, 1e6);
+document.elementFromPoint(at.clientX, at.clientY).dispatchEvent(new MouseEvent('click', at));
+"""
+
+
+@pytest.mark.parametrize(('width', 'height'), [(30, 3000), (3000, 30)])
+def test_a_long_picture_is_scrolled_in_a_size_that_can_be_seen(
+        page, tmp_path, width: int, height: int) -> None:
+    Image.fromarray(np.full((height, width, 3), (250, 10, 200), np.uint8)).save(
+        tmp_path / 'long.png')
+    page.element('.view input[type=file]').send_keys(str(tmp_path / 'long.png'))
+    wait_for(lambda: f'long.png · {width} x {height}' in page.text('.status'), 'it is not shown')
+    wait_for(lambda: min(page.element('.stage .live').size.values()) > 95, 'it is too small')
+    page.save(f'long_{width}')
+    stage = page.element('.stage').size
+    assert (stage['width'] < WIDE[0], stage['height'] < WIDE[1]) == (True, True)
+    assert page.script('return document.documentElement.scrollWidth') <= WIDE[0]
+    tools, side = page.element('.under').rect, page.element('.side').rect
+    assert tools['x'] + tools['width'] <= side['x']     # else the words cover them
+    page.script(CLICK_THE_END)
+    place = wait_for(lambda: re.match(r'Pixel (\d+), (\d+):', page.text('.under .pixel')),
+                     'the click tells nothing')
+    assert int(place[1]) > 0.9 * width
+    assert int(place[2]) > 0.9 * height
 
 
 def test_a_damaged_picture_is_refused_with_its_name(page, tmp_path) -> None:

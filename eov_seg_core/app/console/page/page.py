@@ -36,7 +36,6 @@ _WAITING = {
     'empty': 'Waiting for the first picture', 'late': 'Waiting for the first picture',
     'busy': 'The first picture is being looked at.', 'error': 'There is no picture yet.'}
 _REFRESH_S = 0.25
-_OTHER_PX = 130     # height of the bar above the picture and of the line below
 _SHOWN = 'return Number(document.querySelector(".stage .live").dataset.frame || 0)'
 
 
@@ -138,10 +137,10 @@ class Page:
                 self._fit(*frame.result.instance.shape)
 
     def _fit(self, height: int, width: int) -> None:
-        """Give the picture as much room as it fills without scrolling."""
+        """Give the picture as much room as it fills."""
         if (height, width) != self._size:
             self._size = height, width
-            self._main.style(f'--wide: calc((100vh - {_OTHER_PX}px) * {width / height:.4f})')
+            self._main.style(f'--ratio: {width / height:.6g}')
 
     def _figures_text(self, frame: Frame | None) -> str:
         parts = ['']

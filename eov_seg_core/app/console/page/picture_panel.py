@@ -38,11 +38,13 @@ class PicturePanel:
         """Make the elements."""
         ui.add_body_html(f'<script>{SCRIPT}</script>')
         with ui.element('div').classes('stage') as self._stage:
-            self._picture = ui.element('img').classes('live').props(
-                'alt="The picture with what was found in it"')
-            self._picture.on('click', self._on_click, js_handler=PLACE)
-            self._outline = ui.element('img').classes('outline').props('alt="" aria-hidden=true')
-            self._outline.set_visibility(False)
+            with ui.element('div').classes('scroller'):
+                self._picture = ui.element('img').classes('live').props(
+                    'alt="The picture with what was found in it"')
+                self._picture.on('click', self._on_click, js_handler=PLACE)
+                self._outline = ui.element('img').classes('outline').props(
+                    'alt="" aria-hidden=true')
+                self._outline.set_visibility(False)
             self._waiting = ui.label().classes('waiting')
         with ui.row().classes('items-center gap-4 w-full no-wrap under'):
             if self._session.takes_pictures:

@@ -33,11 +33,11 @@ const eovSeg = {
       if (!image || document.hidden) { await this.sleep(200); continue; }
       try {
         await this.next(image);
-        image.parentElement.classList.remove('lost');
+        image.closest('.stage').classList.remove('lost');
         if (matchMedia('(prefers-reduced-motion: reduce)').matches) await this.sleep(1000);
       } catch (error) {
         if (error.name === 'AbortError') continue;
-        image.parentElement.classList.add('lost');
+        image.closest('.stage').classList.add('lost');
         await this.sleep(1000);
       }
     }

@@ -15,17 +15,21 @@ body.body--dark { --line: #3a4350; --panel: #1b2129; --ground: #12161c; --ink: #
 .status > * { display: inline; }
 .status > :first-child { color: var(--ink); font-weight: 500; }
 .body--dark :is(.q-btn--flat, .q-field, .q-slider, .q-menu) { --q-primary: #8dbdf5; }
-.console { --wide: calc((100vh - 130px) * 4 / 3); display: grid; gap: 16px; padding: 16px;
-       grid-template: auto 1fr / minmax(0, var(--wide)) minmax(380px, 1fr);
+/* a picture fits between the bar above and the line below; a long one is scrolled */
+.console { --ratio: 1.3333; --high: calc(100vh - 130px); --least: 100px;
+       --wide: max(var(--high) * var(--ratio), var(--least));
+       display: grid; gap: 16px; padding: 16px;
+       grid-template: auto 1fr / minmax(0, max(var(--wide), 480px)) minmax(380px, 1fr);
        box-sizing: border-box; width: 100%; max-width: 2200px; margin: 0 auto; }
 .view, .side { display: flex; flex-direction: column; gap: 10px; min-width: 0; }
-.view { min-width: min(100%, 480px); }
 .side { grid-row: 1 / span 2; grid-column: 2; background: var(--panel); padding: 14px;
        border: 1px solid var(--line); border-radius: 10px; max-width: 640px; }
 .stage { position: relative; background: #000; border-radius: 10px; overflow: hidden;
        min-height: 80px; line-height: 0; width: min(100%, var(--wide)); }
+.scroller { position: relative; overflow: auto; max-height: calc(var(--high) + 2px); }
 .stage:has(.live:not([src])) { aspect-ratio: 4 / 3; }
-.stage img { display: block; width: 100%; height: auto; cursor: crosshair; }
+.stage img { display: block; width: max(100%, var(--least) * var(--ratio)); max-width: none;
+       height: auto; cursor: crosshair; }
 .stage .live:not([src]) { visibility: hidden; }
 .stage.stale .live { filter: grayscale(1) brightness(.45); }
 .stage.lost .waiting { display: none; }
