@@ -203,7 +203,7 @@ class NodeSession(Session):
     def _tick(self) -> None:
         """Subscribe while somebody looks, and notice what does not come."""
         now_s = time.monotonic()
-        self._is_there = self._parameters.look(self.is_watched)
+        self._notice(self._parameters.look(self.is_watched), now_s)
         prefix = self._camera_name
         is_wanted = self.is_watched and not self.is_paused
         topics = f'{self._target}/{prefix}/' if prefix else f'{self._target}/'
@@ -220,6 +220,15 @@ class NodeSession(Session):
             self._diagnostics, self._status, self._facts = None, None, ()
         self.error = self._complaint(now_s)
         self.revision += 1
+
+    def _notice(self, is_there: bool, now_s: float) -> None:
+        """Follow a node that comes or goes; its silence begins when it is there."""
+        if is_there and not self._is_there:
+            self._heard_s = now_s
+            self.arrivals += 1
+        elif not is_there:
+            self._status, self._facts = None, ()
+        self._is_there = is_there
 
     @property
     def _camera_name(self) -> str:
@@ -251,6 +260,7 @@ class NodeSession(Session):
             return
         if time.monotonic() - self._heard_s > _SILENT_S:
             self._memory.forget()
+            self.arrivals += 1
         self._heard_s = time.monotonic()
         self._status = statuses.get(f'{self._target}: {self._camera_name or "segmentation"}')
         self._facts = () if self._status is None else self._in_sentences(self._status)

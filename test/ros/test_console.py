@@ -11,6 +11,7 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
+import time
 import zipfile
 
 from browser_case import Browser, free_port, served, wait_for
@@ -202,6 +203,7 @@ def test_a_killed_node_is_told_and_its_successor_is_followed(page, robot) -> Non
     wait_for(lambda: chips(page) == ['mug +1', 'chair', 'floor'], 'the new words are not read')
     wait_for(lambda: 'Ready' in page.text('.status'), 'the new node is not seen', 40)
     wait_for(lambda: not page.text('.banner'), 'still complaining')
+    wait_for(lambda: not page.text(REASON), 'the reason of the node before stays')
 
 
 def test_another_camera_is_chosen_and_without_a_page_nothing_is_subscribed_to(
@@ -287,6 +289,25 @@ def test_what_is_a_thing_is_known_in_whatever_order_the_messages_come(ros) -> No
     session._parameters.values = {'vocabulary.things': ['mug'], 'vocabulary.stuff': ['wall']}
     session._on_parameters()
     assert [each.is_thing for each in session._classes.vocabulary.categories] == [True, False]
+    session.stop()
+    node.destroy_node()
+
+
+def test_the_silence_of_a_node_begins_when_it_is_there(ros, monkeypatch) -> None:
+    import rclpy
+
+    from eov_seg_ros.console import node_session
+    monkeypatch.setattr(node_session.NodeSession, 'is_watched', True)
+    monkeypatch.setattr(node_session, '_SILENT_S', 0.2)
+    node = rclpy.create_node('console_silence')
+    session = node_session.NodeSession(node, '/nobody')
+    for is_there, told in ((False, 'There is no node /nobody'), (True, ''),
+                           (True, 'The node /nobody has said nothing since')):
+        monkeypatch.setattr(session._parameters, 'look', lambda _, is_there=is_there: is_there)
+        session._tick()
+        assert session.error[:len(told) or None] == told
+        time.sleep(0.3)
+    assert session.arrivals == 1
     session.stop()
     node.destroy_node()
 

@@ -36,6 +36,7 @@ class Session(ABC):
     Attributes:
         revision: Grows with everything that a page has to show anew.
         error: What went wrong last, in a sentence; '' if nothing did.
+        arrivals: How often what segments has come, or come back.
         is_paused: Whether new pictures are left out.
         note: What is to be known about the words in force; '' if nothing is.
         word_delay_s: From the last change of words to the first frame with them.
@@ -48,6 +49,7 @@ class Session(ABC):
         self.revision = 0
         self.error = ''
         self.note = ''
+        self.arrivals = 0
         self.is_paused = False
         self.word_delay_s: float | None = None
         self._frames: deque[Frame] = deque(maxlen=kept_frames)

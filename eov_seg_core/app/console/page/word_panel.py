@@ -42,6 +42,7 @@ class WordPanel:
         self._boxes: dict[bool, ChipBox] = {}
         self._fields: dict[bool, ui.input] = {}
         self._dragged: tuple[str, bool] | None = None
+        self._arrivals = session.arrivals
 
     def build(self) -> None:
         """Make the elements."""
@@ -65,6 +66,10 @@ class WordPanel:
             words = self._session.words
             is_shown = [box.show(words.entries(is_thing)) for is_thing, box in self._boxes.items()]
             self._shown = words if all(is_shown) else None
+        if self._arrivals != self._session.arrivals:    # what the one before said has passed
+            self._arrivals = self._session.arrivals
+            for field in self._fields.values():
+                field.error = None
         if self._note.text != self._session.note:
             self._note.set_text(self._session.note)
             self._note.set_visibility(bool(self._session.note))
