@@ -8,7 +8,6 @@ import argparse
 from collections.abc import Sequence
 import json
 import os
-import signal
 import sys
 
 import rclpy
@@ -20,6 +19,7 @@ from eov_seg_core.io.text import printable
 from eov_seg_ros.find.answer import Found
 from eov_seg_ros.find.client import FindError, MemoryClient
 from eov_seg_ros.find.search import ask
+from eov_seg_ros.process.run import interrupted_once
 
 FOUND, NOT_FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
 """Exit codes."""
@@ -34,8 +34,11 @@ def main(args: Sequence[str] | None = None) -> int:
     """
     command_line = sys.argv if args is None else list(args)
     options = _parser().parse_args(remove_ros_args(command_line)[1:])
-    signal.signal(signal.SIGTERM, signal.default_int_handler)   # the words must be given back
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with interrupted_once():    # the words must be given back
+        return _find(command_line, options)
+
+
+def _find(command_line: list[str], options: argparse.Namespace) -> int:
     rclpy.init(args=command_line, signal_handler_options=SignalHandlerOptions.NO)
     node = Node(f'find_{os.getpid()}')
     client = MemoryClient(node, f'/{options.node.lstrip("/")}')

@@ -4,7 +4,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 import gc
 import os
 import signal
@@ -35,12 +36,23 @@ def run_node(make_node: Callable[[], Node], args: list[str] | None = None) -> in
         The exit code: 1 if the ROS arguments cannot be read, a given parameter has the wrong type
         or is out of range, or the node cannot do its work.
     """
+    with interrupted_once():
+        try:
+            return _run_until_end(make_node, args)
+        except KeyboardInterrupt:   # before there was a node, or while it ended
+            return 0
+
+
+@contextmanager
+def interrupted_once() -> Iterator[None]:
+    """Let SIGINT and SIGTERM raise KeyboardInterrupt once; after the block they are ignored.
+
+    For the last thing that a process does.
+    """
     for signum in _SIGNALS:
         signal.signal(signum, _interrupt_once)
     try:
-        return _run_until_end(make_node, args)
-    except KeyboardInterrupt:   # before there was a node, or while it ended
-        return 0
+        yield
     finally:
         # Python gives signals their deadly defaults back while it takes PyTorch down, unless
         # they are ignored.
