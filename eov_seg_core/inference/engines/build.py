@@ -85,11 +85,11 @@ class EngineBuilder:
             return self._load(entry, exported, target)
         except GateError:
             raise
-        except RuntimeError as error:
+        except (RuntimeError, LookupError, TypeError) as error:     # or its facts are damaged
             for unusable in (key, self._export_key(target)):
                 self._cache.remove(unusable)
-            raise LoadError(f'the engine in {entry.folder} cannot be loaded ({error}), so it was '
-                            'removed') from error
+            raise LoadError(f'the engine in {entry.folder} cannot be loaded '
+                            f'({type(error).__name__}: {error}), so it was removed') from error
 
     def build(self, size: tuple[int, int], vocabulary: VocabularyEmbedding, wait: Wait) -> Engine:
         """Return the engine for images of a size; takes long the first time.

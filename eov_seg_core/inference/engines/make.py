@@ -21,6 +21,7 @@ import threading
 import time
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 import torch
 
@@ -55,8 +56,7 @@ def run_apart(model: EOVSeg, work: Work, folder: Path, wait: Callable[[float], N
     """
     with tempfile.TemporaryDirectory(dir=folder) as temporary:
         weights, result = (Path(temporary) / name for name in ('weights.safetensors', 'result'))
-        save_file({name: tensor.detach().contiguous() for name, tensor in
-                   model.state_dict().items() if not name.startswith('text_tower.')}, weights)
+        _write_weights(model, weights)
         with open(Path(temporary) / 'log', 'w+b') as log, subprocess.Popen(
                 [sys.executable, '-m', __name__], stdin=subprocess.PIPE, stdout=log, stderr=log,
                 start_new_session=True, env={
@@ -72,6 +72,16 @@ def run_apart(model: EOVSeg, work: Work, folder: Path, wait: Callable[[float], N
                 raise ChildError(said.splitlines()[-1][:_LONGEST_MESSAGE] if said else
                                  f'a child process ended with status {child.returncode}')
         return json.loads(result.read_bytes())
+
+
+def _write_weights(model: EOVSeg, path: Path) -> None:
+    tensors = {name: tensor.detach().contiguous() for name, tensor in model.state_dict().items()
+               if not name.startswith('text_tower.')}
+    try:
+        save_file(tensors, path)
+    except SafetensorError as error:    # no OSError, also where the disk is full
+        raise OSError(f'the weights cannot be written to {path.parent} ({error}); make room '
+                      'there, or set EOV_SEG_HOME to another folder') from error
 
 
 def _talk(child: subprocess.Popen[bytes], message: bytes, wait: Callable[[float], None]) -> None:

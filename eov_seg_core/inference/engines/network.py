@@ -215,7 +215,7 @@ class EngineNetwork:
                 engine = self._builder.build(size, vocabulary, _Patience(self._ended))
         except _Ended:
             return
-        except (RuntimeError, ValueError, OSError) as error:
+        except Exception as error:  # noqa: BLE001  libraries fail in many ways, and frames may wait
             self._give_up(error)
             return
         if engine is None:
@@ -241,7 +241,8 @@ class EngineNetwork:
         self._say(error, 'instead')
 
     def _say(self, error: Exception, how_long: str) -> None:
-        self._failure = (f'{self.name}: {" ".join(str(error).split())}; PyTorch computes '
+        what = ' '.join(str(error).split()) or repr(error)
+        self._failure = (f'{self.name}: {what}; PyTorch computes '
                          f'{how_long}')
         _log.warning('%s', self._failure)
 

@@ -136,7 +136,8 @@ def test_the_latest_sizes_are_kept(model, words):
 
 @torch.inference_mode()
 @pytest.mark.parametrize('error', [GateError('12.00 % of the pixels'), ValueError('no library'),
-                                   OSError('disk full'), RuntimeError('bug')])
+                                   OSError('disk full'), RuntimeError('bug'),
+                                   KeyError('no class that is foreseen')])
 def test_what_cannot_be_built_is_said_once_and_pytorch_computes(
         model, words, small_pixels, caplog, error):
     builder = FakeBuilder(model, error)

@@ -11,11 +11,13 @@ from engine_case import small_network
 from network_case import random_vocabulary
 import numpy as np
 import pytest
+from safetensors import SafetensorError
 import torch
 
 from eov_seg_core import Segmenter, Vocabulary
 from eov_seg_core.inference.engines import build as engine_build
 from eov_seg_core.inference.engines import choice
+from eov_seg_core.inference.engines import make as engine_make
 from eov_seg_core.inference.engines.build import EngineBuilder, export_to, GateError, LoadError
 from eov_seg_core.inference.engines.cache import EngineCache
 from eov_seg_core.inference.engines.example import room_pixels
@@ -142,6 +144,16 @@ def test_an_engine_that_cannot_be_loaded_is_removed_and_made_again(
     assert network.why_torch is None
 
 
+@pytest.mark.parametrize('facts', [{}, {**dict.fromkeys(FACTS, 1.0), 'masks': 'good'}])
+def test_an_engine_without_what_the_gate_measured_is_removed(model, onnx_file, tmp_path, facts):
+    builder = EngineBuilder(model, 'onnxruntime', 'fp32', EngineCache(tmp_path))
+    keep_exported(builder, onnx_file.read_bytes())
+    builder._cache.get(builder._engine_key(TARGET), lambda _folder: facts, wait)
+    with pytest.raises(LoadError, match='so it was removed'):
+        builder.find(SIZE)
+    assert builder.find(SIZE) is None
+
+
 def test_a_blob_that_openvino_cannot_load_is_removed(model, tmp_path):
     reason = choice.why_not('openvino')
     if reason is not None:
@@ -166,6 +178,16 @@ def test_a_blob_that_openvino_cannot_load_is_removed(model, tmp_path):
 def test_a_failed_export_says_why(model, tmp_path):
     with pytest.raises(ChildError, match=r'must end in \.onnx'):
         run_apart(model, partial(save_network, path=tmp_path / 'network.pt'), tmp_path, wait)
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_that_cannot_be_written_are_an_error_that_says_where(model, tmp_path, monkeypatch):
+    def full(_tensors, _path):
+        raise SafetensorError('I/O error: No space left on device (os error 28)')
+
+    monkeypatch.setattr(engine_make, 'save_file', full)
+    with pytest.raises(OSError, match=f'to {tmp_path}.*No space left.*set EOV_SEG_HOME'):
+        run_apart(model, partial(save_network, path=tmp_path / 'network.onnx'), tmp_path, wait)
     assert not list(tmp_path.iterdir())
 
 
