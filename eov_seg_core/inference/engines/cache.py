@@ -65,7 +65,7 @@ class EngineCache:
     def find(self, key: Mapping[str, str]) -> Entry | None:
         """Return what is kept under a key; None: nothing, or it is damaged, which the log says."""
         folder = self._folder(key)
-        if not folder.is_dir():
+        if not os.path.lexists(folder):
             return None
         try:
             manifest = json.loads((folder / _MANIFEST).read_bytes())
@@ -108,7 +108,8 @@ class EngineCache:
         """Remove what is kept under a key, unless another process is making it again."""
         with held(self._folder(key).with_suffix(_LOCK)) as is_mine:
             if is_mine:
-                shutil.rmtree(self._folder(key), ignore_errors=True)
+                with suppress(OSError):
+                    _remove(self._folder(key))
 
     def remove_leftovers(self) -> None:
         """Remove what processes that were killed left half-made.
@@ -132,14 +133,21 @@ class EngineCache:
             save_json(folder / _MANIFEST, {
                 'key': dict(key), 'facts': facts,
                 'files': {path.name: _digest(path) for path in sorted(folder.iterdir())}})
-            if target.exists():     # it is damaged
-                shutil.rmtree(target)
+            _remove(target)     # it is damaged, if it is there
             folder.rename(target)
         return Entry(target, facts)
 
     def _folder(self, key: Mapping[str, str]) -> Path:
         text = json.dumps(dict(key), sort_keys=True)
         return self.directory / hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder, or whatever else stands in its place."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _digest(path: Path) -> str:

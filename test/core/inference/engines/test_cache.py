@@ -43,6 +43,23 @@ def test_what_is_damaged_is_made_again(tmp_path, caplog, damage):
     assert cache.find({'size': '2'}) is None
 
 
+@pytest.mark.parametrize('foreign', ['file', 'link to a folder', 'link to nothing'])
+def test_what_stands_in_the_place_of_an_entry_is_replaced(tmp_path, caplog, foreign):
+    cache, key = EngineCache(tmp_path / 'cache'), {'size': '1'}
+    elsewhere = cache.get(key, kept, wait).folder.rename(tmp_path / 'elsewhere')
+    (elsewhere / 'file').write_text('other')
+    place = cache._folder(key)
+    {'file': place.touch,
+     'link to a folder': lambda: place.symlink_to(elsewhere),
+     'link to nothing': lambda: place.symlink_to('nothing')}[foreign]()
+    entry = cache.get(key, kept, wait)
+    assert 'is damaged' in caplog.text
+    assert (entry.folder / 'file').read_text() == 'content'
+    assert (elsewhere / 'file').read_text() == 'other'
+    cache.remove(key)
+    assert not os.path.lexists(place)
+
+
 def test_an_entry_of_another_key_is_not_taken(tmp_path):
     cache = EngineCache(tmp_path)
     folder = cache.get({'version': '1'}, kept, wait).folder
