@@ -100,7 +100,12 @@ def _save_openvino(program: ExportedProgram, path: Path, metadata: Mapping[str, 
           # other function, would change values
           tempfile.TemporaryDirectory(dir=path.parent) as folder):
         written = Path(folder) / 'network.xml', Path(folder) / 'network.bin'
-        openvino.serialize(model, *map(str, written))
+        try:
+            openvino.serialize(model, *map(str, written))
+        except RuntimeError as error:   # "iostream error" where the disk is full
+            raise OSError(f'{path} and {weights.name} cannot be written: OpenVINO says '
+                          f'{str(error).strip()!r}; check that there is room in {path.parent}'
+                          ) from error
         written[0].replace(new_path)
         written[1].replace(new_weights)
 

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Locks of folders, and what is read as a file."""
 
+import errno
 import os
 import signal
 import time
 
 import pytest
 
-from eov_seg_core.io.files import held, locked, read_file, read_json
+from eov_seg_core.io.files import held, locked, read_file, read_json, replacing
 from eov_seg_core.io.media import MediaError, read_image
 from eov_seg_core.io.yaml_text import read_text
 
@@ -19,6 +20,19 @@ def test_a_pipe_that_nobody_writes_to_is_refused_at_once(tmp_path, read, error):
     os.mkfifo(tmp_path / 'x')
     with pytest.raises(error, match='x is a pipe, a device or a socket; expected a file'):
         read(tmp_path / 'x')
+
+
+def test_a_full_disk_is_said_with_the_name_of_the_file(tmp_path):
+    with (pytest.raises(OSError, match=f"No space left on device: '{tmp_path}/x'") as caught,
+          replacing(tmp_path / 'x')):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))      # as `write` does, without name
+    assert caught.value.errno == errno.ENOSPC
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match='other'), replacing(tmp_path / 'x'):
+        (tmp_path / 'other').read_bytes()
 
 
 def test_a_file_larger_than_any_picture_is_refused_before_it_is_read(tmp_path):

@@ -10,6 +10,7 @@ from pathlib import Path
 import re
 import subprocess
 import sys
+from unittest.mock import Mock
 
 from engine_case import assert_same_outputs, expected_outputs, guide_rows, small_network
 from network_case import random_vocabulary
@@ -120,6 +121,17 @@ def test_what_cannot_be_exported_is_said(options, message, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     assert main(['export', *options, '--variant', 't']) == 2
     assert re.search(message, capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_said_with_the_name_of_the_ir(tmp_path, monkeypatch):
+    openvino = Mock()
+    openvino.convert_model.return_value.inputs = [Mock() for _ in INPUTS]
+    openvino.convert_model.return_value.outputs = [Mock() for _ in OUTPUTS]
+    openvino.serialize.side_effect = RuntimeError('basic_ios::clear: iostream error')
+    monkeypatch.setattr(files, 'needed', lambda _: openvino)
+    with pytest.raises(OSError, match=r'network\.xml and network\.bin cannot be written.*room in'):
+        files._save_openvino(Mock(), tmp_path / 'network.xml', {})
     assert not list(tmp_path.iterdir())
 
 
