@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument('--rounds', type=int, default=5)
     parser.add_argument('--size', type=int, nargs=2, default=(480, 640), metavar=('H', 'W'))
     parser.add_argument('--vocabulary', default='ade20k_150')
-    parser.add_argument('--precision', default='fp32', choices=['fp32', 'fp16', 'bf16'])
+    parser.add_argument('--precision', default='fp32', choices=['fp32', 'mixed', 'fp16', 'bf16'])
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
 

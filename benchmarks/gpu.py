@@ -4,10 +4,10 @@
 
     python -m benchmarks.gpu results [--checkpoint s=eov_seg_r50.pth ...] [--variants s m l]
 
-For each variant `eov-seg benchmark` pairs fp16 with fp32, CUDA graphs with none, and compiled code
-with uncompiled; then `benchmarks.shortcuts` runs.  Weights are those of a checkpoint, or random
-ones whose masks are of many sizes.  `results/gpu.md` holds the tables, `results/gpu.json` all
-figures; a step that fails is named there and the others go on.
+For each variant `eov-seg benchmark` pairs mixed precision with fp32 and with fp16, graphs with
+none, and compiled code with uncompiled; then `benchmarks.shortcuts` runs.  Weights are those of a
+checkpoint, or random ones whose masks are of many sizes.  `results/gpu.md` holds
+the tables, `results/gpu.json` all figures; a step that fails is named there and the others go on.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from typing import Any
 
 GOAL_FPS = {'s': 300, 'm': 240, 'l': 140}
 """Network + merge on an H200, 640 x 853, ade20k_150, frames per second."""
-PAIRS = {'precision': 'precision=fp32', 'graphs': 'cuda_graphs=false', 'compile': 'compile=true'}
+PAIRS = {'precision': 'precision=fp32', 'half': 'precision=fp16', 'graphs': 'cuda_graphs=false',
+         'compile': 'compile=true'}
 """Name of a run -> what the default setting of the device is paired with."""
 _HEADER = ('variant', 'setting', 'goal frames/s', 'frames/s', 'network ms', 'network + merge ms',
            'host to host ms', 'default over this', 'equal pixels', 'segments', 'MiB',

@@ -52,7 +52,8 @@ class Segmenter:
             keep its weights; with `runtime='torch'` on a CPU only its CNN must, on CUDA they must
             stay in their memory.
         device: `auto` (CUDA where there is one), `cpu`, `cuda`, `cuda:N`, or a torch device.
-        precision: `auto` (`fp16` on CUDA, else `fp32`), `fp32`, `fp16` or `bf16`.
+        precision: `auto` (`mixed` on CUDA, else `fp32`), `fp32`, `mixed` (the spatial branch in
+            half precision), `fp16` or `bf16` (all but what moves masks).
         input_size: Short side of the network's input in pixels; None: the image as it is.
         max_input_size: Upper limit of the long side in pixels.
         score_threshold: As in `Thresholds`; kept in `thresholds`, a call may be given others.

@@ -95,8 +95,10 @@ class Parameters(SpaceParameters):
         False, 'Use the CPU, with a warning, if the named CUDA device is not there.',
         read_only=True)
     precision: str = parameter(
-        'auto', '`auto` is fp16 on CUDA and fp32 on the CPU.', read_only=True,
-        choices=('auto', 'fp32', 'fp16', 'bf16'))
+        'auto', '`mixed` computes the spatial branch in half precision, `fp16` and '
+        '`bf16` the whole network but for what moves masks. `auto` is mixed on CUDA and fp32 on '
+        'the CPU.', read_only=True,
+        choices=('auto', 'fp32', 'mixed', 'fp16', 'bf16'))
     runtime: str = parameter(
         'auto', 'What computes the network: PyTorch, or an engine, which is prepared while '
         'PyTorch computes frames: `openvino` and `onnxruntime` on the CPU, `tensorrt` on CUDA. '

@@ -267,7 +267,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _add_inference(group: Any) -> None:
     group.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    group.add_argument('--precision', default='auto', help='auto, fp32, fp16 or bf16')
+    group.add_argument('--precision', default='auto', help='auto, fp32, mixed, fp16 or bf16')
     group.add_argument('--runtime', default='torch', choices=('torch', *ENGINES),
                        help='what computes the network (torch); an engine is prepared before the '
                             'first image, see docs/engines.md')

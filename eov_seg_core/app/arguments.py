@@ -61,7 +61,7 @@ def add_inference(parser: argparse.ArgumentParser) -> Any:
     """Add how the network runs; returns the group, for further options."""
     options = parser.add_argument_group('inference')
     options.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    options.add_argument('--precision', default='auto', help='auto, fp32, fp16 or bf16')
+    options.add_argument('--precision', default='auto', help='auto, fp32, mixed, fp16 or bf16')
     options.add_argument('--runtime', default='auto', metavar='NAME',
                          help=f'{", ".join(RUNTIMES)} (auto); see docs/engines.md')
     options.add_argument('--input-size', type=input_size, metavar='PX',

@@ -31,7 +31,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument('--size', type=int, nargs=2, metavar=('WIDTH', 'HEIGHT'),
                         help="of the network's input, multiples of 32 (free)")
     parser.add_argument('--precision', choices=EXPORT_PRECISIONS, default='fp32',
-                        help='fp16: the spatial branch in float16, as PyTorch runs it on CUDA; '
+                        help='mixed: the spatial branch in float16, as PyTorch runs it on CUDA; '
                              'not for .xml (fp32)')
     parser.add_argument('--vocabulary', metavar='NAME',
                         help='write these words, a preset or a file, and an example, to OUT.npz')

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from eov_seg_core.device.precision import half_dtype
+from eov_seg_core.device.precision import arithmetic
 from eov_seg_core.inference.compiled import CompiledNetwork
 from eov_seg_core.inference.cuda_graphs import CUDAGraphs, Network
 from eov_seg_core.inference.engines.choice import choose_runtime, describe_auto, is_named
@@ -39,7 +39,7 @@ class InferenceNetwork:
     Args:
         model: In evaluation mode, on the device; its weights must stay where they are.
         device: Where it runs.
-        precision: `fp32`, `fp16` or `bf16`.
+        precision: `fp32`, `mixed`, `fp16` or `bf16`.
         compile: Compile the part that does not depend on the vocabulary, for the batch shapes that
             `prepare` is given.
         cuda_graphs: Run as CUDA graphs; without effect on a CPU.
@@ -57,7 +57,7 @@ class InferenceNetwork:
                  cuda_graphs: bool, runtime: str = 'torch', frames_wait: bool = False) -> None:
         self.cnn = inference_cnn(model.cnn, device)
         self._model = model
-        self._half_dtype = half_dtype(precision)
+        self._arithmetic = arithmetic(precision, device)
         self._compiled = (CompiledNetwork(self._extract_features, self._predict_from)
                           if compile else None)
         network: Network = self._compiled or self._run_model
@@ -114,16 +114,16 @@ class InferenceNetwork:
 
     def _run_model(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding) -> Prediction:
         prediction: Prediction = self._model(
-            pixels_BCHW, vocabulary, cnn=self.cnn, half_dtype=self._half_dtype)
+            pixels_BCHW, vocabulary, cnn=self.cnn, arithmetic=self._arithmetic)
         return prediction
 
     def _extract_features(self, pixels_BCHW: Tensor) -> ImageFeatures:
         return self._model.extract_features(
-            pixels_BCHW, cnn=self.cnn, half_dtype=self._half_dtype)
+            pixels_BCHW, cnn=self.cnn, arithmetic=self._arithmetic)
 
     def _predict_from(self, features: ImageFeatures,
                       vocabulary: VocabularyEmbedding) -> Prediction:
-        return self._model.predict_from(features, vocabulary, self._half_dtype)
+        return self._model.predict_from(features, vocabulary, self._arithmetic)
 
 
 def _engines(network: Network, model: EOVSeg, runtime: str, device: torch.device, precision: str,

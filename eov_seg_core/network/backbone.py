@@ -85,7 +85,8 @@ class ResNetCLIP(nn.Module):
 
         heads = pool.num_heads
         query_Bnd = query_BC.view(batch, heads, -1)
-        key_weight_ndC = pool.k_proj.weight.unflatten(0, (heads, -1))
+        # what an autocast does not do where operations are counted
+        key_weight_ndC = pool.k_proj.weight.unflatten(0, (heads, -1)).to(query_Bnd.dtype)
         key_bias_nd = pool.k_proj.bias.unflatten(0, (heads, -1))
         query_BnC = torch.einsum('bnd,ndc->bnc', query_Bnd, key_weight_ndC)
         offset_Bn1 = (query_Bnd * key_bias_nd).sum(dim=2, keepdim=True)

@@ -19,6 +19,7 @@ import torch
 from torch import nn, Tensor
 import torch.nn.functional as F
 
+from eov_seg_core.device.precision import float32_island, widened
 from eov_seg_core.network.classification import class_logits, VocabularyEmbedding
 from eov_seg_core.network.pooling import mask_pool, mask_sum
 from eov_seg_core.network.spatial import SpatialUpscaler
@@ -148,7 +149,8 @@ class DecoderStage(nn.Module):
 
 def mask_logits(kernels_BQD: Tensor, features_BDhw: Tensor) -> Tensor:
     """Multiply mask kernels (B, Q, D) with features (B, D, h, w): (B, Q, h, w)."""
-    logits_BQL = kernels_BQD @ features_BDhw.flatten(2)
+    with float32_island(features_BDhw.device):
+        logits_BQL = widened(kernels_BQD) @ widened(features_BDhw).flatten(2)
     return logits_BQL.view(*logits_BQL.shape[:2], *features_BDhw.shape[2:])
 
 

@@ -21,6 +21,8 @@ from torch import Tensor
 import torch.nn.functional as F
 from torchvision.ops import deform_conv2d
 
+from eov_seg_core.device.precision import widened
+
 TAPS = 9
 """Taps of a 3 x 3 kernel."""
 
@@ -39,6 +41,8 @@ def modulated_deform_conv(feature_BChw: Tensor, offset_BThw: Tensor, mask_BThw: 
     Returns:
         (B, C_out, h, w).
     """
+    # positions of half precision would miss by whole pixels
+    feature_BChw, offset_BThw, mask_BThw = map(widened, (feature_BChw, offset_BThw, mask_BThw))
     is_on_cpu, has_gradients = feature_BChw.device.type == 'cpu', torch.is_grad_enabled()
     if torch.compiler.is_exporting() or (has_gradients and not is_on_cpu):
         output: Tensor = deform_conv2d(

@@ -11,6 +11,7 @@ in the published code (RN50, RN50x4) run.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ import torch.nn.functional as F
 
 from eov_seg_core.config import ModelConfig, Variant, variant_config
 from eov_seg_core.device.memory import return_freed_memory
+from eov_seg_core.device.precision import Arithmetic, half_precision, widened
 from eov_seg_core.io.files import check_path, replacing
 from eov_seg_core.network.aggregator import LiteAggregator
 from eov_seg_core.network.backbone import build_cnn, CNN, ViTFirstBlock
@@ -40,6 +42,8 @@ from eov_seg_core.weights.checkpoint import (
     weights_digest,
 )
 from eov_seg_core.weights.clip import CLIPWeights, fetch_clip_weights
+
+FLOAT32 = Arithmetic()
 
 
 class ImageFeatures(NamedTuple):
@@ -261,61 +265,62 @@ class EOVSeg(nn.Module):
             seen_K=torch.tensor(seen, device=device), guide_NE=self.decoder.vas.guide_text(text))
 
     def extract_features(self, pixels_BCHW: Tensor, *, cnn: CNN | None = None,
-                         half_dtype: torch.dtype | None = None) -> ImageFeatures:
+                         arithmetic: Arithmetic = FLOAT32) -> ImageFeatures:
         """Compute all that does not depend on the vocabulary.
 
         Args:
             pixels_BCHW: (B, 3, H, W) RGB normalised by `preprocess`; H and W multiples of 32.
             cnn: What computes the CNN's features; None: the model's own CNN.
-            half_dtype: As for `forward`.
+            arithmetic: As for `forward`.
         """
-        with torch.no_grad():
-            cnn_features = (cnn or self.cnn)(pixels_BCHW)
-            tokens_BChw = self.vit(pixels_BCHW, half_dtype)
-        return ImageFeatures(self.aggregator(cnn_features), tokens_BChw, cnn_features.res5_BChw)
+        with _whole_network(pixels_BCHW, arithmetic):
+            with torch.no_grad():
+                cnn_features = (cnn or self.cnn)(pixels_BCHW)
+                tokens_BChw = self.vit(pixels_BCHW, arithmetic.spatial)
+            aggregated_BDhw = self.aggregator(cnn_features)
+        return ImageFeatures(aggregated_BDhw, tokens_BChw, cnn_features.res5_BChw)
 
     def forward(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding, *,
-                cnn: CNN | None = None, half_dtype: torch.dtype | None = None) -> Prediction:
+                cnn: CNN | None = None, arithmetic: Arithmetic = FLOAT32) -> Prediction:
         """Predict masks and their classes.
 
-        In half precision only the spatial branch is computed.  What reaches a mask stays in
-        float32: queries sum features inside hard masks, and the merge compares areas with a
-        threshold, so a rounding error there can turn a whole segment on or off (measured in
-        docs/porting.md).
+        Queries sum features inside hard masks, and the merge compares areas with a threshold, so
+        that a rounding error before a mask can turn a whole segment on or off (measured in
+        docs/porting.md).  The spatial branch comes after the masks.
 
         Args:
             pixels_BCHW: (B, 3, H, W) RGB normalised by `preprocess`; H and W multiples of 32.
             vocabulary: From `embed_vocabulary`.
             cnn: What computes the CNN's features; None: the model's own CNN.
-            half_dtype: Arithmetic of the spatial branch: float16, bfloat16, or None for float32.
-                The weights stay as they are.
+            arithmetic: Types that products are computed in; the weights stay as they are.
         """
-        features = self.extract_features(pixels_BCHW, cnn=cnn, half_dtype=half_dtype)
-        return self.predict_from(features, vocabulary, half_dtype)
+        features = self.extract_features(pixels_BCHW, cnn=cnn, arithmetic=arithmetic)
+        return self.predict_from(features, vocabulary, arithmetic)
 
     def predict_from(self, features: ImageFeatures, vocabulary: VocabularyEmbedding,
-                     half_dtype: torch.dtype | None = None) -> Prediction:
+                     arithmetic: Arithmetic = FLOAT32) -> Prediction:
         """Predict masks and their classes from what `extract_features` returned."""
-        return self.finish(self.embed(features, vocabulary.guide_NE, half_dtype), vocabulary)
+        return self.finish(self.embed(features, vocabulary.guide_NE, arithmetic), vocabulary)
 
     def embed(self, features: ImageFeatures, guide_NE: Tensor,
-              half_dtype: torch.dtype | None = None) -> NetworkOutput:
+              arithmetic: Arithmetic = FLOAT32) -> NetworkOutput:
         """Predict masks and their embeddings: all of the network that an engine computes.
 
         Args:
             features: From `extract_features`.
             guide_NE: As in `VocabularyEmbedding`; of the vocabulary nothing else enters.
-            half_dtype: As for `forward`.
+            arithmetic: As for `forward`.
         """
         # not bfloat16: its 8 bits moved a score across a threshold in one golden case, which
         # changed 1.9 % of the pixels
-        upscaling_dtype = half_dtype if half_dtype == torch.float16 else None
-        output = self.decoder(
-            features.aggregated_BDhw, features.tokens_BChw, guide_NE, upscaling_dtype)
-        clip_embedding_BQE, valid_BQ = self.embed_with_clip(
-            output.mask_logits_BQhw, features.res5_BChw)
-        return NetworkOutput(
-            output.mask_logits_BQhw, output.embedding_BQE, clip_embedding_BQE, valid_BQ)
+        upscaling_dtype = arithmetic.spatial if arithmetic.spatial == torch.float16 else None
+        with _whole_network(guide_NE, arithmetic):
+            output = self.decoder(
+                features.aggregated_BDhw, features.tokens_BChw, guide_NE, upscaling_dtype)
+            clip_embedding_BQE, valid_BQ = self.embed_with_clip(
+                output.mask_logits_BQhw, features.res5_BChw)
+        return NetworkOutput(output.mask_logits_BQhw, widened(output.embedding_BQE),
+                             widened(clip_embedding_BQE), valid_BQ)
 
     def embed_with_clip(self, mask_logits_BQhw: Tensor, res5_BChw: Tensor
                         ) -> tuple[Tensor, Tensor]:
@@ -343,3 +348,10 @@ class EOVSeg(nn.Module):
         """Return the CLIP towers that are there."""
         towers: list[nn.Module] = [self.cnn, self.vit]
         return towers + ([self.text_tower] if self.text_tower is not None else [])
+
+
+def _whole_network(like: Tensor, arithmetic: Arithmetic) -> AbstractContextManager[object]:
+    """Return the context that all of the network runs in; an autocast around it stays as it is."""
+    if arithmetic.network is None:
+        return nullcontext()
+    return half_precision(like.device, arithmetic.network)

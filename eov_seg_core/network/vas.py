@@ -11,6 +11,8 @@ from torch import nn, Tensor
 import torch.nn.functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from eov_seg_core.device.precision import widened
+
 _CPU_CHUNK = 512
 """Pixels compared with the vocabulary at once: 512 x 1300 rows of float32 are 2.7 MB, which caches
 hold."""
@@ -89,4 +91,4 @@ def _folded(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> tuple[Tensor, Tenso
 
 def _peak_response(embedding_BLE: Tensor, guide_EN: Tensor) -> Tensor:
     """Return max over n of softmax_n(e . g_n) of every pixel; the last axis goes."""
-    return (embedding_BLE @ guide_EN).softmax(dim=-1).amax(dim=-1)
+    return widened(embedding_BLE @ guide_EN).softmax(dim=-1).amax(dim=-1)

@@ -305,7 +305,7 @@ def test_optional_outputs_are_absent_by_default(segmenter):
 
 
 def test_half_precision_is_finite(tiny_model, tmp_path):
-    for precision in ('fp16', 'bf16'):
+    for precision in ('mixed', 'fp16', 'bf16'):
         segmenter = Segmenter(tiny_model, device='cpu', precision=precision, input_size=64,
                               keep_raw=True, embedding_cache_dir=tmp_path)
         segmenter.set_vocabulary(Vocabulary(['cat']))

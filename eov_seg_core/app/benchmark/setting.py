@@ -21,7 +21,7 @@ class Setting:
     """What two measurements of one run may differ in.
 
     Attributes:
-        precision: `fp32`, `fp16` or `bf16`.
+        precision: `fp32`, `mixed`, `fp16` or `bf16`.
         input_size: Short side of the network's input in pixels.
         vocabulary: A preset or a file.
         threads: Of PyTorch on the CPU.

@@ -12,7 +12,7 @@ from types import ModuleType
 ENGINES = ('openvino', 'onnxruntime', 'tensorrt')
 RUNTIMES = ('auto', 'torch', *ENGINES)
 
-EXPORT_PRECISIONS = ('fp32', 'fp16')
+EXPORT_PRECISIONS = ('fp32', 'mixed')
 """What an exported file is written in; OpenVINO is told its own when it compiles."""
 VARIABLE = 'EOV_SEG_RUNTIME'
 """Environment variable: what `auto` stands for on this machine."""
@@ -23,7 +23,7 @@ _HOW_TO_INSTALL: dict[str, str] = {
                 "--system-site-packages; elsewhere: pip install 'tensorrt>=10.3'"}
 _DEVICES: dict[str, str] = {'openvino': 'cpu', 'onnxruntime': 'cpu', 'tensorrt': 'cuda'}
 _PRECISIONS: dict[str, tuple[str, ...]] = {
-    'openvino': ('fp32', 'bf16', 'fp16'), 'onnxruntime': ('fp32',), 'tensorrt': ('fp32', 'fp16')}
+    'openvino': ('fp32', 'bf16', 'fp16'), 'onnxruntime': ('fp32',), 'tensorrt': EXPORT_PRECISIONS}
 _FIRST_WITH_DEFORM_CONV: dict[str, tuple[int, int]] = {
     'onnxruntime': (1, 25), 'tensorrt': (10, 1)}
 _NEEDS_PYTHON = {'onnxruntime': ', and Python 3.11 or newer for it'}
@@ -108,7 +108,7 @@ def choose_runtime(runtime: str, device_type: str, precision: str) -> str:
         runtime: One of `RUNTIMES`.  `auto` is OpenVINO in float32 on a CPU where it is installed,
             else PyTorch; or what the environment variable EOV_SEG_RUNTIME says.
         device_type: `cpu` or `cuda`.
-        precision: `fp32`, `fp16` or `bf16`.
+        precision: `fp32`, `mixed`, `fp16` or `bf16`.
 
     Raises:
         ValueError: There is no such runtime, it is not installed, or it cannot run on this device

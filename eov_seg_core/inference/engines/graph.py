@@ -15,7 +15,7 @@ import torch
 from torch import nn, Tensor
 from torch.export import Dim, export, ExportedProgram
 
-from eov_seg_core.device.precision import half_dtype
+from eov_seg_core.device.precision import arithmetic
 from eov_seg_core.inference.engines.choice import EXPORT_PRECISIONS
 from eov_seg_core.inference.folded_resnet import inference_cnn
 from eov_seg_core.inference.preprocess import PIXEL_MEAN, PIXEL_STD, SIZE_DIVISOR
@@ -45,14 +45,14 @@ class Graph(nn.Module):
     def __init__(self, model: EOVSeg, precision: str) -> None:
         super().__init__()
         self._model = model
-        self._half_dtype = half_dtype(precision)
+        self._arithmetic = arithmetic(precision, torch.device('cuda'))   # that will run it
         self._cnn = inference_cnn(model.cnn, torch.device('cpu'))
 
     def forward(self, pixels_BCHW: Tensor, guide_NE: Tensor) -> NetworkOutput:
         """Compute masks and embeddings as `EOVSeg.extract_features` and `embed` do."""
         features = self._model.extract_features(
-            pixels_BCHW, cnn=self._cnn, half_dtype=self._half_dtype)
-        return self._model.embed(features, guide_NE, self._half_dtype)
+            pixels_BCHW, cnn=self._cnn, arithmetic=self._arithmetic)
+        return self._model.embed(features, guide_NE, self._arithmetic)
 
 
 def export_program(model: EOVSeg, size: tuple[int, int] | None = None,
@@ -65,7 +65,7 @@ def export_program(model: EOVSeg, size: tuple[int, int] | None = None,
     Args:
         model: In evaluation mode, on the CPU.
         size: (H, W) of the input, multiples of 32; None: free.
-        precision: `fp32`, or `fp16`: the spatial branch in float16, as `EOVSeg.forward` on CUDA.
+        precision: `fp32`, or `mixed`: the spatial branch in float16, as `EOVSeg.forward` on CUDA.
 
     Raises:
         ValueError: The size or the precision is not of that kind.

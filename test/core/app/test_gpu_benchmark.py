@@ -36,7 +36,7 @@ def report(*entries):
 
 def test_every_step_is_a_command_that_is_there():
     steps = dict(gpu.steps('s', Path('s.safetensors'), SETTINGS))
-    assert list(steps) == ['s precision', 's graphs', 's compile', 's shortcuts']
+    assert list(steps) == ['s precision', 's half', 's graphs', 's compile', 's shortcuts']
     parser = cli.build_parser()
     for name in gpu.PAIRS:
         module, *arguments = steps[f's {name}']

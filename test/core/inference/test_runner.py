@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from eov_seg_core import Segmenter, Vocabulary
+from eov_seg_core.device.precision import arithmetic
 from eov_seg_core.inference import compiled as compiled_network
 from eov_seg_core.inference.folded_resnet import inference_cnn
 from eov_seg_core.network.classification import VocabularyEmbedding
@@ -84,14 +85,15 @@ def compiled(monkeypatch):
 
 
 @pytest.mark.parametrize('folded', [False, True])
-@pytest.mark.parametrize('dtype', [None, torch.bfloat16])
-def test_compiles_as_a_whole_only_when_asked_to(tiny_model, compiled, folded, dtype, caplog):
+@pytest.mark.parametrize('precision', ['fp32', 'mixed', 'bf16'])
+def test_compiles_as_a_whole_only_when_asked_to(tiny_model, compiled, folded, precision, caplog):
+    types = arithmetic(precision, torch.device('cpu'))
     backend, runs = compiled
     cnn = inference_cnn(tiny_model.cnn, torch.device('cpu')) if folded else tiny_model.cnn
-    plain = partial(tiny_model, cnn=cnn, half_dtype=dtype)
+    plain = partial(tiny_model, cnn=cnn, arithmetic=types)
     network = compiled_network.CompiledNetwork(
-        partial(tiny_model.extract_features, cnn=cnn, half_dtype=dtype),
-        partial(tiny_model.predict_from, half_dtype=dtype), backend)
+        partial(tiny_model.extract_features, cnn=cnn, arithmetic=types),
+        partial(tiny_model.predict_from, arithmetic=types), backend)
     vocabulary = random_vocabulary(tiny_model.embed_dim)
     pixels, others = torch.randn(1, 3, 64, 96), torch.randn(1, 3, 32, 64)
     with torch.inference_mode():

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from benchmarks.random_weights import random_model
+from eov_seg_core.device.precision import Arithmetic
 from eov_seg_core.inference.preprocess import preprocess
 from eov_seg_core.segmenter import Segmenter
 
@@ -99,13 +100,13 @@ def test_half_precision_agrees(segmenter, small_cases, dtype):
             check_half_precision(in_half(*thresholds), in_full(*thresholds))
 
 
-def network_run(segmenter, case, half_dtype=None):
+def network_run(segmenter, case, spatial=None):
     """Run the network once; return a function from thresholds to results."""
     batch = preprocess(case.images, output_sizes=case.output_sizes, input_size=None,
                        max_input_size=2560, device=segmenter.device)
     with torch.inference_mode():
         prediction = segmenter.model(batch.pixels_BCHW, segmenter._prepared.embedding,
-                                     half_dtype=half_dtype)
+                                     arithmetic=Arithmetic(spatial))
 
     def results(score_threshold, overlap_threshold):
         segmenter.score_threshold = score_threshold

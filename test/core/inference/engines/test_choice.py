@@ -25,7 +25,7 @@ def test_auto_is_openvino_in_float32_on_a_cpu(installed, monkeypatch):
     assert choice.describe_auto('cpu', 'bf16') == 'torch, because the precision is bf16'
     assert not choice.is_named('auto')
     assert choice.is_named('openvino')
-    assert choice.choose_runtime('auto', 'cuda', 'fp16') == 'torch'
+    assert choice.choose_runtime('auto', 'cuda', 'mixed') == 'torch'
     monkeypatch.setenv(choice.VARIABLE, 'torch')
     assert choice.choose_runtime('auto', 'cpu', 'fp32') == 'torch'
     assert choice.choose_runtime('onnxruntime', 'cpu', 'fp32') == 'onnxruntime'
@@ -41,7 +41,7 @@ def test_auto_is_openvino_in_float32_on_a_cpu(installed, monkeypatch):
     (('tensorflow', 'cpu', 'fp32'), 'must be one of auto, torch'),
     (('openvino', 'cuda', 'fp32'), "runs on cpu, and the device is cuda.*'torch'"),
     (('tensorrt', 'cpu', 'fp32'), "runs on cuda, and the device is cpu.*'cuda'"),
-    (('tensorrt', 'cuda', 'bf16'), "computes in fp32 or fp16, and precision is 'bf16'"),
+    (('tensorrt', 'cuda', 'bf16'), "computes in fp32 or mixed, and precision is 'bf16'"),
     (('onnxruntime', 'cpu', 'bf16'), "computes in fp32, and precision is 'bf16'")])
 def test_a_choice_that_cannot_be_is_refused(installed, arguments, message):
     with pytest.raises(ValueError, match=message):
@@ -57,7 +57,7 @@ def test_what_is_missing_or_too_old_is_said(installed):
     with pytest.raises(ValueError, match=r'1\.24\.4 has no DeformConv; 1\.25 or newer'):
         choice.choose_runtime('onnxruntime', 'cpu', 'fp32')
     with pytest.raises(ValueError, match=r'8\.6\.1 has no DeformConv; 10\.1 or newer'):
-        choice.choose_runtime('tensorrt', 'cuda', 'fp16')
+        choice.choose_runtime('tensorrt', 'cuda', 'mixed')
     installed.pop('tensorrt')
     with pytest.raises(ValueError, match=r'not installed; on a Jetson .*tensorrt>=10\.3'):
-        choice.choose_runtime('tensorrt', 'cuda', 'fp16')
+        choice.choose_runtime('tensorrt', 'cuda', 'mixed')

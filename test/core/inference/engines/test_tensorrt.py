@@ -40,7 +40,7 @@ def network(tmp_path_factory):
     """Return the ONNX file that TensorRT is given for fp16."""
     pytest.importorskip('onnxscript', reason='the extra onnx is not installed')
     path = tmp_path_factory.mktemp('tensorrt') / tensorrt.FILE
-    save_network(small_network(), path, SIZE, precision='fp16')
+    save_network(small_network(), path, SIZE, precision='mixed')
     return path
 
 
@@ -209,7 +209,7 @@ def test_an_export_without_tensorrt_says_what_to_install(tmp_path, monkeypatch, 
 
 @pytest.mark.skipif(find_spec('tensorrt') is None or not torch.cuda.is_available(),
                     reason='not run on a device: needs TensorRT and a CUDA device')
-@pytest.mark.parametrize('precision', ['fp32', 'fp16'])
+@pytest.mark.parametrize('precision', ['fp32', 'mixed'])
 def test_a_real_engine_computes_the_same(tmp_path, precision):
     model = small_network().to('cuda')
     builder = EngineBuilder(model, 'tensorrt', precision, EngineCache(tmp_path))
