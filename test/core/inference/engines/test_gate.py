@@ -9,6 +9,7 @@ import copy
 import pytest
 import torch
 
+from eov_seg_core import Segmenter, Vocabulary
 from eov_seg_core.inference.engines.gate import compare, FACTS, fault
 
 SIZE = (96, 128)
@@ -62,3 +63,14 @@ def damaged(model, kind):
 def test_what_is_broken_is_refused_in_half_precision_too(model, words, kind):
     facts = compare(model, damaged(model, kind), words, SIZE)
     assert fault(facts, 'bf16') is not None, facts
+
+
+@torch.no_grad()
+def test_a_wrong_layer_that_few_rooms_need_is_seen():
+    segmenter = Segmenter.from_pretrained('t', device='cpu', runtime='torch')
+    other = copy.deepcopy(segmenter.model)
+    weight = other.aggregator.top_down[0].deform.weight.data
+    weight.copy_(weight.flip(1))
+    words = segmenter.prepare_vocabulary(Vocabulary.preset('world')).embedding
+    facts = compare(segmenter.model, lambda *inputs: run(other, *inputs), words, (288, 384))
+    assert fault(facts, 'fp32') is not None, facts
