@@ -29,7 +29,7 @@ from eov_seg_ros.demo.report import RGB, sample, Shown, Video, write_sheet
 from eov_seg_ros.demo.space import MEMORY, SpaceWatcher
 from eov_seg_ros.demo.space import TOPICS as SPACE_TOPICS
 
-CAMERA_HZ = 10.0
+CAMERA_HZ = 12.5
 START_S = 300.0
 FIRST_FRAME_S = 60.0
 SHEET_ROWS = 3
