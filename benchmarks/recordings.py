@@ -5,9 +5,9 @@
     .venv/bin/python -m benchmarks.recordings [--frames 10000] [--workers 1 2]
 
 Makes a recording of small frames, labels it in this process and prints the slope of its memory;
-then labels the first tenth in several processes that share the parts.  The time in which a process
-starts, which a run over finished labels shows, is taken off.  Exit status 1: memory grew by more
-than 1 MB in 1000 frames, or a frame was lost.
+then labels the first tenth in several processes that share the parts and the cores.  The time in
+which a process starts, which a run over finished labels shows, is taken off.  Exit status 1:
+memory grew by more than 1 MB in 1000 frames, or a frame was lost.
 """
 
 from __future__ import annotations
@@ -97,8 +97,10 @@ def seconds_of(workers: int, bag: Path, output: Path) -> float:
     command = [sys.executable, '-m', 'eov_seg_core.app.cli', 'bag', str(bag), '-o', str(output),
                '--variant', 't', '--things', 'chair', '--stuff', 'floor', '--device', 'cpu',
                '--input-size', str(INPUT_SIZE), '--part-seconds', str(PART_S)]
+    threads = max((os.cpu_count() or 1) // workers, 1)
     start = time.perf_counter()
-    processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                  env={**os.environ, 'OMP_NUM_THREADS': str(threads)})
                  for _ in range(workers)]
     if any([process.wait() for process in processes]):
         raise RuntimeError(f'{" ".join(command)} failed')
