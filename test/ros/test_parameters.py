@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import pytest
 import yaml
 
+from eov_seg_core.device.precision import PRECISIONS
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_ros import log_bridge
 from eov_seg_ros.class_ids import ClassIds, MAX_CLASS_ID
@@ -27,6 +28,12 @@ CHECKOUT = Path(__file__).parents[2]
 
 def test_the_documentation_has_this_table():
     assert markdown_table(specs()) in (CHECKOUT / 'docs/ros_api.md').read_text(encoding='utf-8')
+
+
+def test_precisions_are_those_of_the_network():
+    """The list stands in the parameters once more: PyTorch is not imported to declare them."""
+    precision, = (spec for spec in specs() if spec.name == 'precision')
+    assert precision.choices == PRECISIONS
 
 
 def test_every_parameter_is_read_somewhere():

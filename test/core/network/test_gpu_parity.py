@@ -12,8 +12,9 @@ from benchmarks.random_weights import random_model
 from eov_seg_core.inference.preprocess import preprocess
 from eov_seg_core.segmenter import Segmenter
 
-LEAST_EQUAL = {'fp32': 0.999, 'mixed': 0.99, 'fp16': 0.9, 'bf16': 0.9}
-"""Precision -> share of equal pixels of the id map."""
+LEAST_EQUAL = {'fp32': 0.999, 'mixed': 0.99}
+"""Precision -> share of equal pixels of the id map.  The whole network in half precision is judged
+with trained weights (test_precision): random ones have edges everywhere, and lose most pixels."""
 RUNS = [('cpu', 's', 'fp32')] + [
     pytest.param('cuda', variant, precision, marks=pytest.mark.skipif(
         not torch.cuda.is_available(), reason='needs CUDA'))

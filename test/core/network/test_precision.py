@@ -57,10 +57,13 @@ def test_sums_over_pixels_and_positions_are_of_float32(dtype):
     assert (moved[0, 0, 3, :299] == 0.5).all()      # half-way; bfloat16 has no 200.5
 
 
+# measured at worst on 20 rooms of which these are the first, on a CPU: 0.9999, 0.9989 and 0.9906
 @pytest.mark.parametrize(('precision', 'least'), [
     ('mixed', 0.999), ('fp16', 0.99), ('bf16', 0.97)])
-def test_trained_weights_lose_few_pixels(precision, least):
-    full, half = (Segmenter.from_pretrained('t', device='cpu', precision=name, runtime='torch')
+@pytest.mark.parametrize('device', ['cpu', pytest.param('cuda', marks=pytest.mark.skipif(
+    not torch.cuda.is_available(), reason='needs CUDA'))])
+def test_trained_weights_lose_few_pixels(device, precision, least):
+    full, half = (Segmenter.from_pretrained('t', device=device, precision=name, runtime='torch')
                   for name in ('fp32', precision))
     for segmenter in (full, half):
         segmenter.set_vocabulary(Vocabulary.preset('world'))
