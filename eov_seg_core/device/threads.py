@@ -15,8 +15,9 @@ def share_cores() -> None:
 
     Call it before PyTorch is imported.  Its OpenMP (libgomp) lets them spin for milliseconds.
     Where other processes want the cores, as on a robot, that is time which the thread they wait
-    for cannot have: a frame beside two busy processes took 1.7 times as long, and one on idle
-    cores no less (docs/performance.md, "Beside other processes").  What the environment says wins.
+    for cannot have: a frame beside two busy processes took 1.7 times as long.  On idle cores both
+    are equally fast (docs/performance.md, "Beside other processes").  `OMP_WAIT_POLICY` and
+    `GOMP_SPINCOUNT` in the environment win.
     """
     if 'OMP_WAIT_POLICY' not in os.environ:
         os.environ.setdefault('GOMP_SPINCOUNT', _SPINS)
