@@ -37,20 +37,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
                                machines=options.machines)
         stopped_by = train(read_recipe(options.recipe, options.override), settings)
     except (DivergedError, ValueError, OSError, MisconfigurationException) as error:
-        print(error_line('training.train', error), file=sys.stderr)  # noqa: T201
+        _say(error_line('training.train', error))
         return 1
     except RuntimeError as error:
         if not _is_lost_process(error):
             raise
-        print(error_line('training.train',  # noqa: T201
-                         'another process of this run has ended; its own message says why'),
-              file=sys.stderr)
+        _say(error_line('training.train',
+                        'another process of this run has ended; its own message says why'))
         return 1
     if stopped_by is None:
         return 0
-    print(f'stopped; the same command goes on from {settings.output}',  # noqa: T201
-          file=sys.stderr)
+    _say(f'stopped; the same command goes on from {settings.output}')
     return 128 + stopped_by
+
+
+def _say(line: str) -> None:
+    """Write a line at once: the processes of a run share the terminal, and print writes twice."""
+    sys.stderr.write(f'{line}\n')
 
 
 def _is_lost_process(error: RuntimeError) -> bool:

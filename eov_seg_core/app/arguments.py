@@ -158,14 +158,15 @@ def model_options(arguments: argparse.Namespace, score_threshold: float = 0.0,
 
 def report_note(note: str) -> None:
     """Say what is to be known and is no error, in one line."""
-    print(f'eov-seg: note: {printable(note)}', file=sys.stderr)
+    sys.stderr.write(f'eov-seg: note: {printable(note)}\n')
 
 
 def report_problem(problem: str) -> None:
     """Say what went wrong, in one line, without tearing a progress bar apart."""
     tqdm = sys.modules.get('tqdm')
-    line = error_line('eov-seg', problem)
+    # in one piece: several processes may share the terminal, and print writes a line in two
+    line = error_line('eov-seg', problem) + '\n'
     if tqdm is None:
-        print(line, file=sys.stderr)
+        sys.stderr.write(line)
     else:
-        tqdm.tqdm.write(line, file=sys.stderr)
+        tqdm.tqdm.write(line, file=sys.stderr, end='')
