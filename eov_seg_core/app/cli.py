@@ -265,11 +265,11 @@ def _console(arguments: argparse.Namespace) -> int:
 def _benchmark(arguments: argparse.Namespace) -> int:
     from eov_seg_core.app.benchmark.measure import benchmark, BenchmarkJob
     from eov_seg_core.app.benchmark.report import report_tables
-    from eov_seg_core.io.files import replacing
+    from eov_seg_core.io.files import check_target, replacing
     model = model_options(arguments)
     target = None if arguments.json is None else Path(arguments.json)
-    if target is not None and not target.parent.is_dir():
-        raise ValueError(f'{target.parent} is no folder; make it first')
+    if target is not None:
+        check_target(target)
     report = benchmark(BenchmarkJob(
         model=model, image=arguments.image, size=tuple(arguments.size),
         vocabulary=arguments.vocabulary, threads=arguments.threads, rounds=arguments.rounds,

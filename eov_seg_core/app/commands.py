@@ -27,7 +27,7 @@ from eov_seg_core.inference.engines.choice import (
     why_not,
 )
 from eov_seg_core.io.coco import CocoWriter, write_instances
-from eov_seg_core.io.files import locked
+from eov_seg_core.io.files import check_target, locked
 from eov_seg_core.io.media import (
     find_media,
     MediaError,
@@ -343,8 +343,7 @@ def convert(source: str, target: str, *, small: bool = False) -> str:
                          'names)')
     if small and path.suffix != '.safetensors':
         raise ValueError(f'--small is for a .safetensors file, and {target} is none')
-    if not path.parent.is_dir():
-        raise ValueError(f'{path.parent} is no folder; make it first')
+    check_target(path)
     model = EOVSeg.from_checkpoint(source)
     model.save(path, small=small)
     if small:   # rounded, so no longer the source's

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 import json
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
@@ -15,6 +16,7 @@ from eov_seg_core.inference.engines.choice import EXPORT_PRECISIONS
 
 if TYPE_CHECKING:
     from eov_seg_core.app.commands import ModelOptions
+    from eov_seg_core.segmenter import Segmenter
     from eov_seg_core.vocabulary import Vocabulary
 
 
@@ -41,8 +43,6 @@ def add_parser(commands: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     target, vocabulary = Path(arguments.target), None
-    if not target.parent.is_dir():
-        raise ValueError(f'{target.parent} is no folder; make it first')
     if arguments.vocabulary is not None:
         vocabulary = choose_vocabulary(arguments.vocabulary, [], [])
     precision, arguments.precision = arguments.precision, 'fp32'
@@ -73,22 +73,38 @@ def export_network(options: ModelOptions, target: Path, size: tuple[int, int] | 
         RuntimeError: TensorRT cannot build the engine.
         OSError: A file cannot be written.
     """
-    import numpy as np
-
     from eov_seg_core.app.commands import build_segmenter
-    from eov_seg_core.inference.engines.example import example_arrays
-    from eov_seg_core.inference.engines.files import companions, save_network
-    from eov_seg_core.io.files import replacing
+    from eov_seg_core.inference.engines.files import (
+        check_network_file,
+        companions,
+        save_network,
+    )
+    from eov_seg_core.io.files import check_target, replacing
+    words = target.with_suffix('.npz')
+    written = [target, *companions(target), *([] if vocabulary is None else [words])]
+    # before weights are fetched and the network is exported, which take minutes
+    check_network_file(target, size, precision)
+    for path in written:
+        check_target(path)
     segmenter = build_segmenter(options)
     model = segmenter.model.requires_grad_(False)
     names = {} if vocabulary is None else {'names': json.dumps(vocabulary.synonyms)}
-    save_network(model, target, size, names, precision)
-    written = [target, *companions(target)]
-    if vocabulary is not None:
-        words = segmenter.prepare_vocabulary(vocabulary).embedding
-        arrays: dict[str, Any] = example_arrays(model, words, size or (288, 384))
-        arrays['names'] = np.array(vocabulary.synonyms)
-        with replacing(target.with_suffix('.npz')) as temporary, temporary.open('wb') as file:
-            np.savez_compressed(file, **arrays)
-        written.append(target.with_suffix('.npz'))
+    with ExitStack() as stack:
+        if vocabulary is not None:  # before the network, which must not stay there alone
+            temporary = stack.enter_context(replacing(words))
+            _write_words(temporary, segmenter, vocabulary, size or (288, 384))
+        save_network(model, target, size, names, precision)
     return written
+
+
+def _write_words(path: Path, segmenter: Segmenter, vocabulary: Vocabulary, size: tuple[int, int]
+                 ) -> None:
+    """Write words, and an example of inputs and outputs in a size of (H, W)."""
+    import numpy as np
+
+    from eov_seg_core.inference.engines.example import example_arrays
+    embedding = segmenter.prepare_vocabulary(vocabulary).embedding
+    arrays: dict[str, Any] = example_arrays(segmenter.model, embedding, size)
+    arrays['names'] = np.array(vocabulary.synonyms)
+    with path.open('wb') as file:
+        np.savez_compressed(file, **arrays)

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 import fcntl
 import json
 import logging
@@ -49,6 +49,23 @@ def read_file(path: Path) -> bytes:
     return path.read_bytes()
 
 
+def check_target(path: Path) -> None:
+    """Raise OSError if a file cannot be written to a path; to be asked before long work.
+
+    A disk that is full is not noticed here.
+    """
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f'{path} cannot be written: {path.parent} is no folder; make it '
+                                'first')
+    with suppress(FileNotFoundError):   # a name that is too long has another error
+        if stat.S_ISDIR(path.stat().st_mode):
+            raise IsADirectoryError(f'{path} cannot be written, because it is a folder; name a '
+                                    'file in it')
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise PermissionError(f'{path} cannot be written: you may not write to {path.parent}; '
+                              'change its permissions, or choose another folder')
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a path beside the target to write to; move it there if nothing went wrong.
@@ -57,14 +74,9 @@ def replacing(path: Path) -> Iterator[Path]:
         path: The target; its folder must exist.
 
     Raises:
-        OSError: Its folder is not there, or the file cannot be moved there.
+        OSError: As for `check_target`, or the file cannot be moved there.
     """
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f'{path} cannot be written: {path.parent} is no folder; make it '
-                                'first')
-    if path.is_dir():
-        raise IsADirectoryError(f'{path} cannot be written, because it is a folder; name a file '
-                                'in it')
+    check_target(path)
     # a short name of its own: the target's may be as long as the file system takes
     temporary = path.with_name(f'.{secrets.token_hex(8)}.tmp')
     try:

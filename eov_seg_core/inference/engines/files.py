@@ -13,7 +13,13 @@ import torch
 from torch.export import ExportedProgram
 
 from eov_seg_core.inference.engines.choice import needed
-from eov_seg_core.inference.engines.graph import describe, export_program, INPUTS, OUTPUTS
+from eov_seg_core.inference.engines.graph import (
+    check_size,
+    describe,
+    export_program,
+    INPUTS,
+    OUTPUTS,
+)
 from eov_seg_core.inference.engines.runtimes.tensorrt import build_plan
 from eov_seg_core.io.files import replacing, save_json
 from eov_seg_core.network.model import EOVSeg
@@ -22,6 +28,9 @@ OPSET = 20
 """Of the ONNX file; the first with Gelu, which comes after DeformConv."""
 METADATA = 'eov_seg'
 """Before the names of the metadata in ONNX and OpenVINO IR."""
+_LIBRARIES = {'.onnx': ('onnxscript', 'onnx'), '.xml': ('openvino',),
+              '.engine': ('tensorrt', 'onnxscript', 'onnx')}
+"""What writes a file, by its ending."""
 
 
 def save_network(model: EOVSeg, path: Path, size: tuple[int, int] | None = None,
@@ -42,19 +51,26 @@ def save_network(model: EOVSeg, path: Path, size: tuple[int, int] | None = None,
         RuntimeError: TensorRT cannot build it.
         OSError: The file cannot be written.
     """
-    save = {'.onnx': _save_onnx, '.xml': _save_openvino,
-            '.engine': _save_tensorrt}.get(path.suffix)
-    if save is None:
+    check_network_file(path, size, precision)
+    save = {'.onnx': _save_onnx, '.xml': _save_openvino, '.engine': _save_tensorrt}[path.suffix]
+    save(export_program(model, size, precision), path, {**describe(model), **(extra or {})})
+
+
+def check_network_file(path: Path, size: tuple[int, int] | None, precision: str) -> None:
+    """Raise ValueError where `save_network` would, for everything but the model; takes no time."""
+    libraries = _LIBRARIES.get(path.suffix)
+    if libraries is None:
         raise ValueError(f'{path} must end in .onnx, in .xml for OpenVINO IR, or in .engine for '
                          'TensorRT')
     if path.suffix == '.xml' and precision != 'fp32':
         raise ValueError(f'an .xml is written in fp32, got precision {precision!r}; OpenVINO is '
                          'told the precision when it compiles')
-    if path.suffix == '.engine':
-        needed('tensorrt')      # before a minute of other work
-        if size is None:
-            raise ValueError('a TensorRT engine is for one size of images: give the size')
-    save(export_program(model, size, precision), path, {**describe(model), **(extra or {})})
+    if path.suffix == '.engine' and size is None:
+        raise ValueError('a TensorRT engine is for one size of images: give the size')
+    if size is not None:
+        check_size(*size)
+    for library in libraries:
+        needed(library)
 
 
 def companions(path: Path) -> list[Path]:
@@ -68,7 +84,8 @@ def _save_onnx(program: ExportedProgram, path: Path, metadata: Mapping[str, str]
     onnx = needed('onnx')
     log = logging.getLogger('onnxscript.optimizer')
     level = log.level
-    log.setLevel(logging.WARNING)       # it names each node that it leaves as it is
+    # it names each node that it leaves as it is, which costs a little time and changes no result
+    log.setLevel(logging.ERROR)
     try:
         exported = torch.onnx.export(
             program, dynamo=True, opset_version=OPSET, input_names=list(INPUTS),
@@ -116,4 +133,4 @@ def _save_tensorrt(program: ExportedProgram, path: Path, metadata: Mapping[str, 
         _save_onnx(program, network, metadata)
         with replacing(path) as temporary:
             temporary.write_bytes(build_plan(network))
-    save_json(path.with_suffix('.json'), metadata)
+            save_json(path.with_suffix('.json'), metadata)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 import re
@@ -18,6 +19,7 @@ import numpy as np
 import pytest
 import torch
 
+from eov_seg_core.app import commands
 from eov_seg_core.app.cli import main
 from eov_seg_core.inference.engines import files
 from eov_seg_core.inference.engines.choice import needed
@@ -122,6 +124,60 @@ def test_what_cannot_be_exported_is_said(options, message, tmp_path, monkeypatch
     assert main(['export', *options, '--variant', 't']) == 2
     assert re.search(message, capsys.readouterr().err)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(('target', 'folder'), [
+    ('network.onnx', 'network.onnx'), ('network.onnx', 'network.npz'),
+    ('network.xml', 'network.bin'), ('network.xml', 'network.npz')])
+def test_a_folder_in_the_place_of_a_file_is_said_before_the_work(
+        target, folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(files, 'needed', lambda _: None)
+    monkeypatch.setattr(commands, 'build_segmenter', Mock(side_effect=AssertionError))
+    (tmp_path / folder).mkdir()
+    assert main(['export', str(tmp_path / target), '--vocabulary', 'world']) == 2
+    assert f'{folder} cannot be written, because it is a folder' in capsys.readouterr().err
+
+
+def test_a_folder_without_rights_is_said_before_the_work(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(files, 'needed', lambda _: None)
+    monkeypatch.setattr(commands, 'build_segmenter', Mock(side_effect=AssertionError))
+    monkeypatch.setattr(os, 'access', lambda *_: False)     # root may write everywhere
+    assert main(['export', str(tmp_path / 'network.onnx')]) == 2
+    assert re.search(r'network\.onnx cannot be written: you may not write to ',
+                     capsys.readouterr().err)
+
+
+def test_an_export_that_fails_leaves_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(files, 'needed', lambda _: None)
+    monkeypatch.setattr(files, 'export_program', Mock(side_effect=ValueError('no trace')))
+    assert main(['export', str(tmp_path / 'network.onnx'), '--variant', 't', '--size', '96', '64',
+                 '--vocabulary', 'world']) == 2
+    assert 'no trace' in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_words_that_cannot_be_written_leave_no_network(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(files, 'needed', lambda _: None)
+    save = Mock()
+    monkeypatch.setattr(files, 'save_network', save)
+    monkeypatch.setattr(np, 'savez_compressed', Mock(side_effect=OSError(28, 'No space left')))
+    assert main(['export', str(tmp_path / 'network.onnx'), '--variant', 't', '--size', '96', '64',
+                 '--vocabulary', 'world']) == 2
+    assert 'network.npz: No space left' in capsys.readouterr().err
+    assert not save.called
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_optimizer_of_onnx_leaves_as_it_is_is_not_told(tmp_path, monkeypatch, caplog):
+    pytest.importorskip('onnxscript', reason='the extra onnx is not installed')
+
+    def export(*_, **__):
+        logging.getLogger('onnxscript.optimizer._constant_folding').warning('Skipping')
+
+    monkeypatch.setattr(torch.onnx, 'export', export)
+    with pytest.raises(ValueError, match='gave no model'):
+        files._save_onnx(Mock(), tmp_path / 'network.onnx', {})
+    assert not caplog.records
 
 
 def test_a_full_disk_is_said_with_the_name_of_the_ir(tmp_path, monkeypatch):
