@@ -22,12 +22,12 @@ class ChipBox:
     Args:
         on_edit: Called with an entry whose name was clicked.
         on_remove: Called with an entry whose cross was clicked.
-        on_drag: Called with an entry that begins to be dragged.
+        on_drag: Called with an entry that begins to be dragged, and with None when that ends.
     """
 
     def __init__(self, on_edit: Callable[[str], object],
                  on_remove: Callable[[str], Awaitable[object]],
-                 on_drag: Callable[[str], object]) -> None:
+                 on_drag: Callable[[str | None], object]) -> None:
         self._on_edit = on_edit
         self._on_remove = on_remove
         self._on_drag = on_drag
@@ -70,6 +70,7 @@ class ChipBox:
         chip = self._chips[entry] = ui.element('span').classes('chip').props('draggable=true')
         chip.style(f'border-color: rgb({red}, {green}, {blue})')
         chip.on('dragstart', lambda _: self._on_drag(entry))
+        chip.on('dragend', lambda _: self._on_drag(None))
         with chip:
             edit = TextElement(tag='button', text=name + (
                 f' +{len(synonyms)}' if synonyms else '')).props('type=button')

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from nicegui import events, run, ui
 
@@ -159,13 +159,16 @@ class WordPanel:
                 ui.button('Cancel', on_click=dialog.close).props('flat no-caps')
         dialog.on('hide', dialog.delete)
 
-    def _drag(self, entry: str, is_thing: bool) -> None:
-        self._dragged = (entry, is_thing)
+    def _drag(self, entry: str | None, is_thing: bool) -> None:
+        self._dragged = None if entry is None else (entry, is_thing)
 
-    async def _drop(self, is_thing: bool) -> None:
+    def _drop(self, is_thing: bool) -> Awaitable[object] | None:
+        """Move the chip that is dragged; None if something else was, as a file."""
+        # now, because the end of the drag is the next event
         dragged, self._dragged = self._dragged, None
-        if dragged is not None and dragged[1] != is_thing:
-            await self._change(lambda words: words.moved(dragged[0], is_thing), is_thing)
+        if dragged is None or dragged[1] == is_thing:
+            return None
+        return self._change(lambda words: words.moved(dragged[0], is_thing), is_thing)
 
     async def undo(self) -> None:
         """Take back the last change of words."""
