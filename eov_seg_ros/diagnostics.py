@@ -18,7 +18,7 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 import numpy as np
 from rclpy.node import Node
 
-from eov_seg_core.io.text import printable
+from eov_seg_core.io.text import counted, printable
 from eov_seg_ros.text import describe
 from eov_seg_ros.worker import Counts
 
@@ -198,8 +198,8 @@ class Monitor:
         if depth_fault:
             warnings.append(depth_fault)
         if figures.lost > before.lost:
-            warnings.append(f'{figures.lost - before.lost} images were sent and lost on the way: '
-                            + transport_advice())
+            warnings.append(f'{counted(figures.lost - before.lost, "image")} sent and lost on the '
+                            f'way: {transport_advice()}')
         warnings += [fault.value for fault in StampFault if faults[fault] > faults_before[fault]]
         if figures.failed > before.failed:
             warnings.append(f'frames failed: {self._last_error}')

@@ -41,6 +41,15 @@ def shortened(names: Sequence[str]) -> str:
     return ', '.join(names[:_MOST_NAMES]) + (f' and {more} more' if more > 0 else '')
 
 
+def counted(number: int, what: str) -> str:
+    """Return how many things there are; their name takes an s where they are not one.
+
+    >>> counted(1, 'frame'), counted(2, 'frame')
+    ('1 frame', '2 frames')
+    """
+    return f'{number} {what}' if number == 1 else f'{number} {what}s'
+
+
 def sentence(error: BaseException) -> str:
     """Return what an error says in one line: the system's without their number, file first.
 

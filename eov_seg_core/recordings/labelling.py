@@ -18,6 +18,7 @@ from typing import Any, TYPE_CHECKING
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 
 from eov_seg_core.io.files import save_json
+from eov_seg_core.io.text import counted
 from eov_seg_core.parts.claim import claim, WORK
 from eov_seg_core.parts.work import Manifest, MOST_PARTS, PartWork, WorkReport
 from eov_seg_core.recordings.dataset import DataSet, PartPictures
@@ -130,14 +131,15 @@ class BagLabeller(PartWork):
             self._fill(maker, start_ns, progress)
         if self._is_strict:
             for (topic, reason), count in maker.failures.items():
-                raise ValueError(f'{topic}, {part}: {count} frames failed: {reason}; '
+                raise ValueError(f'{topic}, {part}: {counted(count, "frame")} failed: {reason}; '
                                  '"--on-error skip" labels the others')
         manifest: Manifest = maker.counts()
         manifest['messages'] = sum(writer.counts.values())
         for (topic, reason), count in maker.failures.items():
-            report_problem(f'{topic}, {part}: {count} frames failed: {reason}')
+            report_problem(f'{topic}, {part}: {counted(count, "frame")} failed: {reason}')
         for (topic, reason), count in maker.flat.items():
-            report_problem(f'{topic}, {part}: {count} frames without depth or place: {reason}')
+            report_problem(f'{topic}, {part}: {counted(count, "frame")} without depth or place: '
+                           f'{reason}')
         if manifest['messages']:
             manifest |= self._keep(folder, part)
         if pictures is not None and self._pictures is not None:

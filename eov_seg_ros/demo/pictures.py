@@ -9,6 +9,7 @@ import functools
 from pathlib import Path
 import time
 
+from eov_seg_core.io.text import counted
 from eov_seg_ros.demo.collector import Collector, NODE, Received, UNTRAINED
 from eov_seg_ros.demo.files import prepare_pictures, write_frame, write_summary
 from eov_seg_ros.demo.processes import Child, node_command, NodeSettings, running
@@ -40,7 +41,7 @@ def run_pictures(settings: NodeSettings, inputs: Sequence[str], output: Path,
         RuntimeError: Something did not come back.
     """
     names = prepare_pictures(inputs, output, limit)
-    print(f'playing {len(names)} pictures (at most {limit}: --limit) at {CAMERA_HZ:g} '
+    print(f'playing {counted(len(names), "picture")} (at most {limit}: --limit) at {CAMERA_HZ:g} '
           f'Hz; the network sees them with a short side of {settings.input_size} pixels '
           '(--input-size), because this shall be quick on a CPU too')
     played: dict[str, list[Received]] = {}
@@ -61,8 +62,9 @@ def run_pictures(settings: NodeSettings, inputs: Sequence[str], output: Path,
             played[label] = play(collector, camera, names, after_ns, frames)
             class_maps[label] = collector.class_map
         seconds = time.monotonic() - started_s
-    print(f'{len(frames)} complete frames in {seconds:.1f} s: {len(frames) / seconds:.1f} per '
-          f'second; the camera sent {CAMERA_HZ:g} per second, the newest was always taken')
+    print(f'{counted(len(frames), "complete frame")} in {seconds:.1f} s: '
+          f'{len(frames) / seconds:.1f} per second; the camera sent {CAMERA_HZ:g} per '
+          'second, the newest was always taken')
     print(switch)
     for label, received in played.items():
         for frame in received:
@@ -117,5 +119,5 @@ def change_words(collector: Collector, frames: Sequence[Received]) -> tuple[int,
             if number and before.get(number) == name]
     return collector.now_ns(), (
         f'new words accepted after {accepted_ms:.0f} ms, in use after {swapped_ms:.0f} ms '
-        f'({len(frames) - frames_before} frames came with the old words meanwhile); '
+        f'({counted(len(frames) - frames_before, "frame")} came with the old words meanwhile); '
         f'unchanged class ids: {", ".join(kept)}')

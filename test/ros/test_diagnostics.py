@@ -74,7 +74,7 @@ def test_warnings():
     status = status_of(monitor, fell_back=True)
     assert status.level == DiagnosticStatus.WARN
     assert 'stamps lie in the future' in status.message
-    assert '3 images were sent and lost on the way: larger buffers' in status.message
+    assert '3 images sent and lost on the way: larger buffers' in status.message
     values = values_of(status)
     assert (values['future_stamps'], values['lost_images']) == ('1', '3')
     assert 'CPU' in status.message

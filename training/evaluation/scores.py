@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Any
 
+from eov_seg_core.io.text import counted
 from eov_seg_core.quality import PanopticQuality
 from eov_seg_core.vocabulary import Vocabulary
 from training.evaluation.instance_quality import InstanceQuality
@@ -75,8 +76,8 @@ class Scores:
 
     def to_table(self) -> str:
         """Return lines to read; figures in percent."""
-        lines = [f'{self.images} images' + (f', {len(self.broken)} broken ones left out'
-                                            if self.broken else '')]
+        lines = [counted(self.images, 'image') + (
+            f', without {len(self.broken)} that cannot be read' if self.broken else '')]
         if self.panoptic is not None:
             lines += ['', f'{"":10}{"PQ":>7}{"SQ":>7}{"RQ":>7}{"classes":>9}']
             for group in ('All', 'Things', 'Stuff'):

@@ -14,7 +14,7 @@ import os
 from pathlib import Path
 import sys
 
-from eov_seg_core.io.text import error_line
+from eov_seg_core.io.text import counted, error_line
 from training.data import data_sets, open_dataset
 from training.data.catalogue import SPLITS
 from training.prepare import ade20k, cityscapes, pascal
@@ -86,7 +86,7 @@ def _prepare(name: str, root: Path | None, split: str, jobs: int) -> None:
     if name in _PREPARATIONS:
         _PREPARATIONS[name](Task(root, split, jobs))
     count = len(open_dataset(name, root, split))
-    sys.stdout.write(f'{name}, {split}: {count} images are ready\n')
+    sys.stdout.write(f'{name}, {split}: {counted(count, "image")} ready\n')
 
 
 def _check(name: str, root: Path | None, split: str, jobs: int) -> None:
@@ -100,7 +100,7 @@ def _check(name: str, root: Path | None, split: str, jobs: int) -> None:
 
     for _ in work_on(range(len(data)), read, f'{name}, {split}', jobs):
         pass
-    sys.stdout.write(f'{name}, {split}: {len(data)} images are sound\n')
+    sys.stdout.write(f'{name}, {split}: {counted(len(data), "image")} sound\n')
 
 
 if __name__ == '__main__':

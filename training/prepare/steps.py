@@ -23,6 +23,7 @@ from tqdm import tqdm
 from eov_seg_core.io.coco import ids_to_rgb
 from eov_seg_core.io.files import read_json, replace_file
 from eov_seg_core.io.media import save_picture
+from eov_seg_core.io.text import counted
 from eov_seg_core.vocabulary import Vocabulary
 
 _K = TypeVar('_K')
@@ -66,8 +67,8 @@ def work_on(keys: Sequence[_K], work: Callable[[_K], _V], title: str, jobs: int
     finally:
         pool.shutdown(cancel_futures=True)
     if problems:
-        raise ValueError('\n'.join([f'{title}: {len(problems)} of {len(keys)} images are broken:',
-                                    *problems]))
+        raise ValueError('\n'.join([f'{title}: {len(problems)} of '
+                                    f'{counted(len(keys), "image")} cannot be used:', *problems]))
 
 
 def fill_folder(folder: Path, names: Iterable[str], content: Callable[[str], bytes],

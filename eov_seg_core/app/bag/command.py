@@ -14,6 +14,7 @@ from tqdm import tqdm
 from eov_seg_core.app.bag.library import require_ray
 from eov_seg_core.app.bag.runner import absolute, BagJob, data_set_of, JobRunner, output_of
 from eov_seg_core.io.coco import write_instances
+from eov_seg_core.io.text import counted
 from eov_seg_core.parts.work import WorkReport
 
 
@@ -60,7 +61,7 @@ def label_bags(job: BagJob, report_problem: Callable[[str], None],
         status = max(status, _tell(path, report, job, report_problem, say))
     data_set = data_set_of(job)
     if data_set is not None:
-        say(f'{data_set.directory}: {data_set.merge()} pictures')
+        say(f'{data_set.directory}: {counted(data_set.merge(), "picture")}')
         if job.instances:
             write_instances(data_set.directory)
     return status
@@ -87,12 +88,13 @@ def _label_here(job: BagJob, report_problem: Callable[[str], None]
 def _tell(path: Path, report: WorkReport, job: BagJob, report_problem: Callable[[str], None],
           say: Callable[[str], None]) -> int:
     """Say what came of a recording, and return the exit status."""
-    rest = (f'; {report.missing_parts} parts are left to other processes'
+    rest = (f'; {counted(report.missing_parts, "part")} left to other processes'
             if report.missing_parts else '')
-    say(f'{output_of(job, path)}: {report.frames} frames = {report.done} done + {report.failed} '
-        f'failed + {report.skipped} skipped ({report.new} done now){rest}')
+    say(f'{output_of(job, path)}: {counted(report.frames, "frame")} = {report.done} done + '
+        f'{report.failed} failed + {report.skipped} skipped ({report.new} done now){rest}')
     if report.failed > job.max_error_rate * report.frames:
-        report_problem(f'{path}: {report.failed} of {report.frames} frames failed, more than the '
-                       f'share of {job.max_error_rate:g} that --max-error-rate allows')
+        report_problem(f'{path}: {report.failed} of {counted(report.frames, "frame")} failed, '
+                       f'more than the share of {job.max_error_rate:g} that --max-error-rate '
+                       'allows')
         return 3
     return 1 if report.failed else 0

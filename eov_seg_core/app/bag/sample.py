@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from eov_seg_core.app.arguments import room_side
-from eov_seg_core.io.text import printable
+from eov_seg_core.io.text import counted, printable
 
 
 def add_parser(commands: Any) -> None:
@@ -35,5 +35,5 @@ def _run(arguments: argparse.Namespace) -> int:
     from eov_seg_core.recordings.sample import write_sample
     frames = write_sample(Path(arguments.output), arguments.seconds, arguments.seed,
                           *arguments.size)
-    print(f'{printable(arguments.output)}: {frames} images')
+    print(f'{printable(arguments.output)}: {counted(frames, "image")}')
     return 0

@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from eov_seg_core.io.text import counted
+
 _CLOCKS = {'cpu_ms': 'CPU ms', 'device_ms': 'GPU ms'}
 
 
@@ -32,15 +34,16 @@ def _heading(report: dict[str, Any]) -> str:
     return '\n'.join([
         f'variant {report["variant"]}, weights {report["weights"]:.16}, {image["source"]} '
         f'{height} x {width}, {report["rounds"]} rounds after {report["warm_up"]}',
-        f'{machine["device"]}, {machine["cores"]} cores, load {machine["load_average"]:.1f}; '
-        f'Python {machine["python"]}, {libraries}', memory])
+        f'{machine["device"]}, {counted(machine["cores"], "core")}, '
+        f'load {machine["load_average"]:.1f}; Python {machine["python"]}, {libraries}', memory])
 
 
 def _title(entry: dict[str, Any]) -> str:
     setting = entry['setting']
     return (f'{setting["precision"]}, padded {entry["padded_size"][0]} x '
-            f'{entry["padded_size"][1]}, {setting["vocabulary"]} ({setting["names"]} names), '
-            f'{setting["threads"]} threads{", compiled" if setting["compile"] else ""}'
+            f'{entry["padded_size"][1]}, {setting["vocabulary"]} '
+            f'({counted(setting["names"], "name")}), '
+            f'{counted(setting["threads"], "thread")}{", compiled" if setting["compile"] else ""}'
             f'{"" if setting["cuda_graphs"] else ", no CUDA graphs"}, {entry["runtime"]}')
 
 
@@ -52,7 +55,8 @@ def _speeds(entry: dict[str, Any]) -> str:
     rows.append(['CNN trunk alone', *_columns(yardstick, clock), '-'])
     over = yardstick['host_to_host_over_trunk']
     notes = [f'Host to host over the CNN trunk alone: {_spread(over)}.',
-             f'Equal pixels: of the id map, with float32; it has {parity["segments"]} segments on '
+             f'Equal pixels: of the id map, with float32; it has '
+             f'{counted(parity["segments"], "segment")} on '
              f'{100 * parity["labeled_pixels"]:.0f} % of the image.']
     start_up = ', '.join(f'{name} {seconds:.1f} s'
                          for name, seconds in entry['start_up_s'].items())

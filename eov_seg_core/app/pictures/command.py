@@ -17,6 +17,7 @@ from eov_seg_core.app.bag.library import require_ray
 from eov_seg_core.app.commands import ModelOptions
 from eov_seg_core.app.settings import build_labeller
 from eov_seg_core.io.media import find_media, is_live
+from eov_seg_core.io.text import counted
 from eov_seg_core.parts.work import WorkReport
 from eov_seg_core.pictures.labelling import PictureLabeller
 from eov_seg_core.pictures.listing import read_list
@@ -125,12 +126,13 @@ def label_pictures(job: PicturesJob, report_problem: Callable[[str], None],
         job, report_problem)
     if report is None:
         return 1
-    rest = (f'; {report.missing_parts} parts are left to other processes'
+    rest = (f'; {counted(report.missing_parts, "part")} left to other processes'
             if report.missing_parts else '')
-    say(f'{job.output}: {report.frames} pictures = {report.done} done + {report.failed} failed + '
-        f'{report.skipped} skipped ({report.new} done now){rest}')
+    say(f'{job.output}: {counted(report.frames, "picture")} = {report.done} done + '
+        f'{report.failed} failed + {report.skipped} skipped ({report.new} done now){rest}')
     if report.skipped:
-        report_problem(f'{report.skipped} videos were skipped; segment them without --parts')
+        report_problem(f'{counted(report.skipped, "video")} skipped; segment videos without '
+                       '--parts')
     return 1 if problems or report.failed else 0
 
 

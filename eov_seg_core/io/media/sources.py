@@ -195,7 +195,7 @@ def describe_folders(inputs: Sequence[str]) -> list[str]:
                 (taken if _is_media(entry) else rest)[
                     _suffix(entry.name) or 'without an ending'] += 1
             elif _has_media_suffix(entry.name):
-                rest['hidden files (their names begin with a dot)'] += 1
+                rest['hidden (a dot before the name)'] += 1
         if not taken and not rest:
             continue    # an empty folder is an error, which `find_media` says
         note = f'{folder}: reading {_listed(taken)}'

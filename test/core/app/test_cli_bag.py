@@ -38,7 +38,7 @@ def test_one_bad_recording_does_not_stop_the_next(tmp_path, capsys) -> None:
                '--variant', 't') == 1
     output = capsys.readouterr()
     assert 'bad.mcap cannot be read as a bag' in output.err
-    assert 'good: 1 frames = 1 done' in output.out
+    assert 'good: 1 frame = 1 done' in output.out
 
 
 @pytest.mark.parametrize(('arguments', 'sentence'), [

@@ -107,7 +107,7 @@ def test_inputs_that_no_system_takes_cost_no_others(folder, capsys, parts):
     assert 'there is no such file' in lines[1]
     assert 'pipe.png is a pipe, a device or a socket; expected a file or a folder' in lines[2]
     assert 'loop.png: there is no such file' in lines[3]
-    assert ('1 pictures = 1 done' if parts else '1 segmented, 4 failed') in printed.out
+    assert ('1 picture = 1 done' if parts else '1 segmented, 4 failed') in printed.out
 
 
 def test_an_empty_name_of_the_output_is_not_this_folder(folder, capsys):

@@ -47,7 +47,7 @@ def test_hidden_pictures_of_a_folder_are_left_out(tmp_path):
         (tmp_path / name).write_bytes(b'')
     assert find_media([str(tmp_path)]) == ([str(tmp_path / 'a.jpg')], [])
     (note,) = describe_folders([str(tmp_path)])
-    assert '; leaving out 2 hidden files (their names begin with a dot), because' in note
+    assert '; leaving out 2 hidden (a dot before the name), because' in note
     named = str(tmp_path / '._a.jpg')
     assert find_media([named]) == ([named], [])
 

@@ -112,7 +112,7 @@ def test_frames_that_cannot_be_decoded_are_counted_and_told(tmp_path) -> None:
     report = label(make_bag(tmp_path / 'in', 12, broken=(3, 11)), tmp_path / 'out',
                    problems=problems)
     assert (report.done, report.failed, len(problems)) == (10, 2, 2)
-    assert 'part_00000: 1 frames failed: the message is no sensor_msgs/msg/Image' in problems[0]
+    assert 'part_00000: 1 frame failed: the message is no sensor_msgs/msg/Image' in problems[0]
 
 
 def test_a_part_and_a_bag_without_a_good_frame_have_no_file(tmp_path) -> None:

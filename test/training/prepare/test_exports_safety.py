@@ -204,7 +204,7 @@ def test_a_broken_run_leaves_no_json_that_says_something_else(tmp_path, capsys):
     entries = [annotation(1, 1, 1, box(1, 1, 19, 9)), annotation(2, 2, 1, 'bad')]
     write_cvat(tmp_path / 'cvat', entries, pictures=('a.jpg', 'b.jpg'))
     assert prepare(tmp_path / 'out', source) == 1
-    assert '1 of 2 images are broken' in capsys.readouterr().err
+    assert '1 of 2 images cannot be used' in capsys.readouterr().err
     assert not (tmp_path / 'out/panoptic.json').exists()
     entries[1] = annotation(2, 2, 1, box(1, 1, 9, 9))
     write_cvat(tmp_path / 'cvat', entries, pictures=('a.jpg', 'b.jpg'))

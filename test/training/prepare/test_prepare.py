@@ -37,7 +37,7 @@ from training.data.samples import SegmentLabel
 def test_ade20k_panoptic(tmp_path, capsys):
     folder = write_ade(tmp_path)
     assert prepare('ade20k_150', tmp_path) == 0
-    assert capsys.readouterr().out == 'ade20k_150, val: 3 images are ready\n'
+    assert capsys.readouterr().out == 'ade20k_150, val: 3 images ready\n'
     data = open_dataset('ade20k_150', tmp_path)
     assert data.vocabulary == Vocabulary.preset('ade20k_150')
     sample = data[1]
@@ -105,7 +105,7 @@ def test_ade20k_instances_that_make_no_sense(tmp_path, capsys, value, message):
     save(path, instances)
     assert prepare('ade20k_150', tmp_path) == 1
     error = capsys.readouterr().err
-    assert '1 of 3 images are broken' in error
+    assert '1 of 3 images cannot be used' in error
     assert 'ADE_val_00000001.png' in error
     assert re.search(message, error), error
 
@@ -205,7 +205,7 @@ def test_coco_needs_no_preparation(tmp_path, capsys):
         'categories': [{'id': 90, 'name': 'toothbrush', 'isthing': 1},
                        {'id': 200, 'name': 'rug-merged', 'isthing': 0}]}))
     assert prepare('coco_panoptic', tmp_path) == 0
-    assert 'coco_panoptic, val: 1 images are ready' in capsys.readouterr().out
+    assert 'coco_panoptic, val: 1 image ready' in capsys.readouterr().out
     data = open_dataset('coco_panoptic', tmp_path)
     assert [data.vocabulary.names[label.class_index] for label in data[0].segments] == [
         'toothbrush', 'rug']

@@ -74,7 +74,7 @@ def test_broken_source_is_named_and_the_rest_is_done(tmp_path, capsys, name):
     path.write_bytes(sound[:40])
     assert prepare(name, tmp_path) == 1
     error = capsys.readouterr().err
-    assert '1 of 3 images are broken' in error
+    assert '1 of 3 images cannot be used' in error
     assert f'{path} is damaged' in error
     with pytest.raises(FileNotFoundError, match=f'training.prepare {name} --root'):
         open_dataset(name, tmp_path)
@@ -146,13 +146,13 @@ def test_stopped_at_any_moment(tmp_path, checkout):
 def test_check_lists_all_that_is_broken(tmp_path, capsys):
     folder = write_folder(tmp_path / 'mine', None)
     assert main([str(folder), '--check', '--split', 'val']) == 0
-    assert '2 images are sound' in capsys.readouterr().out
+    assert '2 images sound' in capsys.readouterr().out
     for name in ('images/room_0.jpg', 'panoptic/room_1.png'):
         data = (folder / name).read_bytes()
         (folder / name).write_bytes(data[:len(data) // 2])
     assert main([str(folder), '--check', '--split', 'val']) == 1
     error = capsys.readouterr().err
-    assert '2 of 2 images are broken' in error
+    assert '2 of 2 images cannot be used' in error
     assert 'room_0.jpg is damaged' in error
     assert 'room_1.png is no picture' in error
 

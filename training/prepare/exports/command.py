@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 import sys
 
+from eov_seg_core.io.text import counted
 from eov_seg_core.vocabulary import Vocabulary
 from training.data import data_sets
 from training.prepare.exports.convert import choose_classes, convert, SHEET
@@ -58,9 +59,10 @@ def prepare_export(options: argparse.Namespace, parser: argparse.ArgumentParser)
     vocabulary, classes = choose_classes(export, options.stuff, vocabulary)
     result = convert(export, output, vocabulary, classes, options.jobs)
     things = sum(vocabulary.is_thing)
-    lines = [f'{source}: {export.kind}, {things} things, {len(vocabulary) - things} stuff']
-    lines += [f'  {count} {what}' for what, count in sorted(result.notes.items()) if count]
-    lines += [f'{folder}: {count} images are ready; have a look at {folder / SHEET}'
+    lines = [f'{source}: {export.kind}, {counted(things, "thing")}, '
+             f'{len(vocabulary) - things} stuff']
+    lines += [f'  {what}: {count}' for what, count in sorted(result.notes.items()) if count]
+    lines += [f'{folder}: {counted(count, "image")} ready; have a look at {folder / SHEET}'
               for folder, count in result.counts.items()]
     sys.stdout.write('\n'.join(lines) + '\n')
     return True

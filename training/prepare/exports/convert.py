@@ -71,7 +71,7 @@ def choose_classes(export: Export, stuff: Sequence[str], vocabulary: Vocabulary 
                              if part.strip() in known])}
     missing = [name for name in export.classes if name not in classes]
     if missing:
-        raise ValueError(f'the vocabulary lacks {len(missing)} classes of the export, first '
+        raise ValueError(f'the vocabulary lacks classes of the export: {len(missing)}, first '
                          f'{missing[0]!r}; add them there as names or synonyms')
     return vocabulary, classes
 
