@@ -20,7 +20,7 @@ from training.prepare.steps import PanopticImage, PanopticTarget, write_panoptic
 
 SHEET = 'look.jpg'
 _COVERED = 'objects without a visible pixel (covered by others, or outside of the picture)'
-_UNLABELLED = 'pictures without a shape: all void, nothing is learnt from them'
+_UNLABELLED = 'pictures without a shape (all void, nothing is learnt from them)'
 
 
 class Conversion(NamedTuple):
