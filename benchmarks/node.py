@@ -61,7 +61,7 @@ class FreeEngine:
 
     def __init__(self) -> None:
         self.device, self.precision, self.runtime = 'cpu', 'fp32', 'none'
-        self.is_preparing = False
+        self.is_preparing, self.preparation = False, ''
         self.fallbacks: dict[str, str] = {}
         self.model = SimpleNamespace(config=SimpleNamespace(variant='none'), weights_digest='none')
         self._results: dict[tuple[int, int], PanopticResult] = {}

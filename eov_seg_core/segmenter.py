@@ -175,6 +175,11 @@ class Segmenter:
         return self.network.is_preparing
 
     @property
+    def preparation(self) -> str:
+        """Which engine is being loaded or built, for which size, and for how long; '': none."""
+        return self.network.preparation
+
+    @property
     def runtime(self) -> str:
         """What computed the last frame: `torch` or an engine, with its version."""
         return self.network.runtime

@@ -83,6 +83,11 @@ class InferenceNetwork:
         return self._engines is not None and self._engines.is_preparing
 
     @property
+    def preparation(self) -> str:
+        """Which engine is being loaded or built, for which size, and for how long; '': none."""
+        return '' if self._engines is None else self._engines.preparation
+
+    @property
     def runtime(self) -> str:
         """What computed the last frame, with its version."""
         if self._engines is not None and self._engines.is_used:

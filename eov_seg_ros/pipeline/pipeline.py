@@ -178,6 +178,7 @@ class Pipeline:
             'variant': self._segmenter.model.config.variant, 'device': device,
             'precision': self._segmenter.precision, 'runtime': self._segmenter.runtime,
             'preparing_engine': self._segmenter.is_preparing,
+            'engine_preparation': self._segmenter.preparation,
             'gpu_memory_mb': gpu_memory_mb(device) or 0,
             'vocabulary_version': self._words.version, 'classes': len(self._words.labels.names),
             'unknown_words': shortened(self._words.unknown),

@@ -41,7 +41,7 @@ class FakeSegmenter:
     def __init__(self, delay_s: float = 0.0, encode_delay_s: float = 0.0) -> None:
         self.device = 'cpu'
         self.precision = 'fp32'
-        self.runtime, self.is_preparing = 'torch 2.14', False
+        self.runtime, self.is_preparing, self.preparation = 'torch 2.14', False, ''
         self.model = SimpleNamespace(config=SimpleNamespace(variant='t'), weights_digest='f' * 64)
         self.fallbacks = {}
         self.calls = 0

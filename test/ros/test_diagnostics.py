@@ -124,7 +124,9 @@ def test_a_failure_is_a_warning_once_and_stays_as_last_error():
 
 @pytest.mark.ros
 def test_published_once_a_second(client, start_node):
-    start_node(FakeSegmenter(), vocabulary__things=['person'], timeout_s=0.5)
+    segmenter = FakeSegmenter()
+    segmenter.preparation = 'an engine'
+    start_node(segmenter, vocabulary__things=['person'], timeout_s=0.5)
     got = []
     client.node.create_subscription(DiagnosticArray, '/diagnostics', got.append, 10)
     client.listen('instance')
@@ -141,5 +143,6 @@ def test_published_once_a_second(client, start_node):
     assert (values['variant'], values['precision'], values['vocabulary_version']) == (
         't', 'fp32', '1')
     assert (values['fallbacks'], values['unknown_words']) == ('none', '')
+    assert values['engine_preparation'] == 'an engine'
     client.wait_for(lambda: 'no image for' in got[-1].status[0].message)
     assert got[-1].status[0].level == DiagnosticStatus.WARN

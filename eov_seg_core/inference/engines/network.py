@@ -83,6 +83,7 @@ class EngineNetwork:
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._threads: list[threading.Thread] = []
+        self._begun: tuple[Size, float] | None = None
         weakref.finalize(self, _end, self._ended, self._threads)
 
     @property
@@ -103,6 +104,16 @@ class EngineNetwork:
     def is_preparing(self) -> bool:
         """Whether an engine is being loaded or built."""
         return any(thread.is_alive() for thread in self._threads)
+
+    @property
+    def preparation(self) -> str:
+        """Which engine is being loaded or built, for which size, and for how long; '': none."""
+        begun = self._begun
+        if begun is None or not self.is_preparing:
+            return ''
+        (height, width), start_s = begun
+        return (f'{self.name} for inputs of {height} x {width}, begun '
+                f'{time.monotonic() - start_s:.0f} s ago; PyTorch computes meanwhile')
 
     def __call__(self, pixels_BCHW: Tensor, vocabulary: VocabularyEmbedding) -> Prediction:
         """Predict masks and classes, as `EOVSeg.forward`."""
@@ -202,6 +213,7 @@ class EngineNetwork:
             return
         thread = threading.Thread(target=self._prepare, args=(size, vocabulary, build),
                                   name='engine', daemon=True)
+        self._begun = size, time.monotonic()
         self._threads[:] = [thread]
         thread.start()
 

@@ -73,8 +73,12 @@ def test_frames_go_on_in_pytorch_until_the_engine_is_ready(model, words, small_p
     for _ in range(BEGIN_AFTER + 3):
         assert torch.equal(network(small_pixels, words).mask_logits_BQhw, plain)
         assert not network.is_used
+    assert network.preparation == (f'{builder.name} for inputs of 64 x 64, begun 0 s ago; '
+                                   'PyTorch computes meanwhile')
     builder.go.set()
     network.prepare(small_pixels, words, wait=True)
+    settle(network)
+    assert not network.preparation
     assert torch.equal(network(small_pixels, words).mask_logits_BQhw, 2 * plain)
     assert network.is_used
     assert network.why_torch is None
