@@ -19,11 +19,14 @@ import urllib.request
 
 import pytest
 
+OTHER_HOST = '127.0.0.2'
+"""An address of this machine that the console takes for one that others reach."""
 WIDE, PHONE = (1280, 900), (375, 812)
 # A page that asks another machine for anything would fail at once, and say so in its log.
 _ARGUMENTS = ('--headless=new', '--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage',
               '--hide-scrollbars', '--force-device-scale-factor=1',
-              '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost')
+              '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost, '
+              f'EXCLUDE {OTHER_HOST}')
 _COUNT_COLOUR = """
 const [selector, red, green, blue] = arguments, image = document.querySelector(selector);
 if (!image || !image.naturalWidth) return -1;
@@ -162,14 +165,15 @@ def free_port() -> int:
 
 @contextmanager
 def served(command: Sequence[str], port: int, log: Path,
-           environment: Mapping[str, str] = os.environ) -> Iterator[subprocess.Popen[bytes]]:
+           environment: Mapping[str, str] = os.environ, host: str = '127.0.0.1'
+           ) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server until the block ends; it answers at the port when the block begins."""
     # NiceGUI behaves otherwise where it sees a test
     variables = {name: value for name, value in environment.items() if 'PYTEST' not in name}
     with log.open('wb') as output, subprocess.Popen(
             command, stdout=output, stderr=subprocess.STDOUT, env=variables) as process:
         try:
-            wait_for(lambda: _answers(port) or process.poll() is not None, 'no answer', 90)
+            wait_for(lambda: _answers(host, port) or process.poll() is not None, 'no answer', 90)
             assert process.poll() is None, log.read_text()
             yield process
         finally:
@@ -181,9 +185,11 @@ def served(command: Sequence[str], port: int, log: Path,
                     process.kill()
 
 
-def _answers(port: int) -> bool:
+def _answers(host: str, port: int) -> bool:
     try:
-        with urllib.request.urlopen(f'http://127.0.0.1:{port}/', timeout=5):
+        with urllib.request.urlopen(f'http://{host}:{port}/', timeout=5):
             return True
+    except urllib.error.HTTPError:      # a refusal is an answer, too
+        return True
     except (urllib.error.URLError, OSError):
         return False

@@ -27,8 +27,9 @@ def load_words(page, path: Path, things: Sequence[str]) -> None:
     wait_for(lambda: len(chips(page)) == len(things) + 2, 'the words were not loaded')
 
 
-def serve(port: int, folder: Path):
+def serve(port: int, folder: Path, host: str = '127.0.0.1'):
     words = folder / 'words.yaml'
     words.write_text('things: []\nstuff: [floor, wall]\n')
     return served([sys.executable, '-m', 'eov_seg_core.app.cli', 'console', '--no-browser',
-                   '--port', str(port), '--vocabulary', str(words)], port, folder / 'log')
+                   '--host', host, '--port', str(port), '--vocabulary', str(words)],
+                  port, folder / 'log', host=host)

@@ -17,7 +17,6 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MAX_UPLOAD_BYTES = 50 << 20
 LOOPBACK = frozenset({'127.0.0.1', 'localhost', '::1'})
-_COOKIE = 'eov_seg_console'
 _CLOSED = ((b'x-frame-options', b'SAMEORIGIN'), (b'x-content-type-options', b'nosniff'),
            (b'cross-origin-resource-policy', b'same-origin'), (b'referrer-policy', b'no-referrer'))
 
@@ -35,11 +34,14 @@ class Guard:
     Args:
         app: What to guard.
         token: The secret that opens the page; None: none is needed.
+        port: Of the server; names the cookie, because browsers do not tell the ports of a host
+            apart, and a second console would take the first one its cookie.
     """
 
-    def __init__(self, app: App, token: str | None = None) -> None:
+    def __init__(self, app: App, token: str | None = None, port: int = 0) -> None:
         self._app = app
         self._token = token
+        self._cookie = f'eov_seg_console_{port}'
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a refused request; hand the others on."""
@@ -51,10 +53,10 @@ class Guard:
         refusal = self._refusal(scope, headers)
         if refusal is not None:
             await _refuse(scope, send, *refusal)
+        elif scope.get('method') == 'GET' and self._is_right(_given(scope)):
+            await self._open(send, _given(scope))
         elif self._is_known(headers):
             await self._app(scope, receive, _closed(send))
-        elif scope.get('method') == 'GET' and self._is_right(_given(scope)):
-            await _open(scope, send, _given(scope))
         else:
             await _refuse(scope, send, 401, 'This console needs its token: open the address that '
                                             'eov-seg console printed, which ends in ?token=...')
@@ -75,13 +77,20 @@ class Guard:
         if self._token is None:
             return True
         try:
-            cookie = SimpleCookie(headers.get('cookie', '')).get(_COOKIE)
+            cookie = SimpleCookie(headers.get('cookie', '')).get(self._cookie)
         except CookieError:
             return False
         return cookie is not None and self._is_right(cookie.value)
 
+    async def _open(self, send: Send, token: str) -> None:
+        """Set the cookie, and load the page again without the token in its address."""
+        # 'Strict' would not be sent after a click at a link in a mail, or on another site
+        cookie = f'{self._cookie}={token}; HttpOnly; SameSite=Lax; Path=/'
+        await _answer(send, 303, b'', [(b'location', b'/'), (b'set-cookie', cookie.encode())])
+
     def _is_right(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), str(self._token).encode())
+        return self._token is not None and hmac.compare_digest(given.encode(),
+                                                               self._token.encode())
 
 
 def _name(host: str) -> str:
@@ -113,12 +122,6 @@ def _closed(send: Send) -> Send:
             message['headers'] = [*message.get('headers', ()), *_CLOSED]
         await send(message)
     return send_closed
-
-
-async def _open(scope: Scope, send: Send, token: str) -> None:
-    """Set the cookie, and load the page again without the token in its address."""
-    cookie = f'{_COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/'
-    await _answer(send, 303, b'', [(b'location', b'/'), (b'set-cookie', cookie.encode())])
 
 
 async def _refuse(scope: Scope, send: Send, status: int, reason: str) -> None:

@@ -26,7 +26,7 @@ def serve(session: Session, address: ServerAddress, *, open_browser: bool) -> No
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:   # as in what a shell runs with `&`
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    app.add_middleware(Guard, token=address.token)
+    app.add_middleware(Guard, token=address.token, port=address.port)
     _add_routes(session)
     app.on_startup(session.start)
     app.on_shutdown(session.stop)

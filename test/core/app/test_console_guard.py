@@ -45,7 +45,7 @@ def ask(*headers, token=None, method='GET', kind='http', query=b''):
         sent.append(message)
 
     scope = {'type': kind, 'headers': list(headers), 'query_string': query}
-    asyncio.run(Guard(app, token)(scope | ({'method': method} if kind == 'http' else {}),
+    asyncio.run(Guard(app, token, 8080)(scope | ({'method': method} if kind == 'http' else {}),
                                   None, send))
     first = sent[0]
     return first.get('status') or first['type'], dict(first.get('headers', []))
@@ -91,11 +91,11 @@ def test_a_token_opens_the_page_and_nothing_else_does() -> None:
     assert ask(host, token='secret-1')[0] == 401
     assert ask(host, token='secret-1', query=b'token=secret-2')[0] == 401
     assert ask(host, token='secret-1', query='token=gehe\u00efm'.encode())[0] == 401
-    assert ask(host, (b'cookie', b'eov_seg_console=wrong'), token='secret-1')[0] == 401
+    assert ask(host, (b'cookie', b'eov_seg_console_8080=wrong'), token='secret-1')[0] == 401
     assert ask(host, token='secret-1', kind='websocket')[0] == 'websocket.close'
     status, headers = ask(host, token='secret-1', query=b'token=secret-1')
     assert (status, headers[b'location']) == (303, b'/')
-    assert b'HttpOnly; SameSite=Strict' in headers[b'set-cookie']
+    assert b'HttpOnly; SameSite=Lax' in headers[b'set-cookie']
     cookie = (b'cookie', headers[b'set-cookie'].split(b';')[0])
     assert ask(host, cookie, token='secret-1')[0] == 200
     assert ask(host, cookie, token='secret-1', kind='websocket')[0] == 200

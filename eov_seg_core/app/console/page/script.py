@@ -20,6 +20,7 @@ const eovSeg = {
     const answer = await fetch(`/frame/${this.view}?after=${this.shown}`,
                                {signal: this.stop.signal});
     if (answer.status === 204) return;
+    if (answer.status === 401) location.reload();   // the token is another one; it says what to do
     if (!answer.ok) throw new Error(answer.statusText);
     const number = answer.headers.get('x-frame'), before = image.src;
     image.src = URL.createObjectURL(await answer.blob());
