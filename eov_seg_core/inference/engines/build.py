@@ -76,10 +76,12 @@ class EngineBuilder:
             OSError: A file cannot be read.
         """
         target = self._target(size)
-        key = self._engine_key(target)
+        exported = self._cache.find(self._export_key(target))
+        if exported is None:
+            return None
+        key = self._engine_key(target, exported)
         entry = self._cache.find(key)
-        exported = self._cache.find(self._export_key(target)) if entry is not None else None
-        if entry is None or exported is None:
+        if entry is None:
             return None
         try:
             return self._load(entry, exported, target)
@@ -114,7 +116,7 @@ class EngineBuilder:
             return dict(run_apart(self._model, job, folder, wait))
 
         return self._load(
-            self._cache.get(self._engine_key(target), make, wait), exported, target)
+            self._cache.get(self._engine_key(target, exported), make, wait), exported, target)
 
     def _target(self, size: tuple[int, int]) -> Target:
         return Target(size, self._precision, self._device)
@@ -153,8 +155,9 @@ class EngineBuilder:
                 'config': repr(self._model.config), 'file': runtime.FILE,
                 'torch': torch.__version__, 'converter': str(version_of(runtime.CONVERTER))}
 
-    def _engine_key(self, target: Target) -> Mapping[str, str]:
-        return {**self._common_key, 'runtime': self._runtime,
+    def _engine_key(self, target: Target, exported: Entry) -> Mapping[str, str]:
+        # the bytes, too: the gate has not seen what another export of the same weights holds
+        return {**self._common_key, 'exported': exported.digest, 'runtime': self._runtime,
                 'version': str(version_of(self._runtime)), 'device': _describe(target.device),
                 'gate': MEASURE, 'precision': self._precision, 'size': _size_text(target),
                 'threads': str(torch.get_num_threads())}

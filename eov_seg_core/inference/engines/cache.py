@@ -44,10 +44,12 @@ class Entry:
     Attributes:
         folder: With its files.
         facts: That were found out when it was made.
+        digest: Of what its files hold.
     """
 
     folder: Path
     facts: dict[str, Any]
+    digest: str
 
 
 class EngineCache:
@@ -74,7 +76,7 @@ class EngineCache:
             for name, digest in manifest['files'].items():
                 if _digest(folder / name) != digest:
                     raise ValueError(f'{name} is not what was written')
-            return Entry(folder, dict(manifest['facts']))
+            return Entry(folder, dict(manifest['facts']), _name_of(manifest['files']))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             _log.warning('%s is damaged (%s: %s), so it is made again', folder,
                          type(error).__name__, error)
@@ -130,16 +132,20 @@ class EngineCache:
             folder = Path(temporary) / 'entry'
             folder.mkdir()
             facts = dict(make(folder))
-            save_json(folder / _MANIFEST, {
-                'key': dict(key), 'facts': facts,
-                'files': {path.name: _digest(path) for path in sorted(folder.iterdir())}})
+            files = {path.name: _digest(path) for path in sorted(folder.iterdir())}
+            save_json(folder / _MANIFEST, {'key': dict(key), 'facts': facts, 'files': files})
             _remove(target)     # it is damaged, if it is there
             folder.rename(target)
-        return Entry(target, facts)
+        return Entry(target, facts, _name_of(files))
 
     def _folder(self, key: Mapping[str, str]) -> Path:
-        text = json.dumps(dict(key), sort_keys=True)
-        return self.directory / hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self.directory / _name_of(key)
+
+
+def _name_of(texts: Mapping[str, str]) -> str:
+    """Return a short name that only equal texts have."""
+    text = json.dumps(dict(texts), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _remove(path: Path) -> None:

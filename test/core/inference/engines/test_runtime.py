@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from functools import partial
 import json
+from pathlib import Path
 
 from engine_case import small_network
 from network_case import random_vocabulary
@@ -19,7 +20,7 @@ from eov_seg_core.inference.engines import build as engine_build
 from eov_seg_core.inference.engines import choice
 from eov_seg_core.inference.engines import make as engine_make
 from eov_seg_core.inference.engines.build import EngineBuilder, export_to, GateError, LoadError
-from eov_seg_core.inference.engines.cache import EngineCache
+from eov_seg_core.inference.engines.cache import EngineCache, Entry
 from eov_seg_core.inference.engines.example import room_pixels
 from eov_seg_core.inference.engines.files import save_network
 from eov_seg_core.inference.engines.gate import FACTS
@@ -59,7 +60,7 @@ def keep_exported(builder, content):
         (folder / 'network.onnx').write_bytes(content)
         return {}
 
-    builder._cache.get(builder._export_key(TARGET), make, wait)
+    return builder._cache.get(builder._export_key(TARGET), make, wait)
 
 
 def test_words_change_a_hundred_times_without_a_rebuild(model, words, builder):
@@ -102,18 +103,40 @@ def test_other_weights_and_another_size_are_something_else(model, builder):
     runtime, cache = builder._runtime, builder._cache
     key, smaller = builder._export_key(TARGET), builder._target((64, 64))
     assert key != EngineBuilder(other, runtime, 'fp32', cache)._export_key(TARGET)
-    assert builder._engine_key(TARGET) != builder._engine_key(smaller)
+    exported = Entry(Path(), {}, 'a')
+    engine = builder._engine_key(TARGET, exported)
+    assert engine != builder._engine_key(smaller, exported)
+    assert engine != builder._engine_key(TARGET, Entry(Path(), {}, 'b'))
     assert key == EngineBuilder(model, runtime, 'bf16', cache)._export_key(smaller)
 
 
-def test_a_damaged_engine_is_refused_now_and_later(model, words, onnx_file, tmp_path):
+@pytest.fixture
+def wrong_network(onnx_file):
+    """Return an ONNX file that can be loaded, with a layer of zeros."""
     onnx = pytest.importorskip('onnx')
     proto = onnx.load(str(onnx_file))
     layer, = (tensor for tensor in proto.graph.initializer
               if tensor.name.endswith('aggregator.lateral.0.weight'))
     layer.raw_data = bytes(len(layer.raw_data))
+    return proto.SerializeToString()
+
+
+def test_what_takes_the_place_of_an_exported_network_comes_before_the_gate(
+        model, words, onnx_file, wrong_network, tmp_path):
     builder = EngineBuilder(model, 'onnxruntime', 'fp32', EngineCache(tmp_path))
-    keep_exported(builder, proto.SerializeToString())
+    keep_exported(builder, onnx_file.read_bytes())
+    builder.build(SIZE, words, wait)
+    assert builder.find(SIZE) is not None
+    builder._cache.remove(builder._export_key(TARGET))
+    keep_exported(builder, wrong_network)
+    assert builder.find(SIZE) is None
+    with pytest.raises(GateError):
+        builder.build(SIZE, words, wait)
+
+
+def test_a_damaged_engine_is_refused_now_and_later(model, words, wrong_network, tmp_path):
+    builder = EngineBuilder(model, 'onnxruntime', 'fp32', EngineCache(tmp_path))
+    keep_exported(builder, wrong_network)
     for _ in range(2):      # the second time by what is in the cache
         with pytest.raises(GateError, match=r'beside PyTorch .* needed are equal pixels 0\.999'):
             builder.build(SIZE, words, wait)
@@ -124,11 +147,9 @@ def test_a_damaged_engine_is_refused_now_and_later(model, words, onnx_file, tmp_
 def test_an_engine_that_cannot_be_loaded_is_removed_and_made_again(
         model, words, onnx_file, tmp_path):
     builder = EngineBuilder(model, 'onnxruntime', 'fp32', EngineCache(tmp_path))
-    keep_exported(builder, onnx_file.read_bytes())
-    builder.build(SIZE, words, wait)
-    # whole, as its digest says, but of something else
-    builder._cache.remove(builder._export_key(TARGET))
-    keep_exported(builder, b'no network')
+    exported = keep_exported(builder, b'no network')
+    builder._cache.get(builder._engine_key(TARGET, exported),
+                       lambda _folder: dict.fromkeys(FACTS, 1.0), wait)
     network = EngineNetwork(model, model.finish, builder, is_named=False, frames_wait=True)
     pixels = room_pixels(SIZE, seed=3)
     with torch.inference_mode():
@@ -147,8 +168,8 @@ def test_an_engine_that_cannot_be_loaded_is_removed_and_made_again(
 @pytest.mark.parametrize('facts', [{}, {**dict.fromkeys(FACTS, 1.0), 'masks': 'good'}])
 def test_an_engine_without_what_the_gate_measured_is_removed(model, onnx_file, tmp_path, facts):
     builder = EngineBuilder(model, 'onnxruntime', 'fp32', EngineCache(tmp_path))
-    keep_exported(builder, onnx_file.read_bytes())
-    builder._cache.get(builder._engine_key(TARGET), lambda _folder: facts, wait)
+    exported = keep_exported(builder, onnx_file.read_bytes())
+    builder._cache.get(builder._engine_key(TARGET, exported), lambda _folder: facts, wait)
     with pytest.raises(LoadError, match='so it was removed'):
         builder.find(SIZE)
     assert builder.find(SIZE) is None
@@ -165,8 +186,8 @@ def test_a_blob_that_openvino_cannot_load_is_removed(model, tmp_path):
         (folder / 'network.blob').write_bytes(b'no engine')
         return dict.fromkeys(FACTS, 1.0)
 
-    for key in (builder._export_key(TARGET), builder._engine_key(TARGET)):
-        cache.get(key, make, wait)
+    exported = cache.get(builder._export_key(TARGET), make, wait)
+    cache.get(builder._engine_key(TARGET, exported), make, wait)
     with pytest.raises(LoadError, match=r'(?s)cannot be loaded .* so it was removed'):
         builder.find(SIZE)
     assert builder.find(SIZE) is None
