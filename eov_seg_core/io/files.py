@@ -18,6 +18,8 @@ from typing import Any
 _LOGGER = logging.getLogger(__name__)
 _LARGE_BYTES = 20 << 20
 _LARGEST_BYTES = 4 << 30
+UNFINISHED = f'.{"[0-9a-f]" * 16}.tmp'
+"""Pattern of the names of files that are not complete, which a process that is killed leaves."""
 
 
 def check_path(path: object) -> None:

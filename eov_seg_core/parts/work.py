@@ -13,10 +13,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+import shutil
 from typing import Any
 import zlib
 
-from eov_seg_core.io.files import held, read_json
+from eov_seg_core.io.files import held, read_json, UNFINISHED
 from eov_seg_core.parts.claim import WORK
 
 MOST_PARTS = 100_000
@@ -89,7 +90,7 @@ class PartWork(ABC):
 
     @abstractmethod
     def _finish(self, report: WorkReport) -> None:
-        """Put all parts together."""
+        """Put all parts together; one process at a time."""
 
     @property
     def shares(self) -> int:
@@ -142,6 +143,8 @@ class PartWork(ABC):
             manifest = self._complete(part)
             if manifest is not None:
                 progress(manifest['frames'])
+                if is_mine:     # of a process that was killed when the part was complete
+                    shutil.rmtree(self._output / WORK / part, ignore_errors=True)
             elif is_mine:
                 return self._make(index, progress, report_problem)
         return 0
@@ -163,8 +166,16 @@ class PartWork(ABC):
             report.failed += manifest['failed']
             report.skipped += manifest['skipped']
         if not report.missing_parts:
-            self._finish(report)
+            with held(self._output / WORK / 'merge.lock', wait=True):
+                self._finish(report)
+                self._remove_unfinished()
         return report
+
+    def _remove_unfinished(self) -> None:
+        """Remove what killed processes left; all parts are there, so that nobody else writes."""
+        for folder in {self._output, self._manifests}:
+            for leftover in folder.glob(UNFINISHED):
+                leftover.unlink(missing_ok=True)
 
     def _all_manifests(self) -> Iterator[Manifest]:
         """Read the manifests of parts, all of which are there."""

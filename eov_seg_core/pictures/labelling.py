@@ -16,7 +16,7 @@ from typing import Any, TYPE_CHECKING
 from eov_seg_core.io.coco import coco_categories
 from eov_seg_core.io.coco.parts import merge_detections, merge_instances, merge_parts
 from eov_seg_core.io.coco.streamed import save_list
-from eov_seg_core.io.files import held, save_json
+from eov_seg_core.io.files import save_json
 from eov_seg_core.io.media import name_sources
 from eov_seg_core.parts.claim import claim, WORK
 from eov_seg_core.parts.work import Manifest, MOST_PARTS, PartWork, WorkReport
@@ -112,13 +112,12 @@ class PictureLabeller(PartWork):
         """Write the JSON files of all parts, unless another process has."""
         parts = [self._paths(part).entries for part in self._parts]
         categories = coco_categories(self._vocabulary)
-        with held(self._output / WORK / 'merge.lock', wait=True):
-            if not (self._output / 'detections.json').exists():
-                save_list(self._output / 'failed.json', self._failures())
-                merge_parts(parts, categories, self._output / 'panoptic.json')
-                merge_detections(parts, categories, self._output / 'detections.json')
-            if self._instances and not (self._output / 'instances_polygons.json').exists():
-                merge_instances(parts, categories, self._output)
+        if not (self._output / 'detections.json').exists():
+            save_list(self._output / 'failed.json', self._failures())
+            merge_parts(parts, categories, self._output / 'panoptic.json')
+            merge_detections(parts, categories, self._output / 'detections.json')
+        if self._instances and not (self._output / 'instances_polygons.json').exists():
+            merge_instances(parts, categories, self._output)
 
     def _failures(self) -> Iterator[dict[str, str]]:
         for manifest in self._all_manifests():

@@ -17,7 +17,7 @@ import lightning
 from lightning.pytorch.plugins.io import CheckpointIO
 import torch
 
-from eov_seg_core.io.files import replacing
+from eov_seg_core.io.files import replacing, UNFINISHED
 from training.recipe import CheckpointConfig
 from training.run.callbacks.bad_steps import DivergedError, not_finite
 from training.run.module import TrainingModule
@@ -25,8 +25,6 @@ from training.run.module import TrainingModule
 _log = logging.getLogger(__name__)
 
 _STOPPING = (signal.SIGINT, signal.SIGTERM)
-_UNFINISHED = f'.{"[0-9a-f]" * 16}.tmp'
-"""What `replacing` names files that are not complete."""
 _ENTRIES = {'state_dict', 'optimizer_states', 'lr_schedulers', 'loops', 'global_step'}
 """What every checkpoint holds."""
 _Handler = Callable[[int, FrameType | None], Any] | int | None
@@ -134,7 +132,7 @@ class Checkpoints(lightning.Callback):
         """Take the signals over, also from Lightning, whose handler ends the run mid-step."""
         if trainer.is_global_zero:
             self._folder.mkdir(parents=True, exist_ok=True)
-            for leftover in self._folder.parent.rglob(_UNFINISHED):  # of a process that was killed
+            for leftover in self._folder.parent.rglob(UNFINISHED):   # of a process that was killed
                 leftover.unlink()
         if trainer.received_sigterm:    # while everything was being set up
             self.stopped_by = signal.SIGTERM

@@ -195,6 +195,23 @@ def test_a_part_of_another_process_is_left_to_it(tmp_path) -> None:
     assert (output / 'metadata.yaml').exists()
 
 
+def test_what_a_killed_process_leaves_is_removed_when_nobody_writes_any_more(tmp_path) -> None:
+    bag, output = make_bag(tmp_path / 'in', 25), tmp_path / 'out'
+    unfinished, other = output / '.0123456789abcdef.tmp', output / '.mine.tmp'
+    folder = output / '.work' / 'part_00000'
+    folder.mkdir(parents=True)
+    for path in (unfinished, other, folder / 'metadata.yaml'):
+        path.touch()
+    with held(output / '.work' / 'part_00002.lock'):
+        label(bag, output)
+    assert unfinished.exists(), 'it may be of the other process'
+    folder.mkdir()
+    label(bag, output)
+    assert not unfinished.exists()
+    assert not folder.exists()
+    assert other.exists()
+
+
 def start(bag: Path, output: Path) -> subprocess.Popen:
     return subprocess.Popen([sys.executable, bag_case.__file__, str(bag), str(output)])
 
@@ -213,6 +230,7 @@ def test_kill_9_at_random_loses_nothing(tmp_path) -> None:
     assert kills >= 5
     label(bag, tmp_path / 'out')
     assert visible(tmp_path / 'out') == visible(tmp_path / 'expected')
+    assert not list(tmp_path.glob('out/.*.tmp'))
 
 
 @pytest.mark.slow
