@@ -7,7 +7,8 @@
 
 A camera, the node with an engine that costs nothing, and the console are processes; a headless
 Chromium (of the tests) shows the page.  This process subscribes to `~/overlay/compressed` and
-follows the page's frames as the page does; a frame is known again by its bytes.
+follows the page's frames as the page does; a frame is known again by its bytes, those of a large
+one after it was made as small as the page gets it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import rclpy
 from sensor_msgs.msg import CompressedImage, Image
 
 from benchmarks.node import cpu_seconds, process
+from eov_seg_core.app.console.frame import shrunk_jpeg
 
 PORT = 8099
 _WARM_UP_S = 4.0
@@ -57,11 +59,13 @@ class Follower(threading.Thread):
 
     Attributes:
         came_s: When each frame came, by the hash of its bytes.
+        sizes: Bytes of each frame.
     """
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.came_s: dict[int, float] = {}
+        self.sizes: list[int] = []
 
     def run(self) -> None:
         """Follow until the server ends."""
@@ -78,6 +82,7 @@ class Follower(threading.Thread):
             if answer.status == 200:
                 shown = answer.headers['x-frame']
                 self.came_s[hash(data)] = time.monotonic()
+                self.sizes.append(len(data))
 
 
 @contextlib.contextmanager
@@ -163,9 +168,12 @@ def measure(height: int, width: int, rate_hz: float, duration_s: float) -> None:
     rclpy.init(args=[])
     node = rclpy.create_node('watcher')
     sent_s: dict[int, float] = {}
-    node.create_subscription(
-        CompressedImage, 'eov_seg/overlay/compressed',
-        lambda message: sent_s.__setitem__(hash(bytes(message.data)), time.monotonic()), 5)
+
+    def note(message: CompressedImage) -> None:
+        now_s = time.monotonic()    # before the frame is made smaller, which the page waits for
+        sent_s[hash(shrunk_jpeg(bytes(message.data)))] = now_s
+
+    node.create_subscription(CompressedImage, 'eov_seg/overlay/compressed', note, 5)
 
     def spin(seconds: float) -> None:
         end_s = time.monotonic() + seconds
@@ -192,8 +200,8 @@ def measure(height: int, width: int, rate_hz: float, duration_s: float) -> None:
                  if key in sent_s]
     shown = len(follower.came_s)
     print(f'{width} x {height}: {len(sent_s) / seconds:.1f} overlays a second from the node, '
-          f'{shown / seconds:.1f} shown; load average {os.getloadavg()[0]:.1f} on '
-          f'{os.cpu_count()} cores')
+          f'{shown / seconds:.1f} shown, {np.mean(follower.sizes) / 1e3:.0f} kB each; '
+          f'load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores')
     if delays_ms:
         print('behind ~/overlay here, ms: ' + ', '.join(
             f'p{percent} {np.percentile(delays_ms, percent):.1f}' for percent in (50, 95, 99)))

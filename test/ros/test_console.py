@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import time
+import weakref
 import zipfile
 
 from browser_case import Browser, free_port, served, wait_for
@@ -277,6 +278,25 @@ def test_what_has_not_come_is_not_known(ros) -> None:
     picture = jpeg(np.zeros((2, 3, 3), np.uint8))
     nothing = found({}, picture, ClassMap.of({}, Words()))
     assert (nothing.instance.shape, nothing.segments) == ((2, 3), [])
+
+
+def test_frames_stay_decoded_only_while_they_are_new(ros) -> None:
+    import rclpy
+    from std_msgs.msg import Header
+
+    from eov_seg_core.app.console.frame import jpeg
+    from eov_seg_ros.console.node_session import NodeSession
+    from eov_seg_ros.console.outputs import Picture
+    node = rclpy.create_node('console_memory')
+    session = NodeSession(node, '/nobody')
+    picture, decoded = jpeg(np.zeros((8, 9, 3), np.uint8)), []
+    for _ in range(32):
+        session._on_picture(Picture(Header(), picture, {}))
+        decoded.append(weakref.ref(session.frame.result.instance))
+    assert 1 <= sum(each() is not None for each in decoded) <= 8
+    assert session.frame_of(1).result.instance.shape == (8, 9)      # it is decoded again
+    session.stop()
+    node.destroy_node()
 
 
 def test_what_is_a_thing_is_known_in_whatever_order_the_messages_come(ros) -> None:

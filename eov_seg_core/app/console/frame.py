@@ -7,10 +7,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+import io
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from eov_seg_core.results.result import PanopticResult, Segment
 from eov_seg_core.vocabulary import Vocabulary
@@ -19,6 +21,9 @@ RGB = npt.NDArray[np.uint8]
 MAX_SHOWN_PX = 1920
 """Long side in pixels of the pictures that are sent to the page."""
 _RUNNERS_UP = 3
+_REDUCED = ((4, cv2.IMREAD_REDUCED_COLOR_4), (2, cv2.IMREAD_REDUCED_COLOR_2),
+            (1, cv2.IMREAD_COLOR))
+"""How a JPEG is decoded in a fraction of its size, which is faster than to resize it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,8 +33,8 @@ class Frame:
     Attributes:
         number: Counts the frames of a session from 1.
         name: Of the picture, for people.
-        overlay: JPEG of the overlay.
-        find: Returns what was found; called at most once, when somebody asks.
+        overlay: JPEG of the overlay, which may be larger than what is sent to the page.
+        find: Returns what was found; called when somebody asks, and not again before `forget`.
         vocabulary: What was looked for; None: nothing.
         seconds: From the picture to the result; None: not known.
         plain: JPEG of the picture itself; None: it is not at hand.
@@ -49,6 +54,15 @@ class Frame:
     def result(self) -> PanopticResult:
         """What was found."""
         return self.find()
+
+    def forget(self) -> None:
+        """Free the memory of `result`; it is found again when somebody asks."""
+        self.__dict__.pop('result', None)
+
+    @cached_property
+    def shown(self) -> bytes:
+        """JPEG of the overlay, its long side at most `MAX_SHOWN_PX`."""
+        return shrunk_jpeg(self.overlay)
 
     def pixel(self, right: float, down: float) -> Pixel:
         """Say what is at a place.
@@ -118,3 +132,20 @@ def jpeg(rgb: RGB) -> bytes:
     """Return a picture as a JPEG, its long side at most `MAX_SHOWN_PX`."""
     _, data = cv2.imencode('.jpg', shrunk(rgb)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 85])
     return bytes(data)
+
+
+def shrunk_jpeg(data: bytes) -> bytes:
+    """Return a JPEG whose long side is at most `MAX_SHOWN_PX`; what is small or no JPEG, as it is.
+
+    Args:
+        data: As a node publishes it, in the size of its camera.
+    """
+    try:
+        long_side = max(Image.open(io.BytesIO(data), formats=('JPEG',)).size)
+    except (OSError, Image.DecompressionBombError):
+        return data
+    if long_side <= MAX_SHOWN_PX:
+        return data
+    how = next(how for factor, how in _REDUCED if long_side >= factor * MAX_SHOWN_PX)
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), how)
+    return data if picture is None else jpeg(np.asarray(picture[..., ::-1], np.uint8))

@@ -7,7 +7,7 @@ from __future__ import annotations
 import signal
 
 from fastapi import Response
-from nicegui import app, ui
+from nicegui import app, run, ui
 
 from eov_seg_core.app.console.files import outline
 from eov_seg_core.app.console.options import ServerAddress
@@ -40,8 +40,11 @@ def _add_routes(session: Session) -> None:
     @app.get('/frame/{view}')
     async def _frame(view: str, after: int = 0) -> Response:
         frame = await session.wait_for_frame(after)
-        picture = frame and (frame.plain if view == 'input' else frame.overlay)
-        if frame is None or picture is None:
+        if frame is None:
+            return Response(status_code=204)
+        # a large one takes a while
+        picture = frame.plain if view == 'input' else await run.io_bound(lambda: frame.shown)
+        if picture is None:
             return Response(status_code=204)
         return Response(picture, media_type='image/jpeg', headers={
             'cache-control': 'no-store', 'x-frame': str(frame.number)})

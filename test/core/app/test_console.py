@@ -13,12 +13,13 @@ from types import SimpleNamespace
 import zipfile
 
 import numpy as np
+from PIL import Image
 import pytest
 
 from eov_seg_core.app.console import local_session
 from eov_seg_core.app.console.command import usable_sources
 from eov_seg_core.app.console.files import archive, outline
-from eov_seg_core.app.console.frame import Frame, jpeg, MAX_SHOWN_PX
+from eov_seg_core.app.console.frame import Frame, jpeg, MAX_SHOWN_PX, shrunk_jpeg
 from eov_seg_core.app.console.local_session import LocalSession
 from eov_seg_core.app.console.memory import Extent, KnownObject, TopView, Viewer
 from eov_seg_core.app.console.words import Words
@@ -341,6 +342,21 @@ def test_large_pictures_are_sent_smaller_and_outlines_fit_them(session) -> None:
     assert (drawn.size, drawn.mode) == ((MAX_SHOWN_PX, 1080), 'RGBA')
     assert np.asarray(drawn)[:, :1000].any()
     assert not np.asarray(load_picture(outline(session.frame, 7), 'none')).any()
+
+
+@pytest.mark.parametrize(('size', 'expected'), [
+    ((3840, 2160), (MAX_SHOWN_PX, 1080)), ((2560, 1440), (MAX_SHOWN_PX, 1080)),
+    ((60, 8000), (14, MAX_SHOWN_PX)), ((1920, 1080), (1920, 1080)), ((1, 1), (1, 1))])
+def test_the_overlay_of_a_large_camera_is_sent_smaller(size, expected) -> None:
+    packed = io.BytesIO()
+    Image.new('RGB', size, (250, 10, 60)).save(packed, 'JPEG')
+    sent = load_picture(shrunk_jpeg(packed.getvalue()), 'sent')
+    assert sent.size == expected
+    assert np.abs(np.asarray(sent, int) - (250, 10, 60)).max() < 6
+    assert (sent.size == size) == (shrunk_jpeg(packed.getvalue()) == packed.getvalue())
+    half = packed.getvalue()[:300]
+    assert [shrunk_jpeg(data) for data in (b'', b'no picture', half[:20])] == [
+        b'', b'no picture', half[:20]]
 
 
 def test_colours_are_sent_in_the_right_order() -> None:

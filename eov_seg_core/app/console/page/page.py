@@ -7,6 +7,7 @@ What users and pictures give, words above all, is put on the page as text, never
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from nicegui import events, run, ui
@@ -36,6 +37,8 @@ _WAITING = {
     'empty': 'Waiting for the first picture', 'late': 'Waiting for the first picture',
     'busy': 'The first picture is being looked at.', 'error': 'There is no picture yet.'}
 _REFRESH_S = 0.25
+_REST = 2.0
+"""For so many times as long as labels were decoded the page rests: those of 4K take 0.3 s."""
 _SHOWN = 'return Number(document.querySelector(".stage .live").dataset.frame || 0)'
 
 
@@ -54,6 +57,7 @@ class Page:
         self._memory = MemoryPanel(session, self._segments.follow)
         self._facts = FactsPanel(session)
         self._revision = -1
+        self._rest_until_s = 0.0
         self._shown: Frame | None = None
         self._size = (0, 0)
         self._thresholds = session.thresholds
@@ -107,11 +111,14 @@ class Page:
 
     async def _refresh(self) -> None:
         self._words.refresh()
-        if self._revision == self._session.revision:
+        start_s = time.monotonic()
+        if self._revision == self._session.revision or start_s < self._rest_until_s:
             return
         self._revision, frame = self._session.revision, self._session.frame
         if frame is not None and frame is not self._shown:
             await run.io_bound(lambda: frame.result)    # a node's labels are decoded here
+            end_s = time.monotonic()
+            self._rest_until_s = end_s + _REST * (end_s - start_s)
         state = self._session.state
         self._status.set_text(_STATES[state])
         self._figures.set_text(self._figures_text(frame))
