@@ -20,7 +20,8 @@ import torch
 from torch import Tensor
 import torch.nn.functional as F
 
-from eov_seg_core.results.merge import postprocess, Thresholds
+from eov_seg_core.results.merge import postprocess
+from eov_seg_core.results.thresholds import Thresholds
 from eov_seg_core.vocabulary import Vocabulary
 
 PADDED, NETWORK = (640, 864), (640, 853)

@@ -32,9 +32,10 @@ from eov_seg_core.inference.runner import InferenceNetwork
 from eov_seg_core.inference.words import PreparedVocabulary, VocabularyEncoder
 from eov_seg_core.network.model import EOVSeg, Prediction
 from eov_seg_core.pretrained import fetch_published, load_pretrained
-from eov_seg_core.results.merge import postprocess, Thresholds
+from eov_seg_core.results.merge import postprocess
 from eov_seg_core.results.result import PanopticResult, RawResult
 from eov_seg_core.results.semantic import KeepSemantic, SemanticOrder
+from eov_seg_core.results.thresholds import Thresholds
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_core.weights.choice import Source
 

@@ -20,7 +20,7 @@ from eov_seg_core.app.console.frame import Frame
 from eov_seg_core.app.console.memory import Memory
 from eov_seg_core.app.console.session import note_of_unknown, Session
 from eov_seg_core.app.console.words import Mark, Words
-from eov_seg_core.results.merge import Thresholds
+from eov_seg_core.results.thresholds import Thresholds
 from eov_seg_core.vocabulary import Vocabulary
 from eov_seg_ros.console.assembly import ClassMap, found, same_names
 from eov_seg_ros.console.facts import in_sentences

@@ -8,7 +8,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from eov_seg_core.results.merge import postprocess, Thresholds
+from eov_seg_core.results.merge import postprocess
+from eov_seg_core.results.thresholds import Thresholds
 from eov_seg_core.vocabulary import Category, Vocabulary
 
 

@@ -106,6 +106,7 @@ def test_importing_the_core_does_not_import_torch(checkout) -> None:
 import sys
 import eov_seg_core
 import eov_seg_core.app.cli
+import eov_seg_core.app.console.session
 import eov_seg_core.tracking
 import eov_seg_core.vocabulary
 assert 'torch' not in sys.modules, 'importing eov_seg_core loads torch'

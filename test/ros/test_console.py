@@ -123,6 +123,12 @@ def test_words_that_the_node_never_learned_are_named_below_the_chips(page, clien
     wait_for(lambda: not page.text('.note'), 'the note stays')
 
 
+def test_the_page_of_a_node_needs_no_network(isolated) -> None:
+    subprocess.run([sys.executable, '-c', 'import sys, eov_seg_ros.console.node_session, '
+                    'eov_seg_core.app.console.server; sys.exit("torch" in sys.modules)'],
+                   env=isolated, timeout=60, check=True)
+
+
 def test_what_the_node_refuses_is_explained_where_it_was_typed(page) -> None:
     page.type(THINGS, 'unlabeled')
     wait_for(lambda: 'no class may be called' in page.text(REASON), 'no reason')

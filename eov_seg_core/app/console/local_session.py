@@ -19,8 +19,8 @@ from eov_seg_core.app.console.session import note_of_unknown, Session
 from eov_seg_core.app.console.words import Words
 from eov_seg_core.io.media import MediaError, Source
 from eov_seg_core.io.text import shortened
-from eov_seg_core.results.merge import Thresholds
 from eov_seg_core.results.result import PanopticResult
+from eov_seg_core.results.thresholds import Thresholds
 from eov_seg_core.segmenter import Segmenter
 from eov_seg_core.visualization import draw_overlay
 from eov_seg_core.vocabulary import Vocabulary

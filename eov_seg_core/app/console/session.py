@@ -18,7 +18,7 @@ import time
 from eov_seg_core.app.console.frame import Frame, RGB
 from eov_seg_core.app.console.memory import Memory
 from eov_seg_core.app.console.words import Words
-from eov_seg_core.results.merge import Thresholds
+from eov_seg_core.results.thresholds import Thresholds
 from eov_seg_core.vocabulary import Vocabulary
 
 _MOST_UNDO = 10

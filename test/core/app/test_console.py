@@ -25,8 +25,8 @@ from eov_seg_core.app.console.memory import Extent, KnownObject, TopView, Viewer
 from eov_seg_core.app.console.words import Words
 from eov_seg_core.io.coco.ids import rgb_to_ids
 from eov_seg_core.io.media import load_picture, MediaError, to_rgb
-from eov_seg_core.results.merge import Thresholds
 from eov_seg_core.results.result import PanopticResult, RawResult, Segment
+from eov_seg_core.results.thresholds import Thresholds
 from eov_seg_core.vocabulary import presets, Vocabulary
 from eov_seg_core.vocabulary.file import from_yaml
 

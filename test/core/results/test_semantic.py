@@ -11,8 +11,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from eov_seg_core.results.merge import postprocess, Thresholds
+from eov_seg_core.results.merge import postprocess
 from eov_seg_core.results.semantic import SemanticOrder
+from eov_seg_core.results.thresholds import Thresholds
 from eov_seg_core.vocabulary import Vocabulary
 
 

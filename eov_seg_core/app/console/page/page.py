@@ -21,7 +21,7 @@ from eov_seg_core.app.console.page.segment_list import SegmentList
 from eov_seg_core.app.console.page.style import CSS
 from eov_seg_core.app.console.page.word_panel import WordPanel
 from eov_seg_core.app.console.session import Session
-from eov_seg_core.results.merge import Thresholds
+from eov_seg_core.results.thresholds import Thresholds
 
 _STATES = {
     'absent': 'The node is not there', 'loading': 'Loading the network...',
