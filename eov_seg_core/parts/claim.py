@@ -36,9 +36,10 @@ def claim(folder: Path, name: str, key: Mapping[str, Any], meanings: Mapping[str
         if has_files:
             raise ValueError(f'{folder} holds files that are not of this command; choose another '
                              'folder')
-        (folder / WORK).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
         save_json(path, key)
     found = read_json(path)
     for what, meaning in meanings.items():
         if not isinstance(found, dict) or found.get(what) != key[what]:
             raise ValueError(f'{folder} holds {meaning}; choose another folder, or remove it')
+    (folder / WORK).mkdir(exist_ok=True)     # it may be removed between two runs

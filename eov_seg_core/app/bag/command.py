@@ -14,7 +14,7 @@ from tqdm import tqdm
 from eov_seg_core.app.bag.library import require_ray
 from eov_seg_core.app.bag.runner import absolute, BagJob, data_set_of, JobRunner, output_of
 from eov_seg_core.io.coco import write_instances
-from eov_seg_core.io.text import counted
+from eov_seg_core.io.text import counted, sentence
 from eov_seg_core.parts.work import WorkReport
 
 
@@ -79,7 +79,7 @@ def _label_here(job: BagJob, report_problem: Callable[[str], None]
                     total=labeller.frames, unit='frame', disable=None) as bar:
                 reports[path] = labeller.run(bar.update, report_problem)
         except (ValueError, OSError) as error:
-            report_problem(str(error))
+            report_problem(sentence(error))
             if job.is_strict:
                 break
     return reports

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import ray
 from tqdm import tqdm
 
+from eov_seg_core.io.text import sentence
 from eov_seg_core.parts.work import PartWork, WorkReport
 
 _OPEN, _FINISH = -1, -2
@@ -62,7 +63,7 @@ class _Worker:
                 answer.value = labeller.label(
                     task, lambda count: None, answer.problems.append)
         except Exception as error:  # noqa: BLE001  an error must not end the run of all others
-            answer.problems.append(str(error) or repr(error))
+            answer.problems.append(sentence(error))
         return answer
 
     def _opened(self, path: Path) -> PartWork:

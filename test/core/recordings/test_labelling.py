@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from pathlib import Path
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -210,6 +211,13 @@ def test_what_a_killed_process_leaves_is_removed_when_nobody_writes_any_more(tmp
     assert not unfinished.exists()
     assert not folder.exists()
     assert other.exists()
+
+
+def test_the_folder_for_work_may_be_removed(tmp_path) -> None:
+    bag, output = make_bag(tmp_path / 'in', 25), tmp_path / 'out'
+    label(bag, output)
+    shutil.rmtree(output / '.work')
+    assert label(bag, output).done == 25
 
 
 def start(bag: Path, output: Path) -> subprocess.Popen:
