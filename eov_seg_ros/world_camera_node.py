@@ -20,6 +20,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection3DArray, LabelInfo
 
+from eov_seg_core.app.arguments import ROOM_SIDE_PX
 from eov_seg_core.world import (
     camera_path,
     Frame,
@@ -40,8 +41,8 @@ from eov_seg_ros.space import truth
 SPECS = (
     Spec('rate_hz', 10.0, 'Images per second; fewer where rendering takes longer.',
          read_only=True, bounds=(0.1, 1000.0)),
-    Spec('width', 320, 'Width of the images in pixels.', read_only=True, bounds=(16, 4096)),
-    Spec('height', 240, 'Height of the images in pixels.', read_only=True, bounds=(16, 4096)),
+    Spec('width', 320, 'Width of the images in pixels.', read_only=True, bounds=ROOM_SIDE_PX),
+    Spec('height', 240, 'Height of the images in pixels.', read_only=True, bounds=ROOM_SIDE_PX),
     Spec('seed', 7, 'Which room.', read_only=True, bounds=(0, 999999)),
     Spec('path_seed', 0, 'Which way around the room.', read_only=True, bounds=(0, 999999)),
     Spec('path_frames', 120, 'Images of one way around; 1: the camera stands still.',

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 MOST_THREADS = 1024
 """Most threads, or processes, that an option may ask for."""
+ROOM_SIDE_PX = (16, 4096)
+"""Shortest and longest side of an image of the built-in world, `world_camera_node`'s too."""
 
 
 def add_words(parser: argparse.ArgumentParser) -> None:
@@ -93,8 +95,9 @@ def input_size(text: str) -> int:
 
 
 def room_side(text: str) -> int:
-    """Return a side of an image of the built-in world in pixels, as `world_camera_node` takes."""
-    return _whole(text, 16, 'of pixels in 16..4096', 4096)
+    """Return a side of an image of the built-in world in pixels."""
+    least, most = ROOM_SIDE_PX
+    return _whole(text, least, f'of pixels in {least}..{most}', most)
 
 
 def share(text: str) -> float:

@@ -33,6 +33,7 @@ from eov_seg_core.app.arguments import (
     report_note,
     report_problem,
     room_side,
+    ROOM_SIDE_PX,
     thread_count,
 )
 from eov_seg_core.app.bag import options as bag
@@ -156,8 +157,8 @@ def _add_benchmark(commands: Any) -> None:
     picture = parser.add_mutually_exclusive_group()
     picture.add_argument('--image', metavar='FILE', help='what to segment (a built-in room)')
     picture.add_argument('--size', type=room_side, nargs=2, default=(640, 480),
-                         metavar=('WIDTH', 'HEIGHT'),
-                         help='of the built-in room, 16 to 4096 each (640 480)')
+                         metavar=('WIDTH', 'HEIGHT'), help='of the built-in room, {} to {} each '
+                         '(640 480)'.format(*ROOM_SIDE_PX))
     parser.add_argument('--vocabulary', default='ade20k_150', metavar='NAME',
                         help='a preset or a YAML or list file (ade20k_150)')
     add_weights(parser)
