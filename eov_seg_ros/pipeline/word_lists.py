@@ -67,6 +67,12 @@ def lists_of_file(path: str) -> dict[str, list[str]]:
     lists: dict[str, list[str]] = {THINGS: [], STUFF: []}
     for category in categories:
         lists[THINGS if category.is_thing else STUFF].append(','.join(category.names))
+    try:
+        Vocabulary(lists[THINGS], lists[STUFF])
+    except ValueError as error:     # files may hold homonyms, parameters may not
+        raise ValueError(f'{FILE}: {path} gives one name to several categories; expected each '
+                         'name and synonym once, because it may stand for one class only; remove '
+                         'the others. Its content is not shown here') from error
     return lists
 
 

@@ -24,6 +24,8 @@ SECRET = 'sEcReT'
     ('tag.yaml', f'things:\n- !{SECRET} a\n', 'line 2 is'),
     ('twice.yaml', f'{SECRET}: 1\n{SECRET}: 2\n', 'line 2 is'),
     ('doubled.txt', f'stuff: {SECRET}\n{SECRET}\n', 'it is'),
+    ('homonyms.txt', f'{SECRET},a\n{SECRET},b\n', 'gives one name to several categories'),
+    ('homonyms.yaml', f'categories: [thing: "{SECRET}, a", thing: "{SECRET}, b"]', 'gives one'),
     ('binary', f'{SECRET}\0', 'null byte at byte 6'),
     ('empty', '', 'it is')])
 def test_a_refusal_says_where_and_quotes_nothing(tmp_path, name, content, where):
