@@ -167,9 +167,18 @@ class CocoWriter:
                              f'({error!r:.300}); it is not overwritten, choose another folder'
                              ) from error
         if categories != self._categories:
-            raise ValueError(f'{path} was made with another vocabulary of {len(categories)} '
-                             'categories, or with other synonyms of them; choose another folder '
-                             'or the same vocabulary')
+            raise ValueError(self._difference(path, categories))
+
+    def _difference(self, path: Path, categories: list[dict[str, Any]]) -> str:
+        """Say why the results of a folder cannot be added to, and what to do."""
+        without_synonyms = [{key: value for key, value in category.items() if key != 'synonyms'}
+                            for category in self._categories]
+        if categories == without_synonyms:
+            return (f'{path} names no synonyms: it was made without them, or by an older eov-seg, '
+                    'which did not write them down. Those of now may find other pixels; choose '
+                    'another folder, or remove the results in this one to make all of them again')
+        return (f'{path} was made with another vocabulary of {len(categories)} categories, or '
+                'with other synonyms of them; choose another folder or the same vocabulary')
 
 
 def _refuse_foreign(directory: Path) -> None:

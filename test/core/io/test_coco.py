@@ -184,6 +184,12 @@ def test_other_synonyms_are_not_resumed(tmp_path):
             CocoWriter(tmp_path, Vocabulary([other], ['floor']), resume=True)
 
 
+def test_results_that_name_no_synonyms_are_refused_with_what_to_do(tmp_path):
+    CocoWriter(tmp_path, Vocabulary(['chair'], ['floor'])).save()     # as an older version wrote
+    with pytest.raises(ValueError, match='names no synonyms: .*older eov-seg.*another folder'):
+        CocoWriter(tmp_path, Vocabulary(['chair,seat'], ['floor']), resume=True)
+
+
 def test_a_failed_write_leaves_nothing_behind(tmp_path):
     with pytest.raises(OSError, match='missing'):
         save_picture(tmp_path / 'missing' / 'a.png', np.zeros((2, 2, 3), np.uint8))
