@@ -129,16 +129,17 @@ class BagLabeller(PartWork):
             maker = LabelledPart(writer, self._source, self._messages, self._segmenter,
                                  self._options, self._session, self._chosen(pictures))
             self._fill(maker, start_ns, progress)
+        where = f'{self._output.name}, {part}'
         if self._is_strict:
             for (topic, reason), count in maker.failures.items():
-                raise ValueError(f'{topic}, {part}: {counted(count, "frame")} failed: {reason}; '
+                raise ValueError(f'{where}, {topic}: {counted(count, "frame")} failed: {reason}; '
                                  '"--on-error skip" labels the others')
         manifest: Manifest = maker.counts()
         manifest['messages'] = sum(writer.counts.values())
         for (topic, reason), count in maker.failures.items():
-            report_problem(f'{topic}, {part}: {counted(count, "frame")} failed: {reason}')
+            report_problem(f'{where}, {topic}: {counted(count, "frame")} failed: {reason}')
         for (topic, reason), count in maker.flat.items():
-            report_problem(f'{topic}, {part}: {counted(count, "frame")} without depth or place: '
+            report_problem(f'{where}, {topic}: {counted(count, "frame")} without depth or place: '
                            f'{reason}')
         if manifest['messages']:
             manifest |= self._keep(folder, part)

@@ -76,7 +76,7 @@ class Source:
                              f'{self._all_topics()}')
         self.count: int = sum(entry.msgcount for entry in self._connections)
         for topic in self.cameras:
-            if not any(entry.msgcount for entry in self._connections if entry.topic == topic):
+            if not self._has_messages(topic):
                 raise ValueError(f'{recording.path}: {topic} has no message')
         self.start_ns: int = recording.start_time
         self.end_ns: int = recording.end_time
@@ -92,8 +92,8 @@ class Source:
         if not images:
             raise ValueError(f'{self.path} has no {IMAGE} and no {COMPRESSED}; its topics are '
                              f'{self._all_topics() or "none"}')
-        pictures = [topic for topic in images if not self._is_depth(topic)] if images[1:] else (
-            images)
+        pictures = images if len(images) == 1 else [
+            topic for topic in images if self._has_messages(topic) and not self._is_depth(topic)]
         if len(pictures) != 1:
             raise ValueError(f'{self.path}: its image topics are {", ".join(images)}; choose with '
                              '--image-topic')
@@ -104,6 +104,9 @@ class Source:
                          for entry in self._recording.connections})
         rest = f' and {len(topics) - _MOST_NAMED} more' if topics[_MOST_NAMED:] else ''
         return ', '.join(topics[:_MOST_NAMED]) + rest
+
+    def _has_messages(self, topic: str) -> bool:
+        return any(entry.msgcount for entry in self._recording.connections if entry.topic == topic)
 
     def _is_depth(self, topic: str) -> bool:
         """Say whether the first message of a topic is of depth or labels."""

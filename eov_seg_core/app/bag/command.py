@@ -12,7 +12,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from eov_seg_core.app.bag.library import require_ray
-from eov_seg_core.app.bag.runner import absolute, BagJob, data_set_of, JobRunner, output_of
+from eov_seg_core.app.bag.runner import (
+    absolute,
+    BagJob,
+    data_set_of,
+    JobRunner,
+    name_of,
+    output_of,
+)
 from eov_seg_core.io.coco import write_instances
 from eov_seg_core.io.text import counted, sentence
 from eov_seg_core.parts.work import WorkReport
@@ -37,7 +44,7 @@ def label_bags(job: BagJob, report_problem: Callable[[str], None],
         ValueError: An option is wrong, or weights or vocabulary cannot be used.
         RuntimeError: A library is missing.
     """
-    names = Counter(Path(path).resolve().stem for path in job.inputs)
+    names = Counter(name_of(Path(path)) for path in job.inputs)
     equal = sorted(name for name, count in names.items() if count > 1)
     if equal:
         raise ValueError(f'several recordings are called {", ".join(equal)}, and would share a '

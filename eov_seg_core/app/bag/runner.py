@@ -96,4 +96,10 @@ def data_set_of(job: BagJob) -> DataSet | None:
 
 def output_of(job: BagJob, path: Path) -> Path:
     """Return the folder for the labels of a recording."""
-    return Path(job.output) / path.resolve().stem
+    return Path(job.output) / name_of(path)
+
+
+def name_of(path: Path) -> str:
+    """Return the name of a recording; only a file has an ending that is left out."""
+    path = path.resolve()
+    return path.name if path.is_dir() else path.stem

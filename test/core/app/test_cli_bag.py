@@ -19,7 +19,7 @@ def run(*arguments) -> int:
 
 
 def test_two_recordings_with_the_network(tmp_path, capsys) -> None:
-    bags = [make_bag(tmp_path / name, 3) for name in ('monday', 'tuesday')]
+    bags = [make_bag(tmp_path / name, 3) for name in ('monday', 'at.10.05', 'at.10.06', 'tuesday')]
     arguments = [*bags, '-o', tmp_path / 'out', '--checkpoint', make_checkpoint(tmp_path)]
     assert run(*arguments) == 0
     assert 'tuesday: 3 frames = 3 done + 0 failed + 0 skipped (3 done now)' in \
@@ -27,6 +27,7 @@ def test_two_recordings_with_the_network(tmp_path, capsys) -> None:
     with Reader(tmp_path / 'out' / 'monday') as reader:
         assert {entry.topic: entry.msgcount for entry in reader.connections} == {
             '/eov_seg/label_info': 1, '/eov_seg/panoptic': 3, '/eov_seg/detections': 3}
+    assert (tmp_path / 'out' / 'at.10.06' / 'metadata.yaml').exists()
     assert run(*arguments) == 0
     assert '(0 done now)' in capsys.readouterr().out
 

@@ -18,8 +18,8 @@ from mcap.reader import make_reader
 import numpy as np
 import pytest
 from rosbags.interfaces import QosDurability
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader
-from rosbags.typesys import Stores
+from rosbags.rosbag2 import CompressionFormat, CompressionMode, Reader, Writer
+from rosbags.typesys import get_typestore, Stores
 
 from eov_seg_core.io.files import held
 from eov_seg_core.recordings.messages import MessageWriter
@@ -113,7 +113,8 @@ def test_frames_that_cannot_be_decoded_are_counted_and_told(tmp_path) -> None:
     report = label(make_bag(tmp_path / 'in', 12, broken=(3, 11)), tmp_path / 'out',
                    problems=problems)
     assert (report.done, report.failed, len(problems)) == (10, 2, 2)
-    assert 'part_00000: 1 frame failed: the message is no sensor_msgs/msg/Image' in problems[0]
+    assert problems[0].startswith(
+        'out, part_00000, /cam/image_raw: 1 frame failed: the message is no sensor_msgs/msg/Image')
 
 
 def test_a_part_and_a_bag_without_a_good_frame_have_no_file(tmp_path) -> None:
@@ -137,6 +138,18 @@ def test_images_that_a_rate_leaves_out_are_not_decoded(tmp_path, monkeypatch) ->
         decoded.append(message), decode(self, message, limit))[1])
     report = label(make_bag(tmp_path / 'in', 20), tmp_path / 'out', rate_hz=2)
     assert 0 < len(decoded) == report.done < 20
+
+
+def test_a_topic_without_messages_is_not_meant(tmp_path) -> None:
+    types = get_typestore(Stores.ROS2_JAZZY)
+    bag = make_bag(tmp_path / 'in', 2)
+    with Reader(bag) as reader, Writer(tmp_path / 'two', version=9) as writer:
+        entry, = reader.connections
+        cam, _ = (writer.add_connection(topic, entry.msgtype, typestore=types)
+                  for topic in ('/cam/image_raw', '/back/image'))
+        for _, log_ns, data in reader.messages():
+            writer.write(cam, log_ns, data)
+    assert label(tmp_path / 'two', tmp_path / 'out').done == 2
 
 
 def test_topics_and_recordings_that_cannot_be_meant_are_refused(tmp_path) -> None:
