@@ -82,14 +82,22 @@ def replacing(path: Path) -> Iterator[Path]:
     # a short name of its own: the target's may be as long as the file system takes
     temporary = path.with_name(f'.{secrets.token_hex(8)}.tmp')
     try:
-        yield temporary
-        temporary.replace(path)
+        with naming(path):
+            yield temporary
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Name a file in errors of the system that name none, as that of a full disk."""
+    try:
+        yield
     except OSError as error:
         if error.errno is None or error.filename is not None:
             raise
-        raise OSError(error.errno, error.strerror, str(path)) from error    # of a full disk
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def replace_file(path: Path, content: bytes) -> None:

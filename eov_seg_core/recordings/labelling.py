@@ -15,13 +15,12 @@ from pathlib import Path
 import shutil
 from typing import Any, TYPE_CHECKING
 
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
-
 from eov_seg_core.io.files import save_json
 from eov_seg_core.io.text import counted
 from eov_seg_core.parts.claim import claim, WORK
 from eov_seg_core.parts.work import Manifest, MOST_PARTS, PartWork, WorkReport
 from eov_seg_core.recordings.dataset import DataSet, PartPictures
+from eov_seg_core.recordings.files.writing import BagWriter
 from eov_seg_core.recordings.messages import MessageWriter
 from eov_seg_core.recordings.metadata import read_metadata, write_metadata
 from eov_seg_core.recordings.options import LabelOptions
@@ -121,11 +120,7 @@ class BagLabeller(PartWork):
         shutil.rmtree(folder, ignore_errors=True)   # of a process that was killed
         pictures = self._data_set.writer() if self._data_set is not None else None
         start_ns = self._source.start_ns + index * self._part_ns
-        writer = Writer(folder, version=self._options.bag_version,
-                        storage_plugin=StoragePlugin[self._options.storage.upper()])
-        if self._options.storage == 'mcap':
-            writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-        with writer:
+        with BagWriter(folder, self._options.storage, self._options.bag_version) as writer:
             maker = LabelledPart(writer, self._source, self._messages, self._segmenter,
                                  self._options, self._session, self._chosen(pictures))
             self._fill(maker, start_ns, progress)

@@ -4,17 +4,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+import shutil
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from scipy.spatial.transform import Rotation
 
+from eov_seg_core.recordings.files.writing import BagWriter
 from eov_seg_core.recordings.quality_of_service import node_qos
 from eov_seg_core.recordings.source import IMAGE, image_typestore
-from eov_seg_core.world import Camera, camera_path, generate_scene, render
+from eov_seg_core.world import Camera, camera_path, generate_scene, render, Scene
 
 CAMERA_FRAME, OPTICAL_FRAME, WORLD_FRAME = 'camera_link', 'camera_optical_frame', 'odom'
 RATE_HZ = 10
@@ -61,26 +63,32 @@ def write_sample(path: Path, seconds: float = 3.0, seed: int = 7, width: int = 3
         raise ValueError(f'{path} is there already; choose another folder, or remove it')
     scene = generate_scene(seed)
     cameras = camera_path(scene, round(_LAP_S * RATE_HZ), width=width, height=height)
-    writer = Writer(path, version=9, storage_plugin=StoragePlugin.MCAP)
-    writer.set_compression(CompressionMode.STORAGE, CompressionFormat.ZSTD)
-    with writer:
-        types = image_typestore()
-        connections = {
-            topic: writer.add_connection(
-                topic, kind, typestore=types,
-                offered_qos_profiles=[node_qos(is_latched=topic == '/tf_static')])
-            for topic, kind in _TOPICS.items()}
-        maker = _Messages(types.types)
-        for number in range(frames):
-            camera = cameras[number % len(cameras)]
-            view = render(scene, camera, noise_seed=number)
-            stamp_ns = _START_NS + number * 10**9 // RATE_HZ
-            for topic, message in maker.of(
-                    camera, view.rgb, view.depth, stamp_ns).items():
-                if topic != '/tf_static' or not number:
-                    data = types.serialize_cdr(message, _TOPICS[topic])
-                    writer.write(connections[topic], stamp_ns + _DELAY_NS, data)
+    try:
+        with BagWriter(path) as writer:
+            _write_messages(writer, scene, cameras, frames)
+    except BaseException:   # also Ctrl-C; half of a recording would be in the way of the next try
+        shutil.rmtree(path, ignore_errors=True)
+        raise
     return frames
+
+
+def _write_messages(writer: BagWriter, scene: Scene, cameras: Sequence[Camera], frames: int
+                    ) -> None:
+    types = image_typestore()
+    connections = {
+        topic: writer.add_connection(
+            topic, kind, typestore=types,
+            offered_qos_profiles=[node_qos(is_latched=topic == '/tf_static')])
+        for topic, kind in _TOPICS.items()}
+    maker = _Messages(types.types)
+    for number in range(frames):
+        camera = cameras[number % len(cameras)]
+        view = render(scene, camera, noise_seed=number)
+        stamp_ns = _START_NS + number * 10**9 // RATE_HZ
+        for topic, message in maker.of(camera, view.rgb, view.depth, stamp_ns).items():
+            if topic != '/tf_static' or not number:
+                data = types.serialize_cdr(message, _TOPICS[topic])
+                writer.write(connections[topic], stamp_ns + _DELAY_NS, data)
 
 
 class _Messages:

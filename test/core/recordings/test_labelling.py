@@ -8,9 +8,11 @@ from pathlib import Path
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from unittest.mock import Mock
 
 import bag_case
 from bag_case import label, make_bag, START_NS, STEP_NS, StripSegmenter, visible
@@ -224,6 +226,19 @@ def test_what_a_killed_process_leaves_is_removed_when_nobody_writes_any_more(tmp
     assert not unfinished.exists()
     assert not folder.exists()
     assert other.exists()
+
+
+@pytest.mark.parametrize(('storage', 'error'), [
+    ('mcap', OSError(28, 'No space left on device')),
+    ('sqlite3', sqlite3.OperationalError('database or disk is full'))])
+def test_a_full_disk_is_said_with_what_was_written(tmp_path, monkeypatch, storage, error) -> None:
+    bag = make_bag(tmp_path / 'in', 3)
+    monkeypatch.setattr(Writer, 'write', Mock(side_effect=error))
+    with pytest.raises(OSError, match='part_00000') as raised:
+        label(bag, tmp_path / 'out', storage=storage)
+    assert error.args[-1] in str(raised.value)
+    monkeypatch.undo()
+    assert label(bag, tmp_path / 'out', storage=storage).done == 3
 
 
 def test_the_folder_for_work_may_be_removed(tmp_path) -> None:

@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from unittest.mock import Mock
+
 from bag_case import label, visible
 import numpy as np
 import pytest
 from rosbags.interfaces import QosDurability
-from rosbags.rosbag2 import Reader
+from rosbags.rosbag2 import Reader, Writer
 
 from eov_seg_core.app.cli import main
 from eov_seg_core.geometry.pose import as_matrix
@@ -23,6 +25,16 @@ def bag(tmp_path_factory):
     path = tmp_path_factory.mktemp('sample') / 'sample'
     assert write_sample(path, seconds=0.3, width=32, height=24) == 3
     return path
+
+
+def test_a_sample_that_cannot_be_written_is_said_and_leaves_nothing(tmp_path, monkeypatch, capsys
+                                                                    ) -> None:
+    write = Mock(side_effect=[None, OSError(28, 'No space left on device')])
+    monkeypatch.setattr(Writer, 'write', write)
+    assert main(['bag-sample', str(tmp_path / 'rec'), '--size', '32', '24']) == 2
+    assert capsys.readouterr().err == (
+        f'eov-seg: error: {tmp_path / "rec"}: No space left on device\n')
+    assert not list(tmp_path.iterdir())
 
 
 def messages(bag, topic):
@@ -80,7 +92,7 @@ def test_depth_is_not_taken_for_pictures(bag, tmp_path) -> None:
 def test_the_command_writes_it_once(tmp_path, capsys) -> None:
     arguments = ['bag-sample', str(tmp_path / 'a'), '--seconds', '0.1', '--size', '16', '16']
     assert main(arguments) == 0
-    assert 'a: 1 images' in capsys.readouterr().out
+    assert 'a: 1 image' in capsys.readouterr().out
     assert main(arguments) == 2
     assert 'is there already' in capsys.readouterr().err
     for seconds in ('0', '0.04', '-1', 'nan', 'inf', '1e12'):
