@@ -13,7 +13,8 @@ One tracker follows one camera; cameras whose poses are in one map may share a m
 """
 
 from eov_seg_core.tracking.identities import Identities, Named
-from eov_seg_core.tracking.memory import ObjectMemory, RememberedObject
+from eov_seg_core.tracking.mapped import RememberedObject
+from eov_seg_core.tracking.memory import ObjectMemory
 from eov_seg_core.tracking.options import TrackingOptions
 from eov_seg_core.tracking.tracker import TrackedFrame, Tracker
 

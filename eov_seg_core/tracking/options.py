@@ -22,6 +22,8 @@ class TrackingOptions:
         memory_s: How long an object is remembered that is not seen.
         missing_after: Looks at the free place of an object before it is missing.
         min_hits: Frames before an object is confirmed.
+        min_seen_part: Part of the frames with its surface in view in which it must have been
+            segmented, 0..1; 0 asks for none.
 
     Raises:
         ValueError: A value is out of its range.
@@ -37,9 +39,11 @@ class TrackingOptions:
     memory_s: float = 600.0
     missing_after: int = 5
     min_hits: int = 3
+    min_seen_part: float = 0.25
 
     def __post_init__(self) -> None:
-        most = {'track_iou': 1.0, 'track_iou_2d': 1.0, 'other_class_iou': 1.0, 'reid_gate_m': 5.0}
+        most = {'track_iou': 1.0, 'track_iou_2d': 1.0, 'other_class_iou': 1.0, 'reid_gate_m': 5.0,
+                'min_seen_part': 1.0}
         for field in fields(self):
             value, least = getattr(self, field.name), int(field.type == 'int')
             largest = most.get(field.name, 1e6)

@@ -22,7 +22,8 @@ from eov_seg_core.geometry.pose import as_matrix
 from eov_seg_core.results.result import check_result, look_up, PanopticResult, Segment
 from eov_seg_core.tracking.association import assign, box_overlaps, overlaps, Scores
 from eov_seg_core.tracking.identity import ClassVotes
-from eov_seg_core.tracking.memory import MappedObject, ObjectMemory
+from eov_seg_core.tracking.mapped import MappedObject
+from eov_seg_core.tracking.memory import ObjectMemory
 from eov_seg_core.tracking.motion import Space
 from eov_seg_core.tracking.options import TrackingOptions
 from eov_seg_core.tracking.picture import (
@@ -306,7 +307,7 @@ class Tracker:
                 seen.votes.add(item.name, max(item.score, 1e-3), stamp_s)
         found = {track_ids[number] for number in views}
         merged = self.memory.end_frame(found, space.depth_m, space.camera, space.camera_in_map,
-                                       stamp_s)
+                                       stamp_s, segmented=track_ids.values())
         for new, old in merged.items():
             for number, track_id in track_ids.items():
                 if track_id == new:

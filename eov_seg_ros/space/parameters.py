@@ -89,6 +89,9 @@ class SpaceParameters:
     min_hits: int = parameter(
         3, 'Frames that show an object before it is in `~/objects`.', read_only=True,
         bounds=(1, 100))
+    min_seen_part: float = parameter(
+        0.25, 'Part of the frames with its surface in view in which an object must have been '
+        'segmented to be in `~/objects`; 0 asks for none.', read_only=True, bounds=(0.0, 1.0))
     memory_file: str = parameter(
         '', 'JSON file that keeps the memory from one run to the next: read at configure, written '
         'once a minute and at deactivate. Empty: none.', read_only=True)
@@ -137,7 +140,8 @@ class SpaceParameters:
             self.track_iou, self.track_iou_2d, track_lost_s=self.track_lost_s,
             reset_gap_s=self.reset_gap_s, reid_gate_m=self.reid_gate_m,
             class_memory_s=self.class_memory_s, memory_s=self.memory_s or self.track_lost_s,
-            missing_after=self.missing_after, min_hits=self.min_hits)
+            missing_after=self.missing_after, min_hits=self.min_hits,
+            min_seen_part=self.min_seen_part)
 
     @cached_property
     def box_options(self) -> BoxOptions:

@@ -20,12 +20,14 @@ def view(box: Box, is_cut: bool = False) -> SegmentBox:
     return SegmentBox(box, box.from_own_axes(grid * box.size), is_cut)
 
 
-def show(memory: ObjectMemory, stamp_s: float, depth_m=WALL, **seen) -> dict[int, int]:
+def show(memory: ObjectMemory, stamp_s: float, depth_m=WALL, segmented=(), pose=LEVEL_CAMERA,
+         **seen) -> dict[int, int]:
     """One frame: name_id=box."""
     numbers = []
     for key, box in seen.items():
         name, number = key.split('_')
-        item = memory.see(int(number), view(box), 100, LEVEL_CAMERA, stamp_s)
+        item = memory.see(int(number), view(box), 100, pose, stamp_s)
         item.votes.add(name, 1.0, stamp_s)
         numbers.append(int(number))
-    return memory.end_frame(numbers, depth_m, CAMERA, LEVEL_CAMERA, stamp_s)
+    return memory.end_frame(numbers, depth_m, CAMERA, pose, stamp_s,
+                            segmented=segmented)

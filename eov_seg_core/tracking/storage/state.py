@@ -19,11 +19,20 @@ import numpy.typing as npt
 
 from eov_seg_core.geometry import Box, CameraModel
 from eov_seg_core.io.files import replacing
-from eov_seg_core.tracking import identity, memory, motion, options, picture, points, tracker
+from eov_seg_core.tracking import (
+    identity,
+    mapped,
+    memory,
+    motion,
+    options,
+    picture,
+    points,
+    tracker,
+)
 from eov_seg_core.tracking.identities import Identities
 
 _CLASSES: dict[str, type] = {kind.__name__: kind for kind in (
-    Box, CameraModel, Identities, identity.ClassVotes, identity.IdPool, memory.MappedObject,
+    Box, CameraModel, Identities, identity.ClassVotes, identity.IdPool, mapped.MappedObject,
     memory.ObjectMemory, motion.Space, options.TrackingOptions, picture.Picture,
     points.ObjectPoints, tracker.Track, tracker.Tracker)}
 _GRAPH = 'graph'    # name of the array with the text; the others are called 0, 1, ...

@@ -9,7 +9,7 @@ import pytest
 from eov_seg_core.geometry import Box, LEVEL_CAMERA
 from eov_seg_core.tracking import memory as memory_module
 from eov_seg_core.tracking import ObjectMemory, TrackingOptions
-from eov_seg_core.tracking.memory import free_space
+from eov_seg_core.tracking.memory import compare_depth
 
 
 def state(memory: ObjectMemory, name: str = 'cup') -> str | None:
@@ -66,7 +66,7 @@ def test_a_free_place_is_missing_after_five_looks(memory) -> None:
     np.full_like(WALL, 2.1),                                # not clearly behind
 ])
 def test_no_other_look_is_evidence(memory, depth_m) -> None:
-    for look in range(10):
+    for look in range(8):
         show(memory, 3. + look, depth_m, box_2=ELSEWHERE)
     assert state(memory) == 'remembered'
 
@@ -81,13 +81,87 @@ def test_free_places_are_those_of_a_loop() -> None:
     dice = np.random.default_rng(0)
     depth_m = dice.uniform(.5, 6, (120, 160)).astype(np.float32)
     points = dice.uniform((-3, -2, -1), (3, 2, 6), (500, 3))
-    free = free_space(points, depth_m, CAMERA)
-    for (x, y, z), found in zip(points, free):
+    free, surface = compare_depth(points, depth_m, CAMERA)
+    for (x, y, z), is_free, is_surface in zip(points, free, surface):
         column, row = 115 * x / z + 79.5, 115 * y / z + 59.5
-        expected = (0 < z < 5 and 2.5 <= column <= 156.5 and 2.5 <= row <= 116.5
-                    and depth_m[round(row), round(column)] > z + .1 + .02 * z)
-        assert found == expected
+        is_in_view = 0 < z < 5 and 2.5 <= column <= 156.5 and 2.5 <= row <= 116.5
+        behind_m = depth_m[round(row), round(column)] - z if is_in_view else np.nan
+        assert is_free == (behind_m > .1 + .02 * z)
+        assert is_surface == (abs(behind_m) <= .1 + .02 * z)
     assert free.any()
+    assert surface.any()
+
+
+CUP_IN_VIEW = np.full_like(WALL, 2.0)
+
+
+def test_an_object_that_few_of_its_looks_showed_is_not_believed(memory) -> None:
+    for look in range(9):       # 3 of 12 frames
+        show(memory, 3. + look, CUP_IN_VIEW, box_2=ELSEWHERE)
+    assert state(memory) == 'remembered'
+    show(memory, 12., CUP_IN_VIEW, box_2=ELSEWHERE)
+    assert state(memory) is None
+    assert state(memory, 'box') == 'visible'
+    show(memory, 13., CUP_IN_VIEW, box_2=ELSEWHERE, cup_1=CUP)
+    assert state(memory) == 'visible'
+
+
+def test_a_part_of_zero_believes_everything() -> None:
+    memory = ObjectMemory(TrackingOptions(min_seen_part=0))
+    for stamp_s in range(3):
+        show(memory, stamp_s, cup_1=CUP)
+    for look in range(100):
+        show(memory, 3. + look, CUP_IN_VIEW, box_2=ELSEWHERE)
+    assert state(memory) == 'remembered'
+
+
+FARTHER = LEVEL_CAMERA.copy()
+FARTHER[0, 3] = -.8     # 2.8 m from the cup, which was seen from 2 m
+
+
+@pytest.mark.parametrize('frame', [
+    {'depth_m': np.full_like(WALL, 1.0)},       # hidden
+    {'depth_m': np.full_like(WALL, np.nan)},
+    {'depth_m': np.where(np.arange(160) < 76, CUP_IN_VIEW, 1.0).astype(np.float32)},
+    {'depth_m': CUP_IN_VIEW, 'segmented': [1]},     # in the image, but without a place
+    {'depth_m': np.full_like(WALL, 2.8), 'pose': FARTHER},
+], ids=['hidden', 'unknown', 'half hidden', 'without a place', 'farther'])
+def test_what_could_not_be_seen_is_not_missed(memory, frame) -> None:
+    for look in range(20):
+        show(memory, 3. + look, box_2=ELSEWHERE, **frame)
+    assert state(memory) == 'remembered'
+
+
+def test_a_name_that_is_not_looked_for_is_not_missed(memory) -> None:
+    memory.keep_names(['box'])
+    for look in range(20):
+        show(memory, 3. + look, CUP_IN_VIEW, box_2=ELSEWHERE)
+    show(memory, 23., CUP_IN_VIEW, cup_1=CUP)
+    assert state(memory) == 'visible'
+
+
+def test_while_another_id_was_seen_at_its_place_an_object_was_not_missed(memory) -> None:
+    for look in range(10):
+        show(memory, 3. + look, CUP_IN_VIEW, cup_1=CUP, box_2=ELSEWHERE)
+    for look in range(30):
+        box = Box((2., .5, 0), CUP.size)    # at first beside it
+        show(memory, 13. + look, CUP_IN_VIEW, cup_7=box)
+    assert show(memory, 43., CUP_IN_VIEW, cup_7=CUP) == {7: 1}
+    assert state(memory) == 'visible'
+    stored = ObjectMemory()
+    stored.restore(memory.as_plain())
+    assert stored.as_plain() == memory.as_plain()
+
+
+def test_a_stored_memory_of_before_misses_nothing(memory) -> None:
+    plain = memory.as_plain()
+    for item in plain['objects']:
+        del item['misses'], item['farthest_m']
+    stored = ObjectMemory()
+    stored.restore(plain)
+    for look in range(20):
+        show(stored, 3. + look, CUP_IN_VIEW, box_2=ELSEWHERE)
+    assert state(stored) == 'remembered'
 
 
 def test_an_object_that_was_moved_starts_anew(memory) -> None:
