@@ -94,6 +94,11 @@ def input_size(text: str) -> int:
                   MAX_INPUT_SIZE)
 
 
+def port(text: str) -> int:
+    """Return a TCP port."""
+    return _whole(text, 1, 'in 1..65535', 65535)
+
+
 def room_side(text: str) -> int:
     """Return a side of an image of the built-in world in pixels."""
     least, most = ROOM_SIDE_PX

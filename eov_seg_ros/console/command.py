@@ -15,6 +15,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from eov_seg_core.app.console.options import add_page_options, ServerAddress
 from eov_seg_ros.console.node_session import NodeSession
+from eov_seg_ros.process.arguments import node_name, parse_options
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -26,9 +27,9 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 1 if the page cannot be served.
     """
-    words = list(sys.argv[1:] if args is None else args)
-    rclpy.init(args=words, signal_handler_options=SignalHandlerOptions.NO)
-    options = _parser().parse_args(rclpy.utilities.remove_ros_args(['console', *words])[1:])
+    command_line = ['console', *(sys.argv[1:] if args is None else args)]
+    options = parse_options(_parser(), command_line)
+    rclpy.init(args=command_line, signal_handler_options=SignalHandlerOptions.NO)
     if importlib.util.find_spec('nicegui') is None:
         sys.stderr.write("the console needs NiceGUI: pip install 'nicegui>=3.14,<4'\n")
         return 1
@@ -59,7 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         'console', description='Serve a page that shows what the node publishes and sets its '
         'words; see docs/console.md.')
-    parser.add_argument('--node', default='eov_seg', metavar='NAME',
+    parser.add_argument('--node', type=node_name, default='eov_seg', metavar='NAME',
                         help='the node that segments, in the namespace of this one or from / on '
                              '(eov_seg)')
     add_page_options(parser)

@@ -13,12 +13,12 @@ import sys
 import rclpy
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from rclpy.utilities import remove_ros_args
 
 from eov_seg_core.io.text import printable
 from eov_seg_ros.find.answer import Found
 from eov_seg_ros.find.client import FindError, MemoryClient
 from eov_seg_ros.find.search import ask
+from eov_seg_ros.process.arguments import node_name, parse_options
 from eov_seg_ros.process.run import interrupted_once
 
 FOUND, NOT_FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
@@ -33,7 +33,7 @@ def main(args: Sequence[str] | None = None) -> int:
         args: The command line with its program; None: the process's.
     """
     command_line = sys.argv if args is None else list(args)
-    options = _parser().parse_args(remove_ros_args(command_line)[1:])
+    options = parse_options(_parser(), command_line)
     with interrupted_once():    # the words must be given back
         return _find(command_line, options)
 
@@ -65,7 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('--goal', metavar='TOPIC', help='send the place from which the object was '
                         'seen best there, as geometry_msgs/PoseStamped')
     parser.add_argument('--json', action='store_true', help='print JSON')
-    parser.add_argument('--node', default='/eov_seg', help='the segmentation node (/eov_seg)')
+    parser.add_argument('--node', type=node_name, default='/eov_seg', metavar='NAME',
+                        help='the segmentation node (/eov_seg)')
     return parser
 
 

@@ -1,10 +1,12 @@
 # Copyright 2026 The eov_seg_ros authors
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes take ROS arguments only; what ROS would ignore in silence is refused here."""
+"""Command lines with ROS arguments: what is wrong in them ends the process with one line."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+import re
 import sys
 
 from rclpy.utilities import remove_ros_args
@@ -29,3 +31,27 @@ def refuse_other_arguments(program: str, description: str) -> None:
     except RuntimeError:    # a ROS argument is wrong, which `run_node` says
         return
     parser.parse_args(others)
+
+
+def parse_options(parser: argparse.ArgumentParser, command_line: Sequence[str]
+                  ) -> argparse.Namespace:
+    """Return the options among ROS arguments; ends the process with status 2 if one is wrong.
+
+    Args:
+        parser: Of the options.
+        command_line: With the program.
+    """
+    try:
+        others = remove_ros_args(list(command_line))[1:]
+    except RuntimeError as error:
+        parser.error(f'what stands after --ros-args is wrong: {error}; expected for example '
+                     '-p NAME:=VALUE or -r FROM:=TO')
+    return parser.parse_args(others)
+
+
+def node_name(text: str) -> str:
+    """Return the name of a node, `eov_seg` or `/robot/eov_seg`, for `argparse`."""
+    if len(text) > 200 or not re.fullmatch(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', text, re.ASCII):
+        raise argparse.ArgumentTypeError(
+            f'expected the name of a node such as eov_seg or /robot/eov_seg, got {text!r:.80}')
+    return text

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+import errno
 import re
 import secrets
 import socket
 
+from eov_seg_core.app.arguments import port
 from eov_seg_core.app.console.security import LOOPBACK
 
 _ALL = ('0.0.0.0', '::')    # addresses to listen at that no browser can open
@@ -48,10 +50,8 @@ class ServerAddress:
             try:
                 probe.bind((self.host, self.port))
             except OSError as error:
-                raise ValueError(
-                    f'the page cannot be at {self.host}, port {self.port}: {error.strerror}; '
-                    'another console may be open there: look at it, or give this one another port '
-                    'with --port') from error
+                raise ValueError(f'the page cannot be at {self.host}, port {self.port}: '
+                                 f'{error.strerror}; {_advice(error)}') from error
 
     @property
     def url(self) -> str:
@@ -59,6 +59,16 @@ class ServerAddress:
         name = socket.gethostname() if self.host in _ALL else self.host
         host = f'[{name}]' if ':' in name else name
         return f'http://{host}:{self.port}/' + (f'?token={self.token}' if self.token else '')
+
+
+def _advice(error: OSError) -> str:
+    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+        return ('give an address of this machine with --host; 0.0.0.0 is all of them, and without '
+                '--host it is 127.0.0.1')
+    if error.errno == errno.EACCES:
+        return 'ports below 1024 are for the system: give another one with --port'
+    return ('another console may be open there: look at it, or give this one another port with '
+            '--port')
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -76,16 +86,9 @@ def add_page_options(parser: argparse.ArgumentParser) -> None:
     page.add_argument('--host', default='127.0.0.1', metavar='ADDRESS',
                       help='where to listen; any other than this machine needs a token, which is '
                            'made and printed if none is given (127.0.0.1)')
-    page.add_argument('--port', type=_port, default=8080, metavar='N', help='(8080)')
+    page.add_argument('--port', type=port, default=8080, metavar='N', help='(8080)')
     page.add_argument('--token', type=_token, help='secret that opens the page')
     page.add_argument('--no-browser', action='store_true', help='do not open the page')
-
-
-def _port(text: str) -> int:
-    value = int(text)
-    if not 0 < value < 65536:
-        raise argparse.ArgumentTypeError(f'expected 1 to 65535, got {value}')
-    return value
 
 
 def _token(text: str) -> str:

@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import socket
 
 import pytest
 
-from eov_seg_core.app.console.options import ServerAddress
+from eov_seg_core.app.console.options import add_page_options, ServerAddress
 from eov_seg_core.app.console.security import Guard, MAX_UPLOAD_BYTES
 
 HOST = (b'host', b'127.0.0.1:8080')
@@ -30,8 +31,21 @@ def test_a_port_that_is_taken_is_told_before_the_page_is_promised(host: str) -> 
         with pytest.raises(ValueError, match=f'at {host}, port {taken.port}: .*with --port'):
             taken.check()
     taken.check()
-    with pytest.raises(ValueError, match='at no-such-host.invalid'):
-        ServerAddress('no-such-host.invalid', taken.port).check()
+
+
+@pytest.mark.parametrize('host', ['no-such-host.invalid', '999.1.1.1', '192.0.2.1', '2001:db8::1'])
+def test_an_address_of_no_part_of_this_machine_is_told_with_what_to_give(host: str) -> None:
+    with pytest.raises(ValueError, match=f'at {host}, port 8080: .*an address of this machine'):
+        ServerAddress(host, 8080).check()
+
+
+@pytest.mark.parametrize('port', ['abc', '0', '99999', '80.5', ''])
+def test_what_is_no_port_is_told_in_words(port: str, capsys) -> None:
+    parser = argparse.ArgumentParser()
+    add_page_options(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(['--port', port])
+    assert f"--port: expected a whole number in 1..65535, got '{port}'" in capsys.readouterr().err
 
 
 def ask(*headers, token=None, method='GET', kind='http', query=b''):
