@@ -64,8 +64,9 @@ def check_target(path: Path) -> None:
             raise IsADirectoryError(f'{path} cannot be written, because it is a folder; name a '
                                     'file in it')
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise PermissionError(f'{path} cannot be written: you may not write to {path.parent}; '
-                              'change its permissions, or choose another folder')
+        raise PermissionError(f'{path} cannot be written: you may not write to {path.parent}, '
+                              'by its permissions or because its file system is read-only; '
+                              'choose another folder')
 
 
 @contextmanager

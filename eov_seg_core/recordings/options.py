@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+import re
 from typing import Literal
 
 IN_SPACE = ('detections_3d', 'points', 'objects')
@@ -12,6 +13,8 @@ IN_SPACE = ('detections_3d', 'points', 'objects')
 OUTPUTS = ('panoptic', 'detections', 'semantic', 'instance', 'overlay/compressed', *IN_SPACE)
 """Topics that can be written besides label_info."""
 TRACKING = ('off', 'auto', '2d', '3d')
+_NAME = re.compile('(/[A-Za-z_][A-Za-z0-9_]*)+')
+"""Of ROS, which refuses topics of another name when a bag is played."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +121,10 @@ class LabelOptions:
 
     def __post_init__(self) -> None:
         """Check the values."""
-        if not self.name.startswith('/') or self.name.endswith('/'):
-            raise ValueError(f'the name {self.name!r} must begin with / and not end with it')
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(f'the name {self.name!r} is none of ROS; expected / and a word of '
+                             'letters, digits and _ that begins with no digit, as in /eov_seg, or '
+                             'several of them')
         if not 1e-3 <= self.part_s <= 1e6:
             raise ValueError(f'a part must have 0.001 to 1000000 seconds, got {self.part_s}')
         if self.rate_hz is not None and not 0 < self.rate_hz <= 1e6:

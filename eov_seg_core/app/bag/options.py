@@ -18,6 +18,7 @@ from eov_seg_core.app.arguments import (
     report_note,
     report_problem,
     shard,
+    share,
 )
 from eov_seg_core.app.bag.library import require_rosbags
 from eov_seg_core.io.text import printable
@@ -70,7 +71,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument('--on-error', choices=('skip', 'stop'), default='skip',
                         help='what to do about a frame or a recording that cannot be used: go on '
                              'with the others, or end the run (skip)')
-    parser.add_argument('--max-error-rate', type=_share, default=0.01, metavar='0..1',
+    parser.add_argument('--max-error-rate', type=share, default=0.01, metavar='0..1',
                         help='exit status 3 if a larger share of the frames failed (0.01)')
     _add_space(parser)
     _add_data_set(parser)
@@ -116,13 +117,6 @@ def _add_data_set(parser: argparse.ArgumentParser) -> None:
                        default='coco-panoptic',
                        help='coco-instances writes, besides, instances_polygons.json and '
                             'instances_rle.json for CVAT and Label Studio')
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f'expected 0 to 1, got {text}')
-    return value
 
 
 def _picture_options(arguments: argparse.Namespace) -> PictureOptions | None:

@@ -50,6 +50,9 @@ class _Worker:
         self._stack = ExitStack()
         self._labeller: PartWork | None = None
 
+    def ready(self) -> None:
+        """Do nothing; Ray calls it when the model is loaded."""
+
     def work(self, path: Path, task: int) -> _Answer:
         """Make a part of a recording, or tell their number, or finish it; never raises."""
         answer = _Answer()
@@ -112,8 +115,10 @@ class _Driver:
         has_gpu = gpus > 0 and not on_cpu
         worker = ray.remote(_Worker).options(
             max_restarts=-1, max_task_retries=-1, num_cpus=1, num_gpus=1 if has_gpu else 0)
-        self._workers: list[Any] = [worker.remote(make_runner)
-                                    for _ in range(workers or (gpus if has_gpu else 1))]
+        started: list[Any] = [worker.remote(make_runner)
+                              for _ in range(workers or (gpus if has_gpu else 1))]
+        self._starting: dict[Any, Any] = {one.ready.remote(): one for one in started}
+        self._free: list[Any] = []
 
     def run(self) -> dict[Path, WorkReport | None]:
         """Label all."""
@@ -132,28 +137,43 @@ class _Driver:
         return reports
 
     def _all(self, tasks: list[tuple[Path, int]]) -> dict[tuple[Path, int], _Answer]:
-        """Have tasks done, and tell what went wrong."""
+        """Have tasks done, and tell what went wrong.
+
+        Only workers that are ready get one: those for which the cluster has no place never are.
+        """
         answers: dict[tuple[Path, int], _Answer] = {}
-        waiting, free = tasks[::-1], list(self._workers)
+        waiting = tasks[::-1]
         running: dict[Any, tuple[Any, tuple[Path, int]]] = {}
         with tqdm(total=len(tasks), unit='part', disable=None) as bar:
             while waiting or running:
-                while waiting and free:
-                    worker, task = free.pop(), waiting.pop()
+                while waiting and self._free:
+                    worker, task = self._free.pop(), waiting.pop()
                     running[worker.work.remote(*task)] = worker, task
-                done, _ = ray.wait(list(running))
-                worker, task = running.pop(done[0])
-                answers[task] = self._answer(done[0], task)
-                free.append(worker)
+                (done, *_), _ = ray.wait([*running, *self._starting])
+                if done in self._starting:
+                    _value_of(done)
+                    self._free.append(self._starting.pop(done))
+                    continue
+                worker, task = running.pop(done)
+                answers[task] = self._answer(_value_of(done), task)
+                self._free.append(worker)
                 bar.update()
         return answers
 
-    def _answer(self, reference: Any, task: tuple[Path, int]) -> _Answer:
-        try:
-            answer: _Answer = ray.get(reference)
-        except ray.exceptions.RayActorError as error:
-            cause = str(error).strip().splitlines()[-1]
-            raise RuntimeError(f'the workers of Ray cannot start: {cause}') from error
+    def _answer(self, answer: _Answer, task: tuple[Path, int]) -> _Answer:
         for problem in answer.problems:
             self._report_problem(f'{task[0]}: {problem}' if task[1] < 0 else problem)
         return answer
+
+
+def _value_of(reference: Any) -> Any:
+    """Return what a worker has done.
+
+    Raises:
+        RuntimeError: It could not load the model.
+    """
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayActorError as error:
+        cause = str(error).strip().splitlines()[-1]
+        raise RuntimeError(f'the workers of Ray cannot start: {cause}') from error

@@ -46,7 +46,10 @@ def test_one_bad_recording_does_not_stop_the_next(tmp_path, capsys) -> None:
     (['a/x.mcap', 'b/x.mcap'], 'several recordings are called x'),
     (['x.mcap', '--part-seconds', '0'], 'a part must have 0.001 to 1000000 seconds'),
     (['x.mcap', '--rate', '-1'], 'the rate must be more than 0'),
-    (['x.mcap', '--name', 'eov'], "the name 'eov' must begin with /")])
+    (['x.mcap', '--name', 'eov'], "the name 'eov' is none of ROS; expected / and"),
+    (['x.mcap', '--name', '/a b'], "the name '/a b' is none of ROS"),
+    (['x.mcap', '--name', '/a/'], "the name '/a/' is none of ROS"),
+    (['x.mcap', '--name', '/1a'], "the name '/1a' is none of ROS")])
 def test_wrong_options_are_told_before_the_weights_are_read(
         tmp_path, capsys, arguments, sentence) -> None:
     assert run(*arguments, '-o', tmp_path / 'out') == 2

@@ -34,6 +34,16 @@ def test_the_labels_are_those_of_one_process(tmp_path) -> None:
     assert visible(tmp_path / 'local' / 'good') == visible(tmp_path / 'ray' / 'good')
 
 
+@pytest.mark.slow
+def test_workers_that_have_no_place_get_no_work(tmp_path) -> None:
+    """Ray starts as many as there are cores; a task of another one would never begin."""
+    pytest.importorskip('ray', reason='Ray is not installed: the extra ray')
+    done = run_apart('bag', make_bag(tmp_path / 'in', 25), '-o', tmp_path / 'out', *WORDS,
+                     '--engine', 'ray', '--workers', '50')
+    assert done.returncode == 0, done.stderr
+    assert 'in: 25 frames = 25 done' in done.stdout
+
+
 @pytest.mark.parametrize(('arguments', 'sentence'), [
     (['--workers', '2'], '--workers is for --engine ray'),
     (['--engine', 'ray', '--shard', '0/2'], '--shard is for --engine local')])
