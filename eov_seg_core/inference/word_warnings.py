@@ -10,6 +10,7 @@ import logging
 from eov_seg_core.config import ModelConfig
 from eov_seg_core.inference.text_encoder import TextEncoder
 
+_LONGEST_SHOWN = 40
 _MOST_SHOWN = 8
 _log = logging.getLogger(__name__)
 
@@ -29,6 +30,10 @@ def warn_of_words(encoder: TextEncoder, names: Sequence[str], config: ModelConfi
 
 def _first(names: Sequence[str]) -> str:
     """Return the first names, quoted and cut, and how many more there are."""
-    shown = ', '.join(f'{name!r:.42}' for name in names[:_MOST_SHOWN])
+    shown = ', '.join(map(_quoted, names[:_MOST_SHOWN]))
     more = len(names) - _MOST_SHOWN
     return f'{shown} and {more} more' if more > 0 else shown
+
+
+def _quoted(name: str) -> str:
+    return repr(name) if len(name) <= _LONGEST_SHOWN else f'{name[:_LONGEST_SHOWN]!r}...'

@@ -67,7 +67,8 @@ class RemoteParameters:
             ValueError: They were refused, or nobody answered; the text says why.
         """
         if not self._set.service_is_ready():
-            raise ValueError(f'the node {self.target} is not running, so nothing was changed')
+            raise ValueError(f'the node {self.target} is not running, so nothing was changed; '
+                             'start it, and try again')
         parameters = [Parameter(name, Parameter.Type.STRING_ARRAY if isinstance(value, list)
                                 else None, value) for name, value in changes.items()]
         future = self._set.call_async(SetParametersAtomically.Request(
@@ -76,7 +77,8 @@ class RemoteParameters:
         future.add_done_callback(lambda _: is_done.set())
         if not is_done.wait(_TIMEOUT_S):
             self._set.remove_pending_request(future)
-            raise ValueError(f'the node {self.target} did not answer within {_TIMEOUT_S:g} s')
+            raise ValueError(f'the node {self.target} did not answer within {_TIMEOUT_S:g} s; '
+                             'look whether it still runs, and try again')
         result = future.result().result
         if not result.successful:
             raise ValueError(result.reason)

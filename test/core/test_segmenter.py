@@ -248,6 +248,7 @@ def test_names_that_clip_cuts_alike_are_named(segmenter, caplog):
     segmenter.prepare_vocabulary(Vocabulary(['床' * 190 + 'a', '床' * 190 + 'b']))
     message, = caplog.messages
     assert message.startswith('2 names are the same to CLIP')
+    assert f": '{'床' * 40}'..., '{'床' * 40}'.... Shorten them" in message
 
 
 def test_a_vocabulary_is_prepared_beside_running_frames(segmenter):
