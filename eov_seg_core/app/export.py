@@ -80,10 +80,10 @@ def export_network(options: ModelOptions, target: Path, size: tuple[int, int] | 
         save_network,
     )
     from eov_seg_core.io.files import check_target, replacing
-    words = target.with_suffix('.npz')
-    written = [target, *companions(target), *([] if vocabulary is None else [words])]
     # before weights are fetched and the network is exported, which take minutes
     check_network_file(target, size, precision)
+    words = target.with_suffix('.npz')
+    written = [target, *companions(target), *([] if vocabulary is None else [words])]
     for path in written:
         check_target(path)
     segmenter = build_segmenter(options)

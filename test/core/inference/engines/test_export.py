@@ -113,6 +113,7 @@ def test_the_example_of_the_docs_runs_without_our_package(model, onnx_file):
 
 
 @pytest.mark.parametrize(('options', 'message'), [
+    ([''], r'must end in'),
     (['network.pt'], r'must end in \.onnx, in \.xml .* or in \.engine'),
     (['network.xml', '--precision', 'mixed'], 'written in fp32'),
     (['network.onnx', '--size', '100', '64'], 'multiples of 32'),
