@@ -72,7 +72,7 @@ def add_inference(parser: argparse.ArgumentParser) -> Any:
 
 
 def folder(text: str) -> str:
-    """Return the path of a folder, which an unset variable of a shell would make this one."""
+    """Return the path of a folder or recording; '', an unset variable, would be this folder."""
     if not text:
         raise argparse.ArgumentTypeError("expected a folder, got ''; write . for this one")
     return text

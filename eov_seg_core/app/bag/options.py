@@ -35,7 +35,7 @@ def add_parser(commands: Any) -> None:
         description='Write a bag OUT/NAME for each recording, with the topics of the node: '
                     'label_info, panoptic, detections. What is there is kept: the same command '
                     'again goes on. See docs/recordings.md.')
-    parser.add_argument('inputs', nargs='+', metavar='INPUT',
+    parser.add_argument('inputs', nargs='+', type=folder, metavar='INPUT',
                         help='a bag: a folder, an .mcap or a .db3 file')
     parser.add_argument('-o', '--output', required=True, type=folder, metavar='DIR',
                         help='folder of the labelled bags')

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from eov_seg_core.app.arguments import room_side
+from eov_seg_core.app.arguments import folder, room_side
 from eov_seg_core.io.text import counted, printable
 
 
@@ -19,7 +19,8 @@ def add_parser(commands: Any) -> None:
         description='Write a ROS 2 recording, with colour, depth, camera_info, /tf and /tf_static '
                     'of a camera that looks around a room. Equal options give equal bytes. '
                     'See docs/recordings.md.')
-    parser.add_argument('output', metavar='DIR', help='folder of the recording; must not be there')
+    parser.add_argument('output', type=folder, metavar='DIR',
+                        help='folder of the recording; must not be there')
     parser.add_argument('--seconds', type=float, default=3.0, metavar='S',
                         help='length, with 10 images a second (3)')
     parser.add_argument('--seed', type=int, default=7, metavar='N', help='which room (7)')

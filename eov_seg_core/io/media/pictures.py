@@ -63,6 +63,8 @@ _BRANDS = dict.fromkeys(
 _BRANDS |= dict.fromkeys(
     (b'avif', b'avis'), 'an AVIF picture, which cannot be read: convert it to JPEG')
 """Brand of an ISO media file -> what it is, and what to do with it."""
+_RECORDINGS = b'\x89MCAP0\r\n', b'SQLite format 3\0'
+"""How the files of a ROS 2 recording begin."""
 
 
 class MediaError(ValueError):
@@ -126,6 +128,8 @@ def _kind(data: bytes) -> str:
     """Say what a file is that no decoder knows: empty, a text, of a phone, or anything else."""
     if not data:
         return 'empty'
+    if data.startswith(_RECORDINGS):
+        return 'a recording, no picture: eov-seg bag labels recordings'
     if data[4:8] == b'ftyp':    # the first box of an ISO media file, then its brand
         return _BRANDS.get(data[8:12], 'a video, no picture')
     head = data[:1000]

@@ -110,10 +110,20 @@ def test_inputs_that_no_system_takes_cost_no_others(folder, capsys, parts):
     assert ('1 picture = 1 done' if parts else '1 segmented, 4 failed') in printed.out
 
 
-def test_an_empty_name_of_the_output_is_not_this_folder(folder, capsys):
+@pytest.mark.parametrize(('arguments', 'name'), [
+    (['segment', 'room.png', '--variant', 't', '-o', '', '--things', 'chair'], '--output'),
+    (['bag', '', '-o', 'out', '--things', 'chair'], 'INPUT'), (['bag-sample', ''], 'DIR')])
+def test_an_empty_name_is_not_this_folder(folder, capsys, arguments, name):
     with pytest.raises(SystemExit):
-        main(['segment', 'room.png', '--variant', 't', '-o', '', '--things', 'chair'])
-    assert "--output: expected a folder, got ''" in capsys.readouterr().err
+        main(arguments)
+    assert f"{name}: expected a folder, got ''" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize('start', [b'\x89MCAP0\r\n', b'SQLite format 3\0'])
+def test_a_recording_among_pictures_is_told_where_it_belongs(folder, tmp_path, capsys, start):
+    (tmp_path / 'rec.mcap').write_bytes(start + bytes(100))
+    assert main(['segment', 'rec.mcap', '--variant', 't', '-o', 'out', '--things', 'chair']) == 1
+    assert 'is a recording, no picture: eov-seg bag labels recordings' in capsys.readouterr().err
     assert not (folder / 'panoptic.json').exists()
 
 
