@@ -13,7 +13,6 @@ from typing import Any, TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from eov_seg_core.io.text import counted
 from eov_seg_core.wrong import wrong
 
 if TYPE_CHECKING:
@@ -219,8 +218,8 @@ class PanopticResult:
         if not isinstance(segment_id, Integral) or isinstance(segment_id, bool):
             raise ValueError(f'expected a Segment or its id, a whole number, got {segment!r:.80}')
         if not any(known.id == segment_id for known in self.segments):
-            raise ValueError(f'this result has no segment {segment_id!r}; it has '
-                             f'{counted(len(self.segments), "segment")}, see `segments`')
+            raise ValueError(f'this result has no segment {segment_id!r}; see '
+                             f'`segments`, {len(self.segments)} in all')
         return np.equal(self.instance, segment_id)
 
     def to_coco(self, vocabulary: Vocabulary | None = None) -> list[dict[str, Any]]:
