@@ -18,7 +18,7 @@ from eov_seg_core.io.text import printable
 from eov_seg_ros.find.answer import Found
 from eov_seg_ros.find.client import FindError, MemoryClient
 from eov_seg_ros.find.search import ask
-from eov_seg_ros.process.arguments import node_name, parse_options
+from eov_seg_ros.process.arguments import node_name, parse_options, topic_name
 from eov_seg_ros.process.run import interrupted_once
 
 FOUND, NOT_FOUND, FAILED, INTERRUPTED = 0, 1, 2, 130
@@ -62,8 +62,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument('query', help="a word, as 'stapler', or 'stapler,paper stapler'")
     parser.add_argument('--timeout', type=_seconds, default=30.0, metavar='S',
                         help='look for so many seconds (30); 0: ask the memory only')
-    parser.add_argument('--goal', metavar='TOPIC', help='send the place from which the object was '
-                        'seen best there, as geometry_msgs/PoseStamped')
+    parser.add_argument('--goal', type=topic_name, metavar='TOPIC',
+                        help='send the place from which the object was seen best there, as '
+                             'geometry_msgs/PoseStamped')
     parser.add_argument('--json', action='store_true', help='print JSON')
     parser.add_argument('--node', type=node_name, default='/eov_seg', metavar='NAME',
                         help='the segmentation node (/eov_seg)')

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 import re
 import sys
 
+from rclpy.exceptions import InvalidTopicNameException
+from rclpy.expand_topic_name import expand_topic_name
 from rclpy.utilities import remove_ros_args
+from rclpy.validate_full_topic_name import validate_full_topic_name
 
 
 def refuse_other_arguments(program: str, description: str) -> None:
@@ -54,4 +57,14 @@ def node_name(text: str) -> str:
     if len(text) > 200 or not re.fullmatch(r'/?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', text, re.ASCII):
         raise argparse.ArgumentTypeError(
             f'expected the name of a node such as eov_seg or /robot/eov_seg, got {text!r:.80}')
+    return text
+
+
+def topic_name(text: str) -> str:
+    """Return the name of a topic, for `argparse`."""
+    try:
+        validate_full_topic_name(expand_topic_name(text, 'node', '/'))
+    except InvalidTopicNameException as error:
+        raise argparse.ArgumentTypeError(
+            f'expected a topic such as goal_pose or /robot/goal_pose, got {text!r:.80}') from error
     return text

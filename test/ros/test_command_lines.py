@@ -42,3 +42,11 @@ def test_what_ros_does_not_understand_is_refused(run, options: list[str]) -> Non
     assert 'what stands after --ros-args is wrong: ' in error
     assert ' '.join(options) in error
     assert 'expected for example -p NAME:=VALUE' in error
+
+
+@pytest.mark.parametrize('topic', ['bad//topic', '1abc', 'a b', '/', ''])
+def test_a_goal_that_is_no_topic_is_refused(capsys, topic: str) -> None:
+    with pytest.raises(SystemExit):     # before it looks for half a minute, and then fails
+        _find('--goal', topic)
+    assert f"--goal: expected a topic such as goal_pose or /robot/goal_pose, got '{topic}'" in (
+        capsys.readouterr().err)
