@@ -64,7 +64,7 @@ def topic_name(text: str) -> str:
     """Return the name of a topic, for `argparse`."""
     try:
         validate_full_topic_name(expand_topic_name(text, 'node', '/'))
-    except InvalidTopicNameException as error:
+    except (InvalidTopicNameException, ValueError) as error:
         raise argparse.ArgumentTypeError(
             f'expected a topic such as goal_pose or /robot/goal_pose, got {text!r:.80}') from error
     return text
