@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from eov_seg_core.app.arguments import folder, room_side
+from eov_seg_core.app.arguments import folder, room_side, ROOM_SIDE_PX
 from eov_seg_core.io.text import counted, printable
 
 
@@ -26,7 +26,7 @@ def add_parser(commands: Any) -> None:
     parser.add_argument('--seed', type=int, default=7, metavar='N', help='which room (7)')
     parser.add_argument('--size', type=room_side, nargs=2, default=(320, 240),
                         metavar=('WIDTH', 'HEIGHT'),
-                        help='of the images, 16 to 4096 each (320 240)')
+                        help='of the images, {} to {} each (320 240)'.format(*ROOM_SIDE_PX))
     parser.set_defaults(run=_run)
 
 

@@ -59,13 +59,13 @@ class Guard:
             await self._app(scope, receive, _closed(send))
         else:
             await _refuse(scope, send, 401, 'This console needs its token: open the address that '
-                                            'eov-seg console printed, which ends in ?token=...')
+                                            'the console printed, which ends in ?token=...')
 
     def _refusal(self, scope: Scope, headers: dict[str, str]) -> tuple[int, str] | None:
         host = headers.get('host', '')
         if self._token is None and _name(host) not in LOOPBACK:
             return 400, ('The name in the address is not one of this machine; open '
-                         'http://127.0.0.1 with the port that eov-seg console printed.')
+                         'http://127.0.0.1 with the port that the console printed.')
         origin = headers.get('origin')
         if origin is not None and urlsplit(origin).netloc != host:
             return 403, 'This request came from a page of another site and was refused.'

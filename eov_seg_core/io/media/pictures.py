@@ -115,7 +115,8 @@ def load_picture(data: bytes, source: str, *, formats: tuple[str, ...] = FORMATS
         raise MediaError(f'{source} is {_kind(data)} ({len(data)} bytes); '
                          f'expected {", ".join(formats)}') from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise MediaError(f'{source} is too large: {error}') from error
+        raise MediaError(f'{source} is too large: it has more pixels than Pillow opens; make it '
+                         'smaller') from error
     except MemoryError as error:
         raise MediaError(f'{source} does not fit into the memory') from error
     except _DECODING_ERRORS as error:

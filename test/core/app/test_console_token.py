@@ -69,7 +69,7 @@ def is_ready(page) -> bool:
 def test_the_address_without_its_token_shows_nothing_but_what_to_do(stranger, console) -> None:
     for query in ('', '?token=wrong-one', f'?Token={console.token}', 'frame/overlay'):
         stranger.driver.get(f'http://{OTHER_HOST}:{console.port}/{query}')
-        assert 'open the address that eov-seg console printed' in stranger.text('body')
+        assert 'open the address that the console printed' in stranger.text('body')
         assert stranger.driver.find_elements('css selector', 'img, input') == []
 
 
