@@ -133,6 +133,33 @@ def class_of(query: str, vocabulary: Vocabulary) -> tuple[str, bool] | None:
     return None
 
 
+def entries_of(words: Vocabulary) -> tuple[list[str], list[str]]:
+    """Return things and stuff as the lists of the node's parameters have them."""
+    things, stuff = ([','.join(category.names) for category in words.categories
+                      if category.is_thing == flag] for flag in (True, False))
+    return things, stuff
+
+
+def without_borrowed(word: str, now: Sequence[str], before: Sequence[str]) -> list[str] | None:
+    """Return a list that others have changed without a word that was borrowed.
+
+    Others may have borrowed words as well, or have given theirs back.
+
+    Args:
+        word: The entry that was added.
+        now: The list as it is.
+        before: The list as it was before the word was added.
+
+    Returns:
+        The list; None if the word is not in it any more, or if it is another list, which may have
+        the word because somebody wants it.
+    """
+    rest = [entry for entry in now if entry != word]
+    shared = len(set(rest) & set(before))
+    is_other_list = shared < len(set(rest) ^ set(before))
+    return None if word not in now or is_other_list else rest
+
+
 def near_words(query: str, words: Iterable[str]) -> list[str]:
     """Return the words that are spelt nearly so, best first."""
     by_text = {word.strip().lower(): word for word in words}

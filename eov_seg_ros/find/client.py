@@ -18,7 +18,13 @@ from rclpy.parameter import Parameter
 from vision_msgs.msg import Detection3DArray
 
 from eov_seg_core.vocabulary import Vocabulary
-from eov_seg_ros.find.answer import Found, known_objects, Place
+from eov_seg_ros.find.answer import (
+    entries_of,
+    Found,
+    known_objects,
+    Place,
+    without_borrowed,
+)
 from eov_seg_ros.middleware.qos import output_qos
 from eov_seg_ros.pipeline.word_lists import STUFF, THINGS
 
@@ -120,21 +126,29 @@ class MemoryClient:
 
     @contextmanager
     def borrowed_word(self, word: str, timeout_s: float) -> Iterator[None]:
-        """Look for one more word, and no longer in the end, unless others changed the words.
+        """Look for one more word, and no longer in the end, unless others took other words.
 
         Raises:
             FindError: The node refuses the word, or does not answer.
         """
-        words, things, stuff = self.vocabulary(timeout_s)
-        entries = {flag: [','.join(category.names) for category in words.categories
-                          if category.is_thing == flag] for flag in (True, False)}
-        wanted = [*entries[True], word], entries[False]
+        words, given_things, given_stuff = self.vocabulary(timeout_s)
+        things, stuff = entries_of(words)
         try:
-            self._set(*wanted, timeout_s)
+            self._set([*things, word], stuff, timeout_s)
             yield
         finally:
-            if self.vocabulary(timeout_s)[1:] == wanted:
-                self._set(things, stuff, timeout_s)
+            _, now_things, now_stuff = self.vocabulary(timeout_s)
+            if (now_things, now_stuff) == ([*things, word], stuff):
+                self._set(given_things, given_stuff, timeout_s)
+            elif (rest := without_borrowed(word, now_things, things)) is not None:
+                self._set(*self._as_preset(rest, now_stuff, timeout_s), timeout_s)
+
+    def _as_preset(self, things: list[str], stuff: list[str], timeout_s: float
+                   ) -> tuple[list[str], list[str]]:
+        """Return two empty lists for the words of the node's preset, else the lists."""
+        answer = self._call(GetParameters, GetParameters.Request(names=[_PRESET]), timeout_s)
+        preset = entries_of(Vocabulary.preset(answer.values[0].string_value))
+        return ([], []) if preset == (things, stuff) else (things, stuff)
 
     def publish_goal(self, topic: str, frame_id: str, place: Place, timeout_s: float) -> bool:
         """Publish a level pose once; return whether somebody listens."""

@@ -60,7 +60,7 @@ def ask(client: MemoryClient, query: str, timeout_s: float,
         return Answer([], 'memory', f'{meant[0]} is stuff in the words of the node, and stuff '
                       'has no place; put it into vocabulary.things to find it')
     if timeout_s == 0 or is_cancelled():
-        return Answer([], 'memory', _nothing(client, name, 'the memory has no', words.names))
+        return Answer([], 'memory', _nothing(client, name, 'the memory has no', words))
     begin_looking()
     start_s = time.monotonic()
     if meant is not None:
@@ -74,7 +74,7 @@ def ask(client: MemoryClient, query: str, timeout_s: float,
         return Answer(found, 'search')
     looked_s = min(time.monotonic() - start_s, timeout_s)
     return Answer([], 'search', _nothing(
-        client, name, f'{round(looked_s, 1):g} s of looking showed no', words.names))
+        client, name, f'{round(looked_s, 1):g} s of looking showed no', words))
 
 
 def _wait(client: MemoryClient, name: str, words: Vocabulary, timeout_s: float,
@@ -83,8 +83,9 @@ def _wait(client: MemoryClient, name: str, words: Vocabulary, timeout_s: float,
     return matching(name, client.objects(), words)
 
 
-def _nothing(client: MemoryClient, name: str, what: str, names: Sequence[str]) -> str:
+def _nothing(client: MemoryClient, name: str, what: str, words: Vocabulary) -> str:
     objects = client.objects()
+    names = (word for category in words.categories for word in category.names)
     near = near_words(name, [word for word in (*names, *(item.name for item in objects))
                              if word.lower() != name.lower()])
     text = f'{what} {name}; it knows {summary(objects)}'

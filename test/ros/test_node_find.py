@@ -83,6 +83,35 @@ def test_what_is_not_seen_is_said_with_near_words_and_the_words_are_given_back(
     assert words(client) == [['chair', 'table'], []]
 
 
+def test_synonyms_are_near_words_too(client, start_node, find):
+    start_node(FakeSegmenter(), depth=True, **WORDS)
+    code, output = find('saet', '--timeout', '0')
+    assert (code, 'Did you mean seat?' in output) == (1, True), output
+
+
+def until(client, condition) -> None:
+    """Ask now and then: asked without a pause, the node has no time to answer others."""
+    for _ in range(60):
+        client.spin_for(0.5)
+        if condition():
+            return
+    pytest.fail('it did not come in 30 s')
+
+
+@pytest.mark.parametrize('first', [0, 1])
+def test_two_at_once_give_the_words_back(client, start_node, start_process, first):
+    start_node(FakeSegmenter(), depth=True, vocabulary__preset='world')
+    client.set(enabled=False)
+    both = []
+    for word in ('stapler', 'zebra'):
+        both.append(start_process('-m', 'eov_seg_ros.find', word))
+        until(client, lambda word=word: word in words(client)[0])
+    for process in (both[first], both[1 - first]):
+        process.send_signal(signal.SIGINT)
+        until(client, lambda process=process: process.poll() is not None)
+    assert words(client) == [[], []]
+
+
 def test_an_interrupt_gives_the_words_back(client, start_node, find):
     start_node(FakeSegmenter(), depth=True, **WORDS)
     client.set(enabled=False)

@@ -15,10 +15,12 @@ from vision_msgs.msg import Detection3DArray  # noqa: E402
 from eov_seg_core.vocabulary import Vocabulary  # noqa: E402
 from eov_seg_ros.find.answer import (  # noqa: E402
     class_of,
+    entries_of,
     known_objects,
     matching,
     near_words,
     summary,
+    without_borrowed,
 )
 from eov_seg_ros.space.messages import detection  # noqa: E402
 
@@ -72,6 +74,21 @@ def test_words_that_are_spelt_nearly_so_are_named():
     for word in ('xylophone', 'zebra'):
         assert near_words(word, ['ball', 'bed', *WORDS.names]) == []
     assert near_words('x', []) == []
+
+
+def test_words_are_listed_as_the_parameters_have_them():
+    assert entries_of(WORDS) == (['sofa,couch', 'stapler', 'shelf', 'glass'], ['floor'])
+
+
+@pytest.mark.parametrize(('now', 'before', 'rest'), [
+    (['chair', 'cup'], ['chair'], ['chair']),
+    (['chair', 'cup', 'pen'], ['chair'], ['chair', 'pen']),     # another word was borrowed later
+    (['chair', 'cup'], ['chair', 'pen'], ['chair']),            # and that of before given back
+    (['chair'], ['chair'], None),                               # nothing to give back
+    (['cup', 'car', 'bus'], ['chair', 'bed'], None),            # words of somebody else
+])
+def test_a_borrowed_word_is_taken_out_of_words_that_others_changed(now, before, rest):
+    assert without_borrowed('cup', now, before) == rest
 
 
 def test_the_summary_counts_and_ends():
