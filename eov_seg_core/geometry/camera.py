@@ -21,6 +21,7 @@ Floats = npt.NDArray[np.floating[Any]]
 
 DISTORTION_MODELS = ('plumb_bob', 'rational_polynomial', 'equidistant')
 _COEFFICIENTS = {'plumb_bob': (4, 5), 'rational_polynomial': (8, 12, 14), 'equidistant': (4,)}
+_CHECKED_SIDE, _NEAR_PX, _MOST_WRONG_PART = 60, 1.0, 0.25
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,27 @@ class CameraModel:
         straight = undistort(pixels, self.matrix, np.array(self.distortion), criteria=criteria)
         grid = straight.reshape(self.height, self.width, 2).astype(np.float32)
         return grid[..., 0], grid[..., 1]
+
+    def check_distortion(self) -> None:
+        """Refuse coefficients that give many pixels no ray, as those of another lens model do.
+
+        Raises:
+            ValueError: The rays of more than a quarter of the pixels lead to other pixels.
+        """
+        if not self.distortion:
+            return
+        few = self.subsampled(max(min(self.width, self.height) // _CHECKED_SIDE, 1))
+        with np.errstate(all='ignore'):
+            x, y = few.rays
+            pixels = few.project(np.stack([x, y, np.ones_like(x)], axis=-1))
+            off = np.abs(pixels - np.moveaxis(np.indices(x.shape)[::-1], 0, -1)).max(axis=-1)
+        wrong_part = 1 - np.count_nonzero(off < _NEAR_PX) / off.size    # NaN is wrong, too
+        if wrong_part > _MOST_WRONG_PART:
+            raise ValueError(
+                f'with the coefficients {self.distortion} of {self.distortion_model}, '
+                f'{wrong_part:.0%} of the pixels have no ray: they are those of another model or '
+                'another image; calibrate the camera, or rectify the image first '
+                '(image_rectified: true)')
 
     def back_project(self, depth_m: Floats) -> npt.NDArray[np.float32]:
         """Return the point of every pixel, in the camera's frame.

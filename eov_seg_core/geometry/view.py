@@ -122,8 +122,8 @@ def _metres(depth: DepthImage, range_m: tuple[float, float]) -> npt.NDArray[np.f
     with np.errstate(invalid='ignore'):
         measured = samples[np.isfinite(samples) & (samples > 0)]
     if not measured.size:
-        raise ValueError('the depth image is empty, all of it is 0 or NaN: is the sensor covered, '
-                         'too near, or off?')
+        raise ValueError('the depth image is empty, all of it is 0, negative, NaN or infinite: is '
+                         'the sensor covered, too near, too far, or off?')
     if known < _LEAST_KNOWN_PART * measured.size:
         unit, other = (('millimetres', 'metres') if samples.dtype == np.uint16
                        else ('metres', 'millimetres'))
@@ -160,4 +160,6 @@ def _name(header: Header) -> str:
 @lru_cache(maxsize=16)      # the rays of a lens with distortion take a while to compute
 def _camera(width: int, height: int, k: tuple[float, ...], p: tuple[float, ...],
             d: tuple[float, ...], model: str, is_rectified: bool) -> CameraModel:
-    return CameraModel.from_camera_info(width, height, k, p, d, model, is_rectified=is_rectified)
+    camera = CameraModel.from_camera_info(width, height, k, p, d, model, is_rectified=is_rectified)
+    camera.check_distortion()
+    return camera

@@ -40,6 +40,22 @@ def test_wrong_numbers_are_refused(change, message) -> None:
 
 
 @pytest.mark.parametrize(('model', 'coefficients'), [
+    ('plumb_bob', (-5., 0, 0, 0, 0)), ('plumb_bob', (0, 0, 0, 0, 1e308)),
+    ('rational_polynomial', (1e3,) * 8)])
+def test_a_lens_that_gives_pixels_no_ray_is_refused(model, coefficients) -> None:
+    camera = CameraModel(40, 30, 35, 35, 19.5, 14.5, coefficients, model)
+    with pytest.raises(ValueError, match=f'of {model}, [0-9]*% of the pixels have no ray'):
+        camera.check_distortion()
+
+
+@pytest.mark.parametrize(('model', 'coefficients'), [
+    ('plumb_bob', ()), ('plumb_bob', PLUMB_BOB), ('plumb_bob', (-.45, .3, 0, 0, -.1)),
+    ('equidistant', (.01, -.2, .3, -.1))])
+def test_a_real_lens_is_not_refused(model, coefficients) -> None:
+    CameraModel(40, 30, 35, 35, 19.5, 14.5, coefficients, model).check_distortion()
+
+
+@pytest.mark.parametrize(('model', 'coefficients'), [
     ('', ()), ('plumb_bob', PLUMB_BOB), ('equidistant', (.01, -.002, .001, 0.)),
     ('rational_polynomial', (.1, -.05, .001, .001, .002, .2, -.01, .001))])
 @pytest.mark.parametrize('step', [1, 3])
