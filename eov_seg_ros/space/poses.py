@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 import functools
+import time
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,7 @@ except ImportError:
 
 _QUEUE = 100    # as tf2 has it
 _REPEAT_S = 10.0
+_IGNORED_S = 2.0    # for so long an ignored transform is named as the reason
 
 
 class PoseInput:
@@ -61,6 +63,7 @@ class PoseInput:
         self._tf2 = Tf2Buffer(node) if IS_INSTALLED and not has_odometry else None
         self._subscriptions: list[Any] = []
         self._repeats = Repeats(_REPEAT_S)
+        self._ignored, self._ignored_s = '', -_IGNORED_S
 
     def subscribe(self) -> None:
         """Listen; static transforms come again to who subscribes."""
@@ -106,10 +109,16 @@ class PoseInput:
         if self._tf2 is not None:
             return self._tf2.pose(self._world_frame, header.frame_id, stamp_ns, wait_s)
         self._refuse_gaps()
-        if self._camera_in_body is None:
-            return self._buffer.pose(self._world_frame, header.frame_id, stamp_ns, wait_s)
-        return np.asarray(self._buffer.pose(self._world_frame, self._body, stamp_ns, wait_s)
-                          @ self._camera_in_body)
+        try:
+            if self._camera_in_body is None:
+                return self._buffer.pose(self._world_frame, header.frame_id, stamp_ns, wait_s)
+            return np.asarray(self._buffer.pose(self._world_frame, self._body, stamp_ns, wait_s)
+                              @ self._camera_in_body)
+        except NoTransformError as error:
+            if time.monotonic() > self._ignored_s + _IGNORED_S:
+                raise
+            raise NoTransformError(error.kind, f'{error}, and {self._ignored}',
+                                   may_come=error.may_come) from error
 
     def _refuse_gaps(self) -> None:
         """Raise NoTransformError if something was not installed or has never come."""
@@ -143,6 +152,7 @@ class PoseInput:
                 (place.x, place.y, place.z), (turn.x, turn.y, turn.z, turn.w),
                 is_static=is_static)
         except ValueError as error:
+            self._ignored = f'a transform of {printable(child)!r} is ignored: {describe(error)}'
+            self._ignored_s = time.monotonic()
             if self._repeats.is_due(child):
-                self._node.get_logger().warning(
-                    f'a transform of {printable(child)!r} is ignored: {describe(error)}')
+                self._node.get_logger().warning(self._ignored)

@@ -32,7 +32,7 @@ class Robot(RGBD):
         self.moved = client.node.create_publisher(TFMessage, '/tf', 10)
 
     def send(self, *, parent='odom', child='eye', beside=(), tf_late_s=0.0, has_tf=True,
-             **changes) -> Header:
+             quaternion=(-0.5, 0.5, -0.5, 0.5), **changes) -> Header:
         """Publish the transform, then a picture."""
         if has_tf:
             stamp_ns = time.time_ns()
@@ -45,7 +45,7 @@ class Robot(RGBD):
                     stamp_ns + step_ns + round(tf_late_s * 1e9), 10**9)
                 entry.transform.translation.x = 3.0
                 turn = entry.transform.rotation
-                turn.x, turn.y, turn.z, turn.w = -0.5, 0.5, -0.5, 0.5
+                turn.x, turn.y, turn.z, turn.w = quaternion
                 self.moved.publish(TFMessage(transforms=[entry]))
         return super().send(**changes)
 
@@ -98,6 +98,7 @@ def test_boxes_and_memory_are_in_the_world_frame(client, start_node, robot):
      'use_sim_time: true in all nodes'),
     ({'tf_late_s': -1.7e9}, ' is 19676 days older than the image', 'synchronised clocks'),
     ({'tf_late_s': 3600.0}, 's newer than the image', 'use_sim_time: true in all nodes'),
+    ({'quaternion': (0.0,) * 4}, "and a transform of 'eye' is ignored: ", 'that is not zero'),
     ({'image_frame': '', 'frame': ''}, 'the image has no frame_id',
      "set it in the camera's driver"),
 ])
