@@ -70,6 +70,10 @@ def parse_yaml(text: str) -> Any:
         return yaml.load(text, Loader=_LOADER)
     except (yaml.YAMLError, ValueError) as error:    # an object of Python, an impossible date
         raise ValueError(f'this YAML holds a value that cannot be read: {error}') from error
+    except (AttributeError, IndexError, KeyError, TypeError) as error:
+        # so fail `!!timestamp x`, `!!float ""` and `!!bool x`
+        raise ValueError('this YAML holds a value that its tag contradicts; leave out what begins '
+                         'with !!, or put the value into quotes') from error
 
 
 def _check_structure(text: str) -> None:
