@@ -23,6 +23,8 @@ Matrix = npt.NDArray[np.float64]
 
 _CONFIRMED_S, _CONFIRMED_TURN_RAD = 2.0, math.radians(10)
 _REACH = 1.25       # of the largest distance from which it was seen
+_SIDE_RAD = math.radians(100)    # beside the sides from which it was seen
+_MOST_DEBT = 120    # misses beyond those that it may have
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,13 +94,11 @@ class MappedObject:
         self._span_s = max(self._span_s, stamp_s - self.first_seen_s)
         if area > self._best_area:
             self._best_area, self.viewpoint = area, camera_in_map
-        toward = camera_in_map[:3, 3] - np.array(view.box.center)
-        self._farthest_m = max(self._farthest_m, float(np.linalg.norm(toward)))
-        bearing = math.atan2(toward[1], toward[0])
+        eye = camera_in_map[:3, 3]
+        self._farthest_m = max(self._farthest_m, math.dist(eye, view.box.center))
         if self._first_bearing is None:
-            self._first_bearing = bearing
-        self._turn = max(self._turn,
-                         abs(math.remainder(bearing - self._first_bearing, 2 * math.pi)))
+            self._first_bearing = _bearing(view.box, eye)
+        self._turn = max(self._turn, self._turn_to(view.box, eye))
 
     def begin_anew(self) -> None:
         """Leave out all views but the last one: the object has moved."""
@@ -107,13 +107,30 @@ class MappedObject:
         self.moved_looks = 0
 
     def could_be_seen_from(self, eye: npt.NDArray[np.float64]) -> bool:
-        """Say whether it has a name that can be found, and was seen from about as far away.
+        """Say whether it has a name that can be found, and was seen from about there.
+
+        That is from about as far away, and from about that side: the back of a monitor is none.
 
         Args:
             eye: (3,) where a camera is in the map.
         """
         return (self.votes.leader is not None and self.hits > 0
-                and math.dist(eye, self.box.center) <= _REACH * self._farthest_m)
+                and math.dist(eye, self.box.center) <= _REACH * self._farthest_m
+                and self._turn_to(self.box, eye) <= self._turn + _SIDE_RAD)
+
+    def _turn_to(self, box: Box, eye: npt.NDArray[np.float64]) -> float:
+        """Return the angle around a box from where it was seen first."""
+        first = _bearing(box, eye) if self._first_bearing is None else self._first_bearing
+        return abs(math.remainder(_bearing(box, eye) - first, 2 * math.pi))
+
+    def miss(self, min_seen_part: float) -> None:
+        """Note a frame that shows its surface, and in which it was not segmented.
+
+        What is owed is limited: with a part of a quarter, 40 more frames that segment an object
+        make it believed again, for however long it was missed before.
+        """
+        if min_seen_part * (self.hits + self.misses - _MOST_DEBT) < self.hits:
+            self.misses += 1
 
     def take_over(self, other: MappedObject) -> None:
         """Become one object with another that was seen later."""
@@ -169,3 +186,8 @@ class MappedObject:
         if self.visible:
             return 'visible'
         return 'missing' if self.free_looks >= missing_after else 'remembered'
+
+
+def _bearing(box: Box, eye: npt.NDArray[np.float64]) -> float:
+    """Return in which direction of the map a camera is from the middle of a box."""
+    return math.atan2(eye[1] - box.center[1], eye[0] - box.center[0])

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -26,6 +26,23 @@ _POINTS_TO_FOLLOW, _POINTS_TO_MISS = 200, 40
 _AROUND = np.ones((3, 3), np.uint8)
 _MERGE_IOU, _SAME_PLACE_IOU = 0.25, 0.5
 _GRID = np.stack(np.meshgrid(*[(-.5, 0, .5)] * 3), axis=-1).reshape(-1, 3)
+
+
+class Unplaced(NamedTuple):
+    """A segment with too little depth for a place.
+
+    Attributes:
+        name: Its name.
+        middle: Of its box, in pixels of the camera that `end_frame` gets.
+    """
+
+    name: str
+    middle: tuple[float, float]
+
+    def lies_among(self, pixels: npt.NDArray[np.float64]) -> bool:
+        """Say whether its middle is inside the upright rectangle around (N, 2) pixels, N >= 1."""
+        return bool((pixels.min(axis=0) - 1 <= self.middle).all()
+                    and (self.middle <= pixels.max(axis=0) + 1).all())
 
 
 class ObjectMemory:
@@ -134,7 +151,8 @@ class ObjectMemory:
 
     def end_frame(self, seen: Collection[int], depth_m: npt.NDArray[np.float32],
                   camera: CameraModel, camera_in_map: Matrix, stamp_s: float,
-                  segmented: Collection[int] = ()) -> dict[int, int]:
+                  segmented: Collection[int] = (), unplaced: Sequence[Unplaced] = ()
+                  ) -> dict[int, int]:
         """Learn from what a frame did not show.
 
         Args:
@@ -144,6 +162,8 @@ class ObjectMemory:
             camera_in_map: (4, 4) its pose.
             stamp_s: Its time.
             segmented: Further ids that it has, without a place: they are not missed.
+            unplaced: Its segments without a place: an object of such a name in this direction is
+                not missed either.
 
         Returns:
             Ids that turned out to be those of another object: id -> older id.
@@ -159,7 +179,7 @@ class ObjectMemory:
             self._look_for_free_places(depth_m, camera, camera_in_map)
         self._follow_moved(depth_m, camera, camera_in_map)
         if seen:
-            self._count_misses({*seen, *segmented}, depth_m, camera, camera_in_map)
+            self._count_misses({*seen, *segmented}, unplaced, depth_m, camera, camera_in_map)
         self._forget_old(stamp_s)
         return self._merge(seen)
 
@@ -199,8 +219,9 @@ class ObjectMemory:
             if item.moved_looks >= _MOVED_LOOKS:
                 item.begin_anew()
 
-    def _count_misses(self, found: Collection[int], depth_m: npt.NDArray[np.float32],
-                      camera: CameraModel, camera_in_map: Matrix) -> None:
+    def _count_misses(self, found: Collection[int], unplaced: Sequence[Unplaced],
+                      depth_m: npt.NDArray[np.float32], camera: CameraModel,
+                      camera_in_map: Matrix) -> None:
         """Count a miss of each object whose surface the frame shows, and which it does not have.
 
         Else a mask that is wrong in few of many frames would be remembered, the more of them the
@@ -213,8 +234,12 @@ class ObjectMemory:
             return
         in_camera, starts = _surfaces(missed, _POINTS_TO_MISS, camera_in_map)
         _, there = compare_depth(in_camera, depth_m, camera)
-        for item, places in zip(missed, np.split(there, starts)):
-            item.misses += bool(places.mean() >= _IN_VIEW_PART)
+        pixels = camera.project(in_camera)
+        for item, places, at in zip(missed, np.split(there, starts), np.split(pixels, starts)):
+            if places.mean() >= _IN_VIEW_PART and not any(
+                    other.name == item.votes.leader and other.lies_among(at[places])
+                    for other in unplaced):
+                item.miss(self._options.min_seen_part)
 
     def _forget_old(self, stamp_s: float) -> None:
         oldest_s = stamp_s - self._options.memory_s

@@ -23,7 +23,7 @@ from eov_seg_core.results.result import check_result, look_up, PanopticResult, S
 from eov_seg_core.tracking.association import assign, box_overlaps, overlaps, Scores
 from eov_seg_core.tracking.identity import ClassVotes
 from eov_seg_core.tracking.mapped import MappedObject
-from eov_seg_core.tracking.memory import ObjectMemory
+from eov_seg_core.tracking.memory import ObjectMemory, Unplaced
 from eov_seg_core.tracking.motion import Space
 from eov_seg_core.tracking.options import TrackingOptions
 from eov_seg_core.tracking.picture import (
@@ -307,7 +307,9 @@ class Tracker:
                 seen.votes.add(item.name, max(item.score, 1e-3), stamp_s)
         found = {track_ids[number] for number in views}
         merged = self.memory.end_frame(found, space.depth_m, space.camera, space.camera_in_map,
-                                       stamp_s, segmented=track_ids.values())
+                                       stamp_s, segmented=track_ids.values(),
+                                       unplaced=[_unplaced(item, picture.step) for item in things
+                                                 if item.id not in views])
         for new, old in merged.items():
             for number, track_id in track_ids.items():
                 if track_id == new:
@@ -344,6 +346,12 @@ class Tracker:
         return TrackedFrame(result, segments,
                             {item.id: track_ids[item.id] for item in result.segments}, boxes,
                             in_space)
+
+
+def _unplaced(item: Segment, step: int) -> Unplaced:
+    """Describe a segment in pixels of the thinned image."""
+    x1, y1, x2, y2 = ((edge - step // 2) / step for edge in item.bbox_xyxy)
+    return Unplaced(item.name, ((x1 + x2) / 2, (y1 + y2) / 2))
 
 
 def _prefer_older(partner: dict[int, int], scores: Scores, least: float,

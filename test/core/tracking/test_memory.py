@@ -106,6 +106,18 @@ def test_an_object_that_few_of_its_looks_showed_is_not_believed(memory) -> None:
     assert state(memory) == 'visible'
 
 
+@pytest.mark.parametrize('missed', [200, 800])
+def test_what_was_not_segmented_for_long_is_believed_soon_when_it_is_again(memory, missed) -> None:
+    for look in range(missed):      # as while the threshold of scores is raised
+        show(memory, 3. + look / 10, CUP_IN_VIEW, box_2=ELSEWHERE)
+    assert state(memory) is None
+    for look in range(39):
+        show(memory, 400. + look / 10, CUP_IN_VIEW, cup_1=CUP, box_2=ELSEWHERE)
+    assert state(memory) is None
+    show(memory, 404., CUP_IN_VIEW, cup_1=CUP, box_2=ELSEWHERE)
+    assert state(memory) == 'visible'
+
+
 def test_a_part_of_zero_believes_everything() -> None:
     memory = ObjectMemory(TrackingOptions(min_seen_part=0))
     for stamp_s in range(3):
@@ -118,6 +130,9 @@ def test_a_part_of_zero_believes_everything() -> None:
 FARTHER = LEVEL_CAMERA.copy()
 FARTHER[0, 3] = -.8     # 2.8 m from the cup, which was seen from 2 m
 
+BEHIND = np.diag([-1., -1., 1., 1.]) @ LEVEL_CAMERA
+BEHIND[0, 3] = 3.9      # on the other side of the cup
+
 
 @pytest.mark.parametrize('frame', [
     {'depth_m': np.full_like(WALL, 1.0)},       # hidden
@@ -125,7 +140,8 @@ FARTHER[0, 3] = -.8     # 2.8 m from the cup, which was seen from 2 m
     {'depth_m': np.where(np.arange(160) < 76, CUP_IN_VIEW, 1.0).astype(np.float32)},
     {'depth_m': CUP_IN_VIEW, 'segmented': [1]},     # in the image, but without a place
     {'depth_m': np.full_like(WALL, 2.8), 'pose': FARTHER},
-], ids=['hidden', 'unknown', 'half hidden', 'without a place', 'farther'])
+    {'depth_m': np.full_like(WALL, 1.9), 'pose': BEHIND},
+], ids=['hidden', 'unknown', 'half hidden', 'without a place', 'farther', 'behind'])
 def test_what_could_not_be_seen_is_not_missed(memory, frame) -> None:
     for look in range(20):
         show(memory, 3. + look, box_2=ELSEWHERE, **frame)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from eov_seg_core.geometry import CameraModel, LEVEL_CAMERA
 from eov_seg_core.results.result import PanopticResult, Segment
 from eov_seg_core.tracking import ObjectMemory, Tracker, TrackingOptions
 from eov_seg_core.vocabulary import Vocabulary
@@ -228,3 +229,27 @@ def test_images_of_odd_sizes(shape) -> None:
     result = PanopticResult(np.ones(shape, np.int32), [item])
     assert [tracker.update(result, stamp_s=stamp_s).segments[0].id
             for stamp_s in (1.0, 1.1, 1.2)] == [1, 1, 1]
+
+
+def test_what_is_segmented_with_too_little_depth_for_a_box_stays_in_the_memory() -> None:
+    depth_m = np.full((240, 320), 3., np.float32)
+    depth_m[90:150, 158:162] = depth_m[60:90, 20:60] = 2.
+    camera = CameraModel(320, 240, 280, 280, 159.5, 119.5)
+    tracker = Tracker(Vocabulary(things=['lamp', 'box'], stuff=[]))
+
+    def watch(frames: int, first_s: float, *lamp: int) -> list[str]:
+        items = [('box', (20, 60, 60, 90)), *[('lamp', lamp)] * bool(lamp)]
+        instance, segments = np.zeros(depth_m.shape, np.int32), []
+        for number, (name, (x1, y1, x2, y2)) in enumerate(items, 1):
+            instance[y1:y2, x1:x2] = number
+            segments.append(Segment(number, 2 - (name == 'lamp'), name, True, .9,
+                                    (x2 - x1) * (y2 - y1), (x1, y1, x2, y2)))
+        for frame in range(frames):
+            tracker.update(PanopticResult(instance, segments), depth_m, LEVEL_CAMERA,
+                           stamp_s=first_s + frame / 10, camera=camera)
+        return [item.name for item in tracker.memory.objects()]
+
+    assert watch(30, 0., 158, 90, 162, 150) == ['box', 'lamp']
+    assert watch(40, 3.) == ['box', 'lamp']     # it is not looked for in the image any more
+    assert watch(150, 7., 160, 114, 161, 126) == ['box', 'lamp']    # 12 pixels
+    assert watch(150, 22.) == ['box']       # not segmented at all
