@@ -44,7 +44,10 @@ class RefusedError(Exception):
     """
 
     def __init__(self, error: urllib.error.HTTPError) -> None:
-        super().__init__(f'the server answered {error.code} ({error.reason})')
+        reason = str(error.reason)
+        if reason.startswith(urllib.request.HTTPRedirectHandler.inf_msg):   # of several lines
+            reason = 'it leads from one address to the next without end'
+        super().__init__(f'the server answered {error.code} ({reason})')
         self.status, self.retry_after = error.code, error.headers.get('Retry-After')
         self.page = _read_page(error)
 

@@ -243,7 +243,7 @@ def test_redirects_out_of_http_are_not_followed(part, target):
 
 def test_redirects_in_a_circle_end(part):
     with (Server(lambda handler, number: Reply(status=302, Location='/')) as server,
-          pytest.raises(DownloadError, match='302')):
+          pytest.raises(DownloadError, match=r'302 \(it leads from one address .* end\)')):
         get(server.url, part)
 
 
