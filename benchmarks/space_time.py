@@ -4,7 +4,7 @@
 
     python -m benchmarks.space_time identity [--seeds 101 102 103] [--variant-t]
     python -m benchmarks.space_time boxes
-    python -m benchmarks.space_time memory [--rate-hz 5] [--picture FILE.png]
+    python -m benchmarks.space_time memory [--rate-hz 5] [--min-seen-part .25] [--picture FILE.png]
     python -m benchmarks.space_time cost
 
 The camera turns 30 degrees a second at 5 frames a second; memory takes other rates as well.
@@ -26,7 +26,7 @@ from eov_seg_core import Segmenter
 from eov_seg_core.geometry import box_iou, labelled_cloud, segment_boxes
 from eov_seg_core.geometry.drawing import draw_from_above, DrawnBox
 from eov_seg_core.io.media import save_picture
-from eov_seg_core.tracking import ObjectMemory, Tracker
+from eov_seg_core.tracking import ObjectMemory, Tracker, TrackingOptions
 from eov_seg_core.tracking.quality import IdentityCounts
 from eov_seg_core.world import generate_scene
 from training.evaluation.tracking_quality import PanopticFrame, TrackingQuality
@@ -53,6 +53,9 @@ def main() -> None:
     parser.add_argument('--variant-t', action='store_true', help='its masks instead of true ones')
     parser.add_argument('--rate-hz', type=float, default=VideoOptions().rate_hz, metavar='F',
                         help='memory: frames a second (default: %(default)s)')
+    parser.add_argument('--min-seen-part', type=float, metavar='P',
+                        default=TrackingOptions().min_seen_part,
+                        help='memory: as the parameter of the node (default: %(default)s)')
     parser.add_argument('--picture', type=Path, help='memory: draw it from above, to this file')
     options = parser.parse_args()
     cv2.setNumThreads(1)
@@ -63,7 +66,8 @@ def main() -> None:
         boxes(options.seeds)
     elif options.table == 'memory':
         memory(options.seeds, segment, VideoOptions(laps=2, rate_hz=options.rate_hz),
-               options.picture, plain=options.variant_t)
+               TrackingOptions(min_seen_part=options.min_seen_part), options.picture,
+               plain=options.variant_t)
     else:
         cost(options.seeds)
 
@@ -162,8 +166,8 @@ def boxes(seeds: Sequence[int]) -> None:
                   flush=True)
 
 
-def memory(seeds: Sequence[int], segment: Segment, way: VideoOptions, picture: Path | None, *,
-           plain: bool) -> None:
+def memory(seeds: Sequence[int], segment: Segment, way: VideoOptions, tracking: TrackingOptions,
+           picture: Path | None, *, plain: bool) -> None:
     """Print what is remembered after two laps, and draw the first room from above."""
     print(f'{"":44}{"found":>8}{"invented":>10}{"median IoU":>12}{"centre, cm":>12}')
     rows = [('masks as they are', way)]
@@ -175,7 +179,7 @@ def memory(seeds: Sequence[int], segment: Segment, way: VideoOptions, picture: P
     for title, options in rows:
         recalls, wrong, known, ious, apart = [], 0, 0, [], []
         for seed in seeds:
-            remembered, often = walk(seed, segment, options)
+            remembered, often = walk(seed, segment, options, tracking)
             recalled, right, errors_m, number = compare_memory(seed, remembered, often)
             recalls += recalled.tolist()
             wrong, known = wrong + int(number) - len(right), known + int(number)
@@ -185,12 +189,13 @@ def memory(seeds: Sequence[int], segment: Segment, way: VideoOptions, picture: P
                 save_picture(picture, picture_of(seed, remembered))
         print(f'{title:44}{np.mean(recalls):8.2f}{wrong / max(known, 1):10.2f}'
               f'{np.median(ious):12.2f}{100 * np.median(apart):12.1f}   '
-              f'({len(recalls)} objects)', flush=True)
+              f'({sum(recalls)} of {len(recalls)}; {wrong} of {known})', flush=True)
 
 
-def walk(seed: int, segment: Segment, options: VideoOptions) -> tuple[ObjectMemory, set[int]]:
+def walk(seed: int, segment: Segment, options: VideoOptions, tracking: TrackingOptions
+         ) -> tuple[ObjectMemory, set[int]]:
     """Return the memory after a way, and the true things that three frames showed."""
-    tracker, shown = Tracker(WORLD), np.zeros(1000, np.int64)
+    tracker, shown = Tracker(WORLD, tracking), np.zeros(1000, np.int64)
     for frame in world_video(seed, options):
         tracker.update(segment(frame), frame.depth_m, frame.pose, stamp_s=frame.stamp_s,
                        camera=frame.camera)

@@ -314,8 +314,9 @@ class SegmentNode(LifecycleNode):
     def _on_forget(self, request: Trigger.Request, response: Trigger.Response
                    ) -> Trigger.Response:
         response.success = self._pipeline is not None and self._pipeline.forget()
-        response.message = ('' if response.success else 'there is no memory of objects: configure '
-                            'the node with depth:=true, a world_frame and tracking:=auto')
+        response.message = ('all objects are forgotten before the next frame' if response.success
+                            else 'there is no memory of objects: configure the '
+                            'node with depth:=true, a world_frame and tracking:=auto')
         return response
 
 

@@ -35,6 +35,7 @@ _CLASSES: dict[str, type] = {kind.__name__: kind for kind in (
     Box, CameraModel, Identities, identity.ClassVotes, identity.IdPool, mapped.MappedObject,
     memory.ObjectMemory, motion.Space, options.TrackingOptions, picture.Picture,
     points.ObjectPoints, tracker.Track, tracker.Tracker)}
+_FORMAT = 2     # counts up when one of them gets or loses an attribute
 _GRAPH = 'graph'    # name of the array with the text; the others are called 0, 1, ...
 
 
@@ -45,7 +46,7 @@ def save_identities(path: Path, identities: Identities) -> None:
         OSError: It cannot be written.
     """
     encoder = _Encoder()
-    text = json.dumps(encoder.encode(identities))
+    text = json.dumps({'format': _FORMAT, 'identities': encoder.encode(identities)})
     arrays: dict[str, Any] = {str(number): array for number, array in enumerate(encoder.arrays)}
     arrays[_GRAPH] = np.frombuffer(text.encode(), np.uint8)
     with replacing(path) as temporary, temporary.open('wb') as file:
@@ -63,7 +64,9 @@ def load_identities(path: Path) -> Identities:
     try:
         with np.load(path, allow_pickle=False) as arrays:
             graph = json.loads(arrays[_GRAPH].tobytes())
-            loaded = _Decoder(arrays).decode(graph)
+            if graph['format'] != _FORMAT:
+                raise ValueError(f'its format is {graph["format"]}, and this is {_FORMAT}')
+            loaded = _Decoder(arrays).decode(graph['identities'])
     except OSError:
         raise
     except Exception as error:  # noqa: BLE001  a damaged file fails in many ways

@@ -20,6 +20,7 @@ from eov_seg_core.recordings.source import Source
 from eov_seg_core.recordings.space.session import SpaceSession
 from eov_seg_core.recordings.space.topics import depth_topics
 from eov_seg_core.tracking import Identities
+from eov_seg_core.tracking.storage import state
 from eov_seg_core.world import camera_path, generate_scene, render
 from training.world.video import camera_model, truth_result, WORLD
 
@@ -139,6 +140,17 @@ def test_a_run_that_is_ended_goes_on_with_the_same_ids(follow, labelled, tmp_pat
         follow(tmp_path / 'room', last=last)
     report = follow(tmp_path / 'room')
     assert (report.done, report.new) == (FRAMES, FRAMES - last // 10 * 10)
+    assert visible(tmp_path / 'room') == visible(labelled)
+
+
+def test_the_state_of_another_version_is_refused(follow, labelled, tmp_path, monkeypatch) -> None:
+    follow(tmp_path / 'room')
+    (tmp_path / 'room' / 'part_00001.mcap').unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(state, '_FORMAT', 1)
+        with pytest.raises(ValueError, match=r'00000.state.npz .*its format is 2, and this is 1'):
+            follow(tmp_path / 'room')
+    follow(tmp_path / 'room')
     assert visible(tmp_path / 'room') == visible(labelled)
 
 
