@@ -114,7 +114,7 @@ class MappedObject:
         Args:
             eye: (3,) where a camera is in the map.
         """
-        return (self.votes.leader is not None and self.hits > 0
+        return (self.votes.leader is not None
                 and math.dist(eye, self.box.center) <= _REACH * self._farthest_m
                 and self._turn_to(self.box, eye) <= self._turn + _SIDE_RAD)
 

@@ -32,10 +32,12 @@ class Unplaced(NamedTuple):
     """A segment with too little depth for a place.
 
     Attributes:
+        id: That it lasts under.
         name: Its name.
         middle: Of its box, in pixels of the camera that `end_frame` gets.
     """
 
+    id: int
     name: str
     middle: tuple[float, float]
 
@@ -151,8 +153,7 @@ class ObjectMemory:
 
     def end_frame(self, seen: Collection[int], depth_m: npt.NDArray[np.float32],
                   camera: CameraModel, camera_in_map: Matrix, stamp_s: float,
-                  segmented: Collection[int] = (), unplaced: Sequence[Unplaced] = ()
-                  ) -> dict[int, int]:
+                  unplaced: Sequence[Unplaced] = ()) -> dict[int, int]:
         """Learn from what a frame did not show.
 
         Args:
@@ -161,9 +162,8 @@ class ObjectMemory:
             camera: Of this image.
             camera_in_map: (4, 4) its pose.
             stamp_s: Its time.
-            segmented: Further ids that it has, without a place: they are not missed.
-            unplaced: Its segments without a place: an object of such a name in this direction is
-                not missed either.
+            unplaced: Its segments without a place: neither an object of such an id is missed, nor
+                one of such a name in this direction.
 
         Returns:
             Ids that turned out to be those of another object: id -> older id.
@@ -179,7 +179,7 @@ class ObjectMemory:
             self._look_for_free_places(depth_m, camera, camera_in_map)
         self._follow_moved(depth_m, camera, camera_in_map)
         if seen:
-            self._count_misses({*seen, *segmented}, unplaced, depth_m, camera, camera_in_map)
+            self._count_misses(seen, unplaced, depth_m, camera, camera_in_map)
         self._forget_old(stamp_s)
         return self._merge(seen)
 
@@ -219,7 +219,7 @@ class ObjectMemory:
             if item.moved_looks >= _MOVED_LOOKS:
                 item.begin_anew()
 
-    def _count_misses(self, found: Collection[int], unplaced: Sequence[Unplaced],
+    def _count_misses(self, seen: Collection[int], unplaced: Sequence[Unplaced],
                       depth_m: npt.NDArray[np.float32], camera: CameraModel,
                       camera_in_map: Matrix) -> None:
         """Count a miss of each object whose surface the frame shows, and which it does not have.
@@ -228,6 +228,7 @@ class ObjectMemory:
         more frames there are.
         """
         eye = camera_in_map[:3, 3]
+        found = {*seen, *(other.id for other in unplaced)}
         missed = [item for number, item in self._mapped.items()
                   if number not in found and item.could_be_seen_from(eye)]
         if not missed:

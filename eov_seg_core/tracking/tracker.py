@@ -307,9 +307,9 @@ class Tracker:
                 seen.votes.add(item.name, max(item.score, 1e-3), stamp_s)
         found = {track_ids[number] for number in views}
         merged = self.memory.end_frame(found, space.depth_m, space.camera, space.camera_in_map,
-                                       stamp_s, segmented=track_ids.values(),
-                                       unplaced=[_unplaced(item, picture.step) for item in things
-                                                 if item.id not in views])
+                                       stamp_s, [
+                                           _unplaced(item, track_ids[item.id], picture.step)
+                                           for item in things if item.id not in views])
         for new, old in merged.items():
             for number, track_id in track_ids.items():
                 if track_id == new:
@@ -348,10 +348,10 @@ class Tracker:
                             in_space)
 
 
-def _unplaced(item: Segment, step: int) -> Unplaced:
+def _unplaced(item: Segment, number: int, step: int) -> Unplaced:
     """Describe a segment in pixels of the thinned image."""
     x1, y1, x2, y2 = ((edge - step // 2) / step for edge in item.bbox_xyxy)
-    return Unplaced(item.name, ((x1 + x2) / 2, (y1 + y2) / 2))
+    return Unplaced(number, item.name, ((x1 + x2) / 2, (y1 + y2) / 2))
 
 
 def _prefer_older(partner: dict[int, int], scores: Scores, least: float,

@@ -20,7 +20,7 @@ def view(box: Box, is_cut: bool = False) -> SegmentBox:
     return SegmentBox(box, box.from_own_axes(grid * box.size), is_cut)
 
 
-def show(memory: ObjectMemory, stamp_s: float, depth_m=WALL, segmented=(), pose=LEVEL_CAMERA,
+def show(memory: ObjectMemory, stamp_s: float, depth_m=WALL, unplaced=(), pose=LEVEL_CAMERA,
          **seen) -> dict[int, int]:
     """One frame: name_id=box."""
     numbers = []
@@ -30,4 +30,4 @@ def show(memory: ObjectMemory, stamp_s: float, depth_m=WALL, segmented=(), pose=
         item.votes.add(name, 1.0, stamp_s)
         numbers.append(int(number))
     return memory.end_frame(numbers, depth_m, CAMERA, pose, stamp_s,
-                            segmented=segmented)
+                            unplaced)

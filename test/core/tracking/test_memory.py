@@ -9,7 +9,7 @@ import pytest
 from eov_seg_core.geometry import Box, LEVEL_CAMERA
 from eov_seg_core.tracking import memory as memory_module
 from eov_seg_core.tracking import ObjectMemory, TrackingOptions
-from eov_seg_core.tracking.memory import compare_depth
+from eov_seg_core.tracking.memory import compare_depth, Unplaced
 
 
 def state(memory: ObjectMemory, name: str = 'cup') -> str | None:
@@ -138,7 +138,7 @@ BEHIND[0, 3] = 3.9      # on the other side of the cup
     {'depth_m': np.full_like(WALL, 1.0)},       # hidden
     {'depth_m': np.full_like(WALL, np.nan)},
     {'depth_m': np.where(np.arange(160) < 76, CUP_IN_VIEW, 1.0).astype(np.float32)},
-    {'depth_m': CUP_IN_VIEW, 'segmented': [1]},     # in the image, but without a place
+    {'depth_m': CUP_IN_VIEW, 'unplaced': [Unplaced(1, 'mug', (0, 0))]},
     {'depth_m': np.full_like(WALL, 2.8), 'pose': FARTHER},
     {'depth_m': np.full_like(WALL, 1.9), 'pose': BEHIND},
 ], ids=['hidden', 'unknown', 'half hidden', 'without a place', 'farther', 'behind'])
