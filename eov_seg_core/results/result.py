@@ -218,8 +218,8 @@ class PanopticResult:
         if not isinstance(segment_id, Integral) or isinstance(segment_id, bool):
             raise ValueError(f'expected a Segment or its id, a whole number, got {segment!r:.80}')
         if not any(known.id == segment_id for known in self.segments):
-            raise ValueError(f'this result has no segment {segment_id!r}; see '
-                             f'`segments`, {len(self.segments)} in all')
+            raise ValueError(f'this result has no segment {segment_id!r}; `segments` lists those '
+                             f'that it has: {len(self.segments)}')
         return np.equal(self.instance, segment_id)
 
     def to_coco(self, vocabulary: Vocabulary | None = None) -> list[dict[str, Any]]:

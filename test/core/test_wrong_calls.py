@@ -72,7 +72,7 @@ def given(tmp_path):
     (lambda it: draw_legend(RESULT, '100'), "width is '100'"),
     (lambda it: draw_legend(None, 100), 'expected a PanopticResult'),
     # results
-    (lambda it: RESULT.mask(99), 'this result has no segment 99; see `segments`, 1 in all'),
+    (lambda it: RESULT.mask(99), 'no segment 99; `segments` lists those that it has: 1'),
     (lambda it: RESULT.mask('chair'), "expected a Segment or its id, a whole number, got 'chair'"),
     (lambda it: RESULT.select(5), "name must be a string such as 'chair', or None, got 5"),
     (lambda it: RESULT.select(min_score=NAN), 'min_score must lie in 0..1, got nan'),

@@ -77,7 +77,7 @@ class Scores:
     def to_table(self) -> str:
         """Return lines to read; figures in percent."""
         lines = [counted(self.images, 'image') + (
-            f', without {len(self.broken)} that cannot be read' if self.broken else '')]
+            f'; left out, because they cannot be used: {len(self.broken)}' if self.broken else '')]
         if self.panoptic is not None:
             lines += ['', f'{"":10}{"PQ":>7}{"SQ":>7}{"RQ":>7}{"classes":>9}']
             for group in ('All', 'Things', 'Stuff'):

@@ -153,7 +153,7 @@ def test_a_broken_image_ends_the_run_or_is_counted(kind, tasks):
     assert figures(scores) == {**figures(evaluate(Fake(many(3)), many(3), tasks)),
                                'broken': list(scores.broken)}
     assert len(scores.broken) == 1
-    assert 'without 1 that cannot be read' in scores.to_table()
+    assert 'left out, because they cannot be used: 1' in scores.to_table()
 
 
 def test_json_and_csv_hold_a_row_for_each_class():

@@ -113,7 +113,7 @@ def test_a_broken_image_is_named_or_counted(arguments, data, tmp_path, capsys):
     assert 'images/2.jpg' in capsys.readouterr().err
     report = tmp_path / 'all.json'
     assert main([*arguments, '--skip-broken', '--json', str(report)]) == 0
-    assert '2 images, without 1 that cannot be read' in capsys.readouterr().out
+    assert '2 images; left out, because they cannot be used: 1' in capsys.readouterr().out
     message, = json.loads(report.read_text())['broken']
     assert 'images/2.jpg' in message
 
